@@ -1,0 +1,46 @@
+//! `lapwing`: the one program. Each verb is a file; this one only chooses among them.
+
+mod features;
+mod flows;
+mod input;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A network intrusion detector that learns a network and raises the alarm.
+///
+/// Give it a capture or a flow log, and it prints a short list of alerts; give it a labelled table, and it trains,
+/// judges and saves a detector.
+#[derive(Parser)]
+#[command(name = "lapwing", version, propagate_version = true, arg_required_else_help = true)]
+struct Program {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Say more on stderr: what was skipped and why.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Flows(flows::Arguments),
+    Features(features::Arguments),
+}
+
+fn main() -> ExitCode {
+    let program = Program::parse();
+    let outcome = match program.verb {
+        Verb::Flows(arguments) => flows::run(&arguments, program.verbose),
+        Verb::Features(arguments) => features::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lapwing: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! One conversation and what was counted of it.
+
+use std::fmt;
+
+use crate::{Duration, Key, Label, Time};
+
+/// One conversation between an originator and a responder.
+///
+/// A long conversation is cut into parts by the active timeout; each part is a flow of its own that remembers when the
+/// conversation began.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flow {
+    /// Who talks with whom.
+    pub key: Key,
+    /// VLAN identifier (IEEE 802.1Q), the outer one where there are two.
+    pub vlan: Option<u16>,
+    /// Time of the first packet.
+    pub start: Time,
+    /// Time of the last packet.
+    pub end: Time,
+    /// Time of the first packet of the whole conversation: earlier than `start` in every part but the first.
+    pub conversation_start: Time,
+    /// What the originator sent.
+    pub originator: Side,
+    /// What the responder sent.
+    pub responder: Side,
+    /// Gaps between successive packets of either direction, in nanoseconds; count 0 where the source has none.
+    pub gaps: Moments,
+    /// How the conversation opened and closed; `None` where the source cannot tell.
+    pub state: Option<State>,
+    /// Why the flow was ended.
+    pub ended: Ended,
+    /// The ground truth, where the source carries one.
+    pub label: Option<Label>,
+}
+
+/// What one side of a conversation sent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Side {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes from the IP header on (RFC 791 total length), without link-layer padding.
+    pub bytes: u64,
+    /// Bytes above the transport header; `None` where the source does not count them.
+    pub payload_bytes: Option<u64>,
+    /// What only a meter that saw each packet can tell.
+    pub detail: Option<Detail>,
+}
+
+/// Per-packet statistics of one side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// Lengths of its packets, in bytes from the IP header on.
+    pub lengths: Moments,
+    /// Gaps between its successive packets, in nanoseconds.
+    pub gaps: Moments,
+    /// TCP flags, counted on every packet.
+    pub flags: Flags,
+    /// Bytes of transport headers.
+    pub header_bytes: u64,
+    /// Packets that carry payload.
+    pub payload_packets: u32,
+    /// TCP segments whose bytes had all been sent before (RFC 9293 s.3.8).
+    pub retransmissions: u32,
+    /// TCP segments that came after a later one and brought bytes not seen before.
+    pub out_of_order: u32,
+    /// TCP segments that advertise a window of 0 without RST.
+    pub zero_windows: u32,
+    /// TCP window of its first packet, unscaled; `None` for other protocols or where it sent nothing.
+    pub initial_window: Option<u16>,
+}
+
+/// How often each TCP flag was set (RFC 9293 s.3.1, RFC 3168).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are the names of the flags")]
+pub struct Flags {
+    pub fin: u32,
+    pub syn: u32,
+    pub rst: u32,
+    pub psh: u32,
+    pub ack: u32,
+    pub urg: u32,
+    pub ece: u32,
+    pub cwr: u32,
+}
+
+/// Count, sum, sum of squares, smallest and largest of a stream of whole numbers, kept exactly: the order in which they
+/// come does not matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moments {
+    count: u32,
+    min: u64,
+    max: u64,
+    sum: u64,
+    squares: u128,
+}
+
+/// How a conversation opened and closed, in Zeek's terms (conn.log `conn_state`). For UDP: S0 without an answer, SF with
+/// one, SHR where only the responder was heard; so for ARP and for ICMP queries. OTH where the protocol has no such thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    /// Attempt seen, no reply.
+    S0,
+    /// Established, not terminated.
+    S1,
+    /// Normal establishment and termination.
+    SF,
+    /// Attempt rejected.
+    Rej,
+    /// Established; the originator closed, the responder did not.
+    S2,
+    /// Established; the responder closed, the originator did not.
+    S3,
+    /// Established; the originator aborted.
+    Rsto,
+    /// The responder aborted.
+    Rstr,
+    /// The originator sent a SYN and then a RST; no SYN-ACK was seen.
+    Rstos0,
+    /// The responder sent a SYN-ACK and then a RST; no SYN was seen.
+    Rstrh,
+    /// The originator sent a SYN and then a FIN; no SYN-ACK was seen.
+    Sh,
+    /// The responder sent a SYN-ACK (and perhaps a FIN); no SYN was seen.
+    Shr,
+    /// No SYN seen: traffic from the middle of a conversation.
+    Oth,
+}
+
+/// Why a flow was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// The conversation closed: FIN from both sides and the last ACK, or RST.
+    Closed,
+    /// No packet for the idle timeout.
+    Idle,
+    /// The active timeout cut it; the conversation goes on in a further flow.
+    Active,
+    /// The flow table was full and this flow was the one seen longest ago.
+    Evicted,
+    /// The input ended.
+    Input,
+    /// The source, a log of flows, does not say.
+    Unknown,
+}
+
+impl Flow {
+    /// Time between its first and its last packet.
+    pub fn duration(&self) -> Duration {
+        self.end.since(self.start)
+    }
+
+    /// Packets of both sides.
+    pub fn packets(&self) -> u64 {
+        self.originator.packets + self.responder.packets
+    }
+
+    /// Bytes of both sides, from the IP header on.
+    pub fn bytes(&self) -> u64 {
+        self.originator.bytes + self.responder.bytes
+    }
+
+    /// Payload bytes of both sides, where both are known.
+    pub fn payload_bytes(&self) -> Option<u64> {
+        Some(self.originator.payload_bytes? + self.responder.payload_bytes?)
+    }
+
+    /// Whether the originator got nothing that it asked for: no answer, a rejection, or a broken handshake.
+    /// `false` where the state is unknown or the call went to a group, which owes no answer.
+    pub fn failed(&self) -> bool {
+        use State::{Oth, Rej, Rstos0, Rstrh, S0, S1, S2, S3, SF, Sh, Shr};
+        !self.key.to_group()
+            && match self.state {
+                Some(S0 | Rej | Rstos0 | Sh) => true,
+                Some(S1 | SF | S2 | S3 | State::Rsto | State::Rstr | Rstrh | Shr | Oth) | None => false,
+            }
+    }
+}
+
+impl Moments {
+    /// Takes in one more number.
+    #[inline]
+    pub fn add(&mut self, value: u64) {
+        self.count = self.count.saturating_add(1);
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+        self.sum = self.sum.saturating_add(value);
+        self.squares += u128::from(value) * u128::from(value);
+    }
+
+    /// How many numbers there were.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Their sum.
+    pub fn sum(&self) -> u64 {
+        self.sum
+    }
+
+    /// The smallest, or `None` where there was none.
+    pub fn min(&self) -> Option<u64> {
+        (self.count > 0).then_some(self.min)
+    }
+
+    /// The largest, or `None` where there was none.
+    pub fn max(&self) -> Option<u64> {
+        (self.count > 0).then_some(self.max)
+    }
+
+    /// The mean, or `None` where there was none.
+    pub fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum as f64 / f64::from(self.count))
+    }
+
+    /// The standard deviation over all of them (divided by their count), or `None` where there was none.
+    pub fn deviation(&self) -> Option<f64> {
+        let count = u128::from(self.count);
+        let sum = u128::from(self.sum);
+        // Exact in whole numbers until the root, so that equal numbers deviate by exactly 0.
+        let scaled = count.checked_mul(self.squares)?.checked_sub(sum.checked_mul(sum)?)?;
+        (self.count > 0).then(|| (scaled as f64).sqrt() / f64::from(self.count))
+    }
+}
+
+impl Default for Moments {
+    fn default() -> Moments {
+        Moments { count: 0, min: u64::MAX, max: 0, sum: 0, squares: 0 }
+    }
+}
+
+impl State {
+    /// Every state, in the order of their codes as a feature.
+    pub const ALL: [State; 13] = [
+        State::S0,
+        State::S1,
+        State::SF,
+        State::Rej,
+        State::S2,
+        State::S3,
+        State::Rsto,
+        State::Rstr,
+        State::Rstos0,
+        State::Rstrh,
+        State::Sh,
+        State::Shr,
+        State::Oth,
+    ];
+
+    /// The name that Zeek gives it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::S0 => "S0",
+            State::S1 => "S1",
+            State::SF => "SF",
+            State::Rej => "REJ",
+            State::S2 => "S2",
+            State::S3 => "S3",
+            State::Rsto => "RSTO",
+            State::Rstr => "RSTR",
+            State::Rstos0 => "RSTOS0",
+            State::Rstrh => "RSTRH",
+            State::Sh => "SH",
+            State::Shr => "SHR",
+            State::Oth => "OTH",
+        }
+    }
+
+    /// The state of that name.
+    pub fn from_name(name: &str) -> Option<State> {
+        State::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Ended {
+    /// A short name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Ended::Closed => "closed",
+            Ended::Idle => "idle",
+            Ended::Active => "active",
+            Ended::Evicted => "evicted",
+            Ended::Input => "input",
+            Ended::Unknown => "unknown",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_numbers_have_no_deviation() {
+        let mut moments = Moments::default();
+        for _ in 0..1000 {
+            moments.add(1_000_000_007);
+        }
+        assert_eq!(moments.deviation(), Some(0.0));
+        assert_eq!(moments.mean(), Some(1_000_000_007.0));
+    }
+
+    #[test]
+    fn one_and_three_deviate_by_one() {
+        let mut moments = Moments::default();
+        moments.add(1);
+        moments.add(3);
+        assert_eq!((moments.min(), moments.max(), moments.deviation()), (Some(1), Some(3), Some(1.0)));
+    }
+
+    #[test]
+    fn no_numbers_have_no_statistics() {
+        let moments = Moments::default();
+        assert_eq!((moments.min(), moments.max(), moments.mean(), moments.deviation()), (None, None, None, None));
+    }
+
+    #[test]
+    fn every_state_is_found_by_its_name() {
+        for state in State::ALL {
+            assert_eq!(State::from_name(state.name()), Some(state));
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Rows of named, typed columns.
+
+/// Rows of named columns of equal length: what models eat, whether it came from flows or from a file.
+///
+/// ```
+/// use flow::{Column, Table, Values};
+/// let table = Table::new(vec![Column::numbers("duration", vec![1.5, f32::NAN])]).unwrap();
+/// assert_eq!((table.rows(), table.columns().len()), (2, 1));
+/// assert!(matches!(table.column("duration").unwrap().values, Values::Numbers(_)));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    columns: Vec<Column>,
+    rows: usize,
+}
+
+/// One named column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// The name; unique within a table.
+    pub name: String,
+    /// One value a row.
+    pub values: Values,
+}
+
+/// The values of a column, one a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Measurements; NaN is missing.
+    Numbers(Vec<f32>),
+    /// Names out of a vocabulary.
+    Categories(Category),
+}
+
+/// A column of names: each row holds a code, an index into the vocabulary, or [`Category::MISSING`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Category {
+    /// One code a row.
+    pub codes: Vec<u32>,
+    /// The name of each code.
+    pub vocabulary: Vec<String>,
+}
+
+/// Columns that do not make a table.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TableError {
+    /// Two columns have one name.
+    #[error("two columns are named `{0}`")]
+    RepeatedName(String),
+    /// A column is shorter or longer than the first one.
+    #[error("column `{name}` has {rows} rows where the first column has {expected}")]
+    Length {
+        /// The column.
+        name: String,
+        /// Its rows.
+        rows: usize,
+        /// The rows of the first column.
+        expected: usize,
+    },
+    /// A code lies outside its vocabulary.
+    #[error("column `{name}` holds code {code} outside its vocabulary of {size} names")]
+    Code {
+        /// The column.
+        name: String,
+        /// The offending code.
+        code: u32,
+        /// The size of its vocabulary.
+        size: usize,
+    },
+}
+
+impl Table {
+    /// A table of these columns, which must have distinct names, equal lengths and codes within their vocabularies.
+    pub fn new(columns: Vec<Column>) -> Result<Table, TableError> {
+        let rows = columns.first().map_or(0, |column| column.values.len());
+        let mut names = std::collections::HashSet::new();
+        for column in &columns {
+            if column.values.len() != rows {
+                let (name, rows_here) = (column.name.clone(), column.values.len());
+                return Err(TableError::Length { name, rows: rows_here, expected: rows });
+            }
+            if !names.insert(column.name.as_str()) {
+                return Err(TableError::RepeatedName(column.name.clone()));
+            }
+            if let Values::Categories(category) = &column.values {
+                let size = category.vocabulary.len();
+                let outside = |code: &&u32| **code != Category::MISSING && **code as usize >= size;
+                if let Some(&code) = category.codes.iter().find(outside) {
+                    return Err(TableError::Code { name: column.name.clone(), code, size });
+                }
+            }
+        }
+        drop(names);
+        Ok(Table { columns, rows })
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The columns, in order.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Takes the column of that name out of the table.
+    pub fn take(&mut self, name: &str) -> Option<Column> {
+        let position = self.columns.iter().position(|column| column.name == name)?;
+        Some(self.columns.remove(position))
+    }
+
+    /// A table of these rows of this one, in the order given. Panics where a row does not exist.
+    pub fn select(&self, rows: &[usize]) -> Table {
+        let columns = self.columns.iter().map(|column| column.select(rows)).collect();
+        Table { columns, rows: rows.len() }
+    }
+}
+
+impl Column {
+    /// A column of numbers.
+    pub fn numbers(name: impl Into<String>, numbers: Vec<f32>) -> Column {
+        Column { name: name.into(), values: Values::Numbers(numbers) }
+    }
+
+    fn select(&self, rows: &[usize]) -> Column {
+        let values = match &self.values {
+            Values::Numbers(numbers) => Values::Numbers(rows.iter().map(|&row| numbers[row]).collect()),
+            Values::Categories(category) => Values::Categories(Category {
+                codes: rows.iter().map(|&row| category.codes[row]).collect(),
+                vocabulary: category.vocabulary.clone(),
+            }),
+        };
+        Column { name: self.name.clone(), values }
+    }
+}
+
+impl Values {
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Values::Numbers(numbers) => numbers.len(),
+            Values::Categories(category) => category.codes.len(),
+        }
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Category {
+    /// The code of a missing value.
+    pub const MISSING: u32 = u32::MAX;
+
+    /// The name in that row, or `None` where it is missing.
+    pub fn name(&self, row: usize) -> Option<&str> {
+        self.vocabulary.get(*self.codes.get(row)? as usize).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_unequal_length_are_refused() {
+        let columns = vec![Column::numbers("a", vec![1.0]), Column::numbers("b", vec![])];
+        assert!(matches!(Table::new(columns), Err(TableError::Length { .. })));
+    }
+
+    #[test]
+    fn a_repeated_name_is_refused() {
+        let columns = vec![Column::numbers("a", vec![]), Column::numbers("a", vec![])];
+        assert_eq!(Table::new(columns), Err(TableError::RepeatedName("a".into())));
+    }
+
+    #[test]
+    fn a_code_outside_the_vocabulary_is_refused_but_a_missing_one_is_not() {
+        let category = |code| {
+            let values = Values::Categories(Category { codes: vec![code], vocabulary: vec!["tcp".into()] });
+            Table::new(vec![Column { name: "protocol".into(), values }])
+        };
+        assert!(category(Category::MISSING).is_ok());
+        assert!(matches!(category(1), Err(TableError::Code { code: 1, .. })));
+    }
+
+    #[test]
+    fn selected_rows_come_in_the_order_asked_for() {
+        let table = Table::new(vec![Column::numbers("a", vec![1.0, 2.0, 3.0])]).unwrap();
+        assert_eq!(table.select(&[2, 0, 2]).column("a").unwrap().values, Values::Numbers(vec![3.0, 1.0, 3.0]));
+    }
+}

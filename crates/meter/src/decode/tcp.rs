@@ -1,0 +1,65 @@
+//! TCP headers (RFC 9293 s.3.1).
+
+use super::{Direction, Packet, Skip};
+
+/// What the flow table needs of a TCP header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment {
+    pub(crate) sequence: u32,
+    pub(crate) acknowledgement: u32,
+    pub(crate) window: u16,
+    flags: u8,
+}
+
+impl Segment {
+    pub(crate) fn fin(&self) -> bool {
+        self.flags & FIN != 0
+    }
+
+    pub(crate) fn syn(&self) -> bool {
+        self.flags & SYN != 0
+    }
+
+    pub(crate) fn rst(&self) -> bool {
+        self.flags & RST != 0
+    }
+
+    pub(crate) fn ack(&self) -> bool {
+        self.flags & ACK != 0
+    }
+
+    /// The flags from the lowest bit on: FIN, SYN, RST, PSH, ACK, URG, ECE, CWR.
+    pub(crate) fn bits(&self) -> u8 {
+        self.flags
+    }
+}
+
+pub(super) fn decode(mut packet: Packet, bytes: &[u8]) -> Result<Packet, Skip> {
+    let header: &[u8; 20] = bytes.first_chunk().ok_or(Skip::TransportCut)?;
+    let header_bytes = u32::from(header[12] >> 4) * 4;
+    if header_bytes < 20 || header_bytes > packet.payload_bytes {
+        return Err(Skip::TransportBad);
+    }
+    let segment = Segment {
+        sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
+        acknowledgement: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
+        window: u16::from_be_bytes([header[14], header[15]]),
+        flags: header[13],
+    };
+    packet.source_port = u16::from_be_bytes([header[0], header[1]]);
+    packet.destination_port = u16::from_be_bytes([header[2], header[3]]);
+    packet.header_bytes = header_bytes as u16;
+    packet.payload_bytes -= header_bytes;
+    packet.direction = match (segment.syn(), segment.ack()) {
+        (true, false) => Direction::Call,
+        (true, true) => Direction::Answer,
+        (false, _) => Direction::Unknown,
+    };
+    packet.segment = Some(segment);
+    Ok(packet)
+}
+
+const FIN: u8 = 0x01;
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+const ACK: u8 = 0x10;

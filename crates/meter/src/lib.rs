@@ -1,0 +1,16 @@
+//! Packets become flows. Pure: time and bytes in, flows out; no files, threads or clock.
+//!
+//! [`Meter`] decodes each packet ([`decode`]), puts late ones back into their place, and keeps one record a conversation
+//! in a bounded table. What it cannot use it skips and counts by reason: the packets given equal the packets in flows
+//! plus the packets skipped.
+//!
+//! It does not reassemble payload, undo tunnels or read files.
+
+pub mod decode;
+mod flows;
+mod meter;
+mod order;
+mod tcp;
+
+pub use decode::{Link, Skip};
+pub use meter::{Counts, Meter, Settings};

@@ -1,0 +1,197 @@
+//! The meter: packets in, flows out.
+
+use std::collections::VecDeque;
+
+use flow::{Duration, Flow, Protocol, Time};
+
+use crate::decode::{self, Fragment, Link, Packet, Skip};
+use crate::flows::Flows;
+use crate::order::{Arrival, Line};
+
+/// When flows end and how many may be open.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// A flow without a packet for so long ends. 120 s, as most exporters have it.
+    pub idle: Duration,
+    /// A flow older than this is cut, so that long conversations are reported while they last. 1,800 s.
+    pub active: Duration,
+    /// A closed TCP conversation is kept so long for its last repeated segments, which are not a new flow. 5 s.
+    pub linger: Duration,
+    /// The most open flows; beyond it the one seen longest ago ends early. 250,000 take some 150 MiB.
+    pub flows: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            idle: Duration::from_secs(120),
+            active: Duration::from_secs(1800),
+            linger: Duration::from_secs(5),
+            flows: 250_000,
+        }
+    }
+}
+
+/// What became of the packets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Packets given.
+    pub packets: u64,
+    /// Packets in no flow, by reason, in the order of [`Skip::ALL`].
+    pub skipped: [u64; Skip::ALL.len()],
+    /// Packets that came late and were put back into their place.
+    pub reordered: u64,
+    /// Large steps back of the clock; each ends all open flows.
+    pub clock_steps: u64,
+    /// IP fragments after the first whose first one was not seen: in a flow without ports.
+    pub orphan_fragments: u64,
+    /// Flows ended early because the table was full.
+    pub evicted_flows: u64,
+    /// Flows given out.
+    pub flows: u64,
+}
+
+impl Counts {
+    /// Packets in no flow.
+    pub fn skipped_packets(&self) -> u64 {
+        self.skipped.iter().sum()
+    }
+
+    /// The reasons that occurred, with how often.
+    pub fn skips(&self) -> impl Iterator<Item = (Skip, u64)> + '_ {
+        Skip::ALL.into_iter().zip(self.skipped).filter(|&(_, count)| count > 0)
+    }
+}
+
+/// Turns packets, in the order of their capture, into flows.
+///
+/// ```
+/// use flow::Time;
+/// use meter::{Link, Meter, Settings};
+/// let mut meter = Meter::new(Settings::default());
+/// let mut ended = Vec::new();
+/// meter.packet(Link::Ethernet, Time::from_nanoseconds(0), &[0; 14], 14, &mut ended);
+/// meter.finish(&mut ended);
+/// assert_eq!((ended.len(), meter.counts().skipped_packets()), (0, 1));
+/// ```
+pub struct Meter {
+    line: Line,
+    flows: Flows,
+    /// First fragments seen lately, so that the later ones find their flow.
+    fragments: VecDeque<FirstFragment>,
+    counts: Counts,
+}
+
+/// The ports that only the first fragment of a datagram carries.
+struct FirstFragment {
+    source: u128,
+    destination: u128,
+    protocol: Protocol,
+    identification: u32,
+    ports: (u16, u16),
+}
+
+impl Meter {
+    /// A meter without flows.
+    pub fn new(settings: Settings) -> Meter {
+        Meter {
+            line: Line::default(),
+            flows: Flows::new(settings),
+            fragments: VecDeque::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Takes in a packet: the bytes captured of it, and its length on the wire. Flows that ended go to `ended`.
+    #[inline]
+    pub fn packet(&mut self, link: Link, time: Time, captured: &[u8], wire_bytes: u32, ended: &mut Vec<Flow>) {
+        self.counts.packets += 1;
+        match decode::decode(link, time, captured, wire_bytes) {
+            Ok(packet) => self.enqueue(packet, ended),
+            Err(skip) => self.counts.skipped[skip as usize] += 1,
+        }
+    }
+
+    /// Counts a packet that its source could not hand over.
+    pub fn skip(&mut self, skip: Skip) {
+        self.counts.packets += 1;
+        self.counts.skipped[skip as usize] += 1;
+    }
+
+    /// Ends every open flow. The meter can go on with another capture afterwards.
+    pub fn finish(&mut self, ended: &mut Vec<Flow>) {
+        while let Some(packet) = self.line.pop() {
+            self.observe(packet, ended);
+        }
+        let before = ended.len();
+        self.flows.finish(ended);
+        self.counts.flows += (ended.len() - before) as u64;
+        self.fragments.clear();
+    }
+
+    /// What became of the packets so far.
+    pub fn counts(&self) -> Counts {
+        Counts { reordered: self.line.reordered, evicted_flows: self.flows.evicted, ..self.counts.clone() }
+    }
+
+    /// Conversations open now.
+    pub fn open_flows(&self) -> usize {
+        self.flows.len()
+    }
+
+    #[inline]
+    fn enqueue(&mut self, packet: Packet, ended: &mut Vec<Flow>) {
+        if self.line.push(packet) == Arrival::ClockStep {
+            self.finish(ended);
+            self.counts.clock_steps += 1;
+            self.line.push(packet);
+        }
+        if let Some(due) = self.line.pop_due() {
+            self.observe(due, ended);
+        }
+    }
+
+    #[inline]
+    fn observe(&mut self, mut packet: Packet, ended: &mut Vec<Flow>) {
+        if let Some(fragment) = packet.fragment {
+            self.give_ports(&mut packet, fragment);
+        }
+        let before = ended.len();
+        self.flows.observe(&packet, ended);
+        self.counts.flows += (ended.len() - before) as u64;
+    }
+
+    /// Remembers the ports of a first fragment, or finds those of a later one.
+    #[cold]
+    fn give_ports(&mut self, packet: &mut Packet, fragment: Fragment) {
+        if !packet.protocol.has_ports() {
+            return;
+        }
+        if fragment.is_first {
+            if self.fragments.len() == MAX_FRAGMENTS {
+                self.fragments.pop_front();
+            }
+            self.fragments.push_back(FirstFragment {
+                source: packet.source,
+                destination: packet.destination,
+                protocol: packet.protocol,
+                identification: fragment.identification,
+                ports: (packet.source_port, packet.destination_port),
+            });
+            return;
+        }
+        let first = self.fragments.iter().rev().find(|first| {
+            first.identification == fragment.identification
+                && first.source == packet.source
+                && first.destination == packet.destination
+                && first.protocol == packet.protocol
+        });
+        match first {
+            Some(first) => (packet.source_port, packet.destination_port) = first.ports,
+            None => self.counts.orphan_fragments += 1,
+        }
+    }
+}
+
+/// First fragments remembered: more than a host keeps in reassembly, little enough to search from the newest.
+const MAX_FRAGMENTS: usize = 256;

@@ -1,0 +1,69 @@
+//! Puts packets that come a little late back into their place.
+//!
+//! Captures of several queues or interfaces are out of order by a few packets. A short waiting line mends that; a packet
+//! later than the line is taken as it comes, and a large step back of the clock (captures glued together) is told apart.
+
+use std::collections::VecDeque;
+
+use flow::Duration;
+
+use crate::decode::Packet;
+
+/// A waiting line of packets in the order of their times.
+#[derive(Default)]
+pub(crate) struct Line {
+    packets: VecDeque<Packet>,
+    /// Packets that came late and were put back into their place.
+    pub(crate) reordered: u64,
+}
+
+/// How a packet's time lies to those before it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It was taken into the line.
+    InLine,
+    /// It is so much earlier than its predecessor that the clock must have been set back.
+    ClockStep,
+}
+
+impl Line {
+    /// Takes a packet in. On a clock step the packet is not taken: drain the line, then give the packet again.
+    #[inline]
+    pub(crate) fn push(&mut self, packet: Packet) -> Arrival {
+        match self.packets.back() {
+            Some(last) if packet.time < last.time => self.insert(packet),
+            _ => {
+                self.packets.push_back(packet);
+                Arrival::InLine
+            }
+        }
+    }
+
+    /// The earliest packet, once the line is full.
+    #[inline]
+    pub(crate) fn pop_due(&mut self) -> Option<Packet> {
+        if self.packets.len() > LENGTH { self.packets.pop_front() } else { None }
+    }
+
+    /// The earliest packet, full or not.
+    pub(crate) fn pop(&mut self) -> Option<Packet> {
+        self.packets.pop_front()
+    }
+
+    #[cold]
+    fn insert(&mut self, packet: Packet) -> Arrival {
+        let last = self.packets.back().map_or(packet.time, |last| last.time);
+        if last.since(packet.time) > CLOCK_STEP {
+            return Arrival::ClockStep;
+        }
+        self.reordered += 1;
+        let position = self.packets.partition_point(|waiting| waiting.time <= packet.time);
+        self.packets.insert(position, packet);
+        Arrival::InLine
+    }
+}
+
+/// Packets that wait; enough for the queues of one card, small enough to stay in the first-level cache.
+const LENGTH: usize = 64;
+/// No queue delays a packet by so long.
+const CLOCK_STEP: Duration = Duration::from_secs(10);

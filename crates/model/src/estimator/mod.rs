@@ -1,0 +1,202 @@
+//! The estimators: settings that fit, and models that score.
+//!
+//! [`Method`] and [`Model`] are the only registries. A new estimator is a file here and a variant and an arm in each.
+
+mod binned;
+mod decision_tree;
+mod forest;
+mod growth;
+mod isolation_forest;
+mod logistic;
+mod tree;
+
+use rand::SeedableRng;
+use rand_pcg::Pcg64Mcg;
+use serde::{Deserialize, Serialize};
+
+pub use decision_tree::DecisionTree;
+pub use forest::{Forest, RandomForest};
+pub use isolation_forest::{Isolation, IsolationForest};
+pub use logistic::{Logistic, LogisticRegression};
+pub use tree::Tree;
+
+use crate::{Categories, Error, Matrix, Recipe};
+
+/// Settings of one estimator, as a configuration names them.
+///
+/// ```
+/// use model::Method;
+/// let method: Method = serde_json::from_str(r#"{"random-forest": {"trees": 50}}"#).unwrap();
+/// assert_eq!(method.name(), "random-forest");
+/// assert!(serde_json::from_str::<Method>(r#"{"random-forest": {"tree": 50}}"#).is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Rows that are few and different; needs no labels.
+    IsolationForest(IsolationForest),
+    /// One tree that can be read.
+    DecisionTree(DecisionTree),
+    /// The mean of many trees.
+    RandomForest(RandomForest),
+    /// A weighted sum.
+    LogisticRegression(LogisticRegression),
+}
+
+/// A fitted estimator: can only score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Model {
+    /// From [`IsolationForest`].
+    IsolationForest(Isolation),
+    /// From [`DecisionTree`]: a forest of one tree.
+    DecisionTree(Forest),
+    /// From [`RandomForest`].
+    RandomForest(Forest),
+    /// From [`LogisticRegression`].
+    LogisticRegression(Logistic),
+}
+
+/// What rows of either side weigh when a classifier is fitted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassWeights {
+    /// Every row weighs 1.
+    Equal,
+    /// Benign and attack rows weigh the same in sum.
+    #[default]
+    Balanced,
+}
+
+impl Method {
+    /// Every method with its default settings, in the order of the variants.
+    pub fn all() -> [Method; 4] {
+        [
+            Method::IsolationForest(IsolationForest::default()),
+            Method::DecisionTree(DecisionTree::default()),
+            Method::RandomForest(RandomForest::default()),
+            Method::LogisticRegression(LogisticRegression::default()),
+        ]
+    }
+
+    /// The name that configuration and command line use.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Method::IsolationForest(_) => "isolation-forest",
+            Method::DecisionTree(_) => "decision-tree",
+            Method::RandomForest(_) => "random-forest",
+            Method::LogisticRegression(_) => "logistic-regression",
+        }
+    }
+
+    /// Whether it learns from labels, or only from what is normal.
+    pub fn is_supervised(&self) -> bool {
+        !matches!(self, Method::IsolationForest(_))
+    }
+
+    /// How it wants its columns encoded.
+    pub fn recipe(&self) -> Recipe {
+        match self {
+            Method::IsolationForest(_) => {
+                Recipe { logarithm: true, standard: true, categories: Categories::Rarity }
+            }
+            Method::DecisionTree(_) | Method::RandomForest(_) => Recipe::default(),
+            Method::LogisticRegression(_) => {
+                Recipe { logarithm: true, standard: true, categories: Categories::OneHot }
+            }
+        }
+    }
+
+    /// Fits a model. `attacks` is the truth of each row; a method that learns from labels needs it, with rows of both
+    /// sides, and any other does not look at it.
+    pub fn fit(&self, matrix: &Matrix, attacks: Option<&[bool]>, seed: u64) -> Result<Model, Error> {
+        if matrix.rows() == 0 {
+            return Err(Error::Empty("rows"));
+        }
+        if let Some(attacks) = attacks.filter(|attacks| attacks.len() != matrix.rows()) {
+            return Err(Error::Length { what: "labels", expected: matrix.rows(), found: attacks.len() });
+        }
+        let labels = || {
+            let attacks = attacks.ok_or(Error::Unlabelled(self.name()))?;
+            match attacks.iter().filter(|attack| **attack).count() {
+                0 => Err(Error::OneClass("benign")),
+                count if count == attacks.len() => Err(Error::OneClass("an attack")),
+                _ => Ok(attacks),
+            }
+        };
+        self.check()?;
+        Ok(match self {
+            Method::IsolationForest(settings) => Model::IsolationForest(settings.fit(matrix, seed)),
+            Method::DecisionTree(settings) => Model::DecisionTree(settings.fit(matrix, labels()?, seed)),
+            Method::RandomForest(settings) => Model::RandomForest(settings.fit(matrix, labels()?, seed)),
+            Method::LogisticRegression(settings) => Model::LogisticRegression(settings.fit(matrix, labels()?)),
+        })
+    }
+
+    /// Refuses settings out of their range.
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Method::IsolationForest(settings) => settings.check(),
+            Method::DecisionTree(settings) => settings.check(),
+            Method::RandomForest(settings) => settings.check(),
+            Method::LogisticRegression(settings) => settings.check(),
+        }
+    }
+}
+
+impl Model {
+    /// The score of each row: 0..=1, higher is worse. The matrix must be as wide as the one that was fitted on.
+    pub fn scores(&self, matrix: &Matrix) -> Result<Vec<f32>, Error> {
+        if matrix.width() != self.width() {
+            return Err(Error::Shape { expected: self.width(), found: matrix.width() });
+        }
+        Ok(match self {
+            Model::IsolationForest(forest) => forest.scores(matrix),
+            Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.scores(matrix),
+            Model::LogisticRegression(logistic) => logistic.scores(matrix),
+        })
+    }
+
+    /// The number of values in a row.
+    pub fn width(&self) -> usize {
+        match self {
+            Model::IsolationForest(forest) => forest.width(),
+            Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.width(),
+            Model::LogisticRegression(logistic) => logistic.coefficients().len(),
+        }
+    }
+
+    /// Refuses what no fit on rows of this width can have made: bytes from outside.
+    pub(crate) fn check(&self, width: usize) -> Result<(), Error> {
+        match self {
+            Model::IsolationForest(forest) => forest.check(width),
+            Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.check(width),
+            Model::LogisticRegression(logistic) => logistic.check(width),
+        }
+    }
+}
+
+impl ClassWeights {
+    /// The weights of a benign and of an attack row.
+    fn of(self, attacks: &[bool]) -> [f64; 2] {
+        let attack = attacks.iter().filter(|attack| **attack).count();
+        let half = attacks.len() as f64 / 2.0;
+        match self {
+            ClassWeights::Equal => [1.0, 1.0],
+            ClassWeights::Balanced => [half / (attacks.len() - attack) as f64, half / attack as f64],
+        }
+    }
+}
+
+/// The random numbers of one tree: the same for the same seed, whichever thread grows it.
+fn stream(seed: u64, tree: u64) -> Pcg64Mcg {
+    Pcg64Mcg::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(tree))
+}
+
+/// Refuses a setting out of its range.
+fn range<T: PartialOrd + ToString>(setting: &'static str, value: T, least: T, most: T) -> Result<(), Error> {
+    if value >= least && value <= most {
+        return Ok(());
+    }
+    let range = format!("within {} to {}", least.to_string(), most.to_string());
+    Err(Error::Setting { setting, value: value.to_string(), range })
+}

@@ -1,0 +1,190 @@
+//! Everything that goes on, as one stream of packets in the order of time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use flow::{Duration, Time};
+
+use crate::activity::{Activity, Event};
+use crate::attack::Attack;
+use crate::benign;
+use crate::error::Error;
+use crate::network::Network;
+use crate::scene::Scene;
+use crate::settings::{MOST_HOURS, Settings};
+
+/// The packets of an office, in the order of time.
+///
+/// Memory holds the activities under way, not the packets: a day takes no more than an hour.
+///
+/// ```
+/// use simulator::{Settings, Simulation};
+/// let settings = Settings { hours: 0.01, attacks: Vec::new(), ..Settings::default() };
+/// let mut simulation = Simulation::new(&settings)?;
+/// assert!(simulation.by_ref().count() > 100);
+/// assert!(simulation.planted().is_empty());
+/// # Ok::<(), simulator::Error>(())
+/// ```
+pub struct Simulation {
+    /// The next event of each activity, earliest first.
+    due: BinaryHeap<Reverse<Due>>,
+    /// How many activities there have been.
+    activities: u64,
+    end: Time,
+    planted: Vec<Planted>,
+}
+
+/// A packet on the wire of the office.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// When it is seen.
+    pub time: Time,
+    /// The Ethernet frame, without its check sequence.
+    pub bytes: Vec<u8>,
+    /// The attack that it belongs to, as its index in [`Simulation::planted`]; answers of the victim belong to it too.
+    pub planted: Option<usize>,
+}
+
+/// An attack as it took place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planted {
+    /// What was done.
+    pub attack: Attack,
+    /// What a detector should call it: that of the attack.
+    pub behaviour: &'static str,
+    /// Who did it; empty where the sources are invented, or hosts that were used without their knowledge.
+    pub attackers: Vec<IpAddr>,
+    /// Whom it was done to; of sweeps, those that exist.
+    pub victims: Vec<IpAddr>,
+    /// Its first packet.
+    pub start: Time,
+    /// Its last packet so far.
+    pub end: Time,
+    /// Its packets so far, answers of the victims among them.
+    pub packets: u64,
+}
+
+impl Simulation {
+    /// A simulation that has not begun.
+    pub fn new(settings: &Settings) -> Result<Simulation, Error> {
+        if !(Network::FEWEST..=Network::MOST).contains(&settings.hosts) {
+            return Err(Error::Hosts { hosts: settings.hosts });
+        }
+        if !(settings.hours > 0.0 && settings.hours <= MOST_HOURS) {
+            return Err(Error::Hours { hours: settings.hours });
+        }
+        let length = Duration::from_secs_f64(settings.hours * 3_600.0);
+        let network = Arc::new(Network::new(settings.hosts));
+        let scene = Scene { network, start: settings.start, end: settings.start + length, seed: settings.seed };
+        let mut simulation =
+            Simulation { due: BinaryHeap::new(), activities: 0, end: scene.end, planted: Vec::new() };
+        for habit in benign::habits(&scene) {
+            simulation.begin(habit, None);
+        }
+        simulation.plant(&scene, length, &settings.attacks);
+        Ok(simulation)
+    }
+
+    /// The attacks, in the order asked for, as far as they have come: complete once all packets have been taken.
+    pub fn planted(&self) -> &[Planted] {
+        &self.planted
+    }
+
+    /// Gives each attack its time: quick ones in turn, slow ones all along.
+    fn plant(&mut self, scene: &Scene, length: Duration, attacks: &[Attack]) {
+        let quick = attacks.iter().filter(|attack| !attack.is_slow()).count().max(1);
+        let slot = length.mul_f64(0.9 / quick as f64);
+        let mut turn = 0;
+        for (index, &attack) in attacks.iter().enumerate() {
+            let mut random = scene.random(&format!("{attack} {index}"));
+            let (start, room) = if attack.is_slow() {
+                (scene.start + length.mul_f64(0.04), length.mul_f64(0.9))
+            } else {
+                let start = scene.start + length.mul_f64(0.04) + slot * turn + slot.mul_f64(random.within(0.0..0.2));
+                turn += 1;
+                // They may overlap a little: attackers do not queue.
+                (start, slot.max(length.mul_f64(0.05)).min(scene.end.since(start).mul_f64(0.8)))
+            };
+            let plot = attack.plot(scene, start, room, random);
+            self.planted.push(Planted {
+                attack,
+                behaviour: attack.behaviour(),
+                attackers: plot.attackers,
+                victims: plot.victims,
+                start,
+                end: start,
+                packets: 0,
+            });
+            self.begin(plot.activity, Some(index));
+        }
+    }
+
+    fn begin(&mut self, activity: Activity, planted: Option<usize>) {
+        self.activities += 1;
+        self.resume(self.activities, activity, planted);
+    }
+
+    fn resume(&mut self, order: u64, mut activity: Activity, planted: Option<usize>) {
+        if let Some((time, event)) = activity.next() {
+            self.due.push(Reverse(Due { time, order, event, rest: activity, planted }));
+        }
+    }
+}
+
+impl Iterator for Simulation {
+    type Item = Packet;
+
+    fn next(&mut self) -> Option<Packet> {
+        loop {
+            let Reverse(due) = self.due.pop()?;
+            if due.time >= self.end {
+                self.due.clear();
+                return None;
+            }
+            self.resume(due.order, due.rest, due.planted);
+            match due.event {
+                Event::Start(activity) => self.begin(activity, due.planted),
+                Event::Packet(bytes) => {
+                    if let Some(planted) = due.planted.map(|index| &mut self.planted[index]) {
+                        planted.start = if planted.packets == 0 { due.time } else { planted.start };
+                        planted.end = due.time;
+                        planted.packets += 1;
+                    }
+                    return Some(Packet { time: due.time, bytes, planted: due.planted });
+                }
+            }
+        }
+    }
+}
+
+/// The next event of an activity, and what follows it.
+struct Due {
+    time: Time,
+    /// Of two at the same time, the activity that began first goes first.
+    order: u64,
+    event: Event,
+    rest: Activity,
+    planted: Option<usize>,
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Due) -> std::cmp::Ordering {
+        (self.time, self.order).cmp(&(other.time, other.order))
+    }
+}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Due) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Due) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Due {}

@@ -1,0 +1,69 @@
+//! What stops the reading of an input.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why an input cannot be read, or not further.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file cannot be opened.
+    #[error("cannot open {path}: {source}; {advice}", path = .path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        advice: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file holds no bytes.
+    #[error("{path} is empty; nothing was captured or logged into it", path = .path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The first bytes belong to no format that can be read.
+    #[error("{path} is no input that can be read: it starts with {start}; expected {expected}", path = .path.display())]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// Its first bytes, printable.
+        start: String,
+        /// What could have been read.
+        expected: &'static str,
+    },
+    /// The file is damaged beyond a point; what came before was read.
+    #[error("{path} is damaged after {record} {number}: {reason}; what came before was read", path = .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the file consists of: `packet`, `line`, `row`.
+        record: &'static str,
+        /// How many of them were read.
+        number: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A table cannot be read, or lacks what was asked of it.
+    #[error("{path}: {reason}", path = .path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// The error of opening `path`, with advice that fits the reason.
+    pub(crate) fn open(path: PathBuf, source: io::Error) -> Error {
+        let advice = match source.kind() {
+            io::ErrorKind::NotFound => "check the path",
+            io::ErrorKind::PermissionDenied => "read permission is needed: see `ls -l`, or run as a user who has it",
+            io::ErrorKind::IsADirectory => "name the files inside it",
+            _ => "check the file",
+        };
+        Error::Open { path, advice, source }
+    }
+}

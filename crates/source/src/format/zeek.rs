@@ -1,0 +1,267 @@
+//! Zeek's conn.log, tab-separated or JSON (docs.zeek.org, "conn.log"; Zeek's log format is told by its `#` header).
+//!
+//! Labelled variants are read too: the columns `label` and `detailed-label` of IoT-23, whose last three columns are
+//! joined by blanks rather than tabs.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use flow::{Ended, Endpoint, Flow, Key, Label, Moments, Protocol, Side, State, Time};
+use serde_json::Value;
+
+/// Whether a file that starts with these bytes is a Zeek log.
+pub fn is_log(start: &[u8]) -> bool {
+    is_tab_separated(start) || is_json(start)
+}
+
+fn is_tab_separated(start: &[u8]) -> bool {
+    start.starts_with(b"#separator") || start.starts_with(b"#fields")
+}
+
+fn is_json(start: &[u8]) -> bool {
+    let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    line.trim_ascii_start().starts_with(b"{") && line.windows(9).any(|window| window == b"id.orig_h")
+}
+
+/// Reads the lines of one conn.log.
+#[derive(Debug, Default)]
+pub struct ConnLog {
+    /// Where each wanted column is; empty until the `#fields` line.
+    columns: Vec<Option<Field>>,
+    /// The last columns are joined by blanks.
+    blank_joined: bool,
+    skipped: BTreeMap<&'static str, u64>,
+}
+
+impl ConnLog {
+    /// The flow of a line, or `None` where it is a header or was skipped and counted.
+    pub fn line(&mut self, line: &str) -> Option<Flow> {
+        if line.trim().is_empty() {
+            return None;
+        }
+        if let Some(header) = line.strip_prefix('#') {
+            if let Some(names) = header.strip_prefix("fields") {
+                let names = names.trim_start_matches(['\t', ' ']);
+                self.blank_joined = names.contains(BLANKS);
+                self.columns = split(names, self.blank_joined).map(Field::of).collect();
+            }
+            return None;
+        }
+        let record = if line.starts_with('{') { json(line) } else { self.tab_separated(line) };
+        match record.and_then(|record| record.flow()) {
+            Ok(flow) => Some(flow),
+            Err(reason) => {
+                *self.skipped.entry(reason).or_default() += 1;
+                None
+            }
+        }
+    }
+
+    /// Lines that gave no flow, by reason.
+    pub fn skipped(&self) -> &BTreeMap<&'static str, u64> {
+        &self.skipped
+    }
+
+    /// Counts a line that could not even be handed over.
+    pub fn skip(&mut self, reason: &'static str) {
+        *self.skipped.entry(reason).or_default() += 1;
+    }
+
+    fn tab_separated<'a>(&self, line: &'a str) -> Result<Connection<'a>, &'static str> {
+        if self.columns.is_empty() {
+            return Err("line before the #fields header");
+        }
+        let mut record = Connection::default();
+        let mut count = 0;
+        for value in split(line, self.blank_joined) {
+            if let Some(Some(field)) = self.columns.get(count)
+                && value != "-"
+            {
+                record.values[*field as usize] = value.into();
+            }
+            count += 1;
+        }
+        if count == self.columns.len() { Ok(record) } else { Err("number of columns differs from the header") }
+    }
+}
+
+/// The columns that a flow needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Time,
+    OriginatorAddress,
+    OriginatorPort,
+    ResponderAddress,
+    ResponderPort,
+    Protocol,
+    Duration,
+    OriginatorPayload,
+    ResponderPayload,
+    State,
+    OriginatorPackets,
+    OriginatorBytes,
+    ResponderPackets,
+    ResponderBytes,
+    Vlan,
+    Label,
+    DetailedLabel,
+}
+
+impl Field {
+    fn of(name: &str) -> Option<Field> {
+        FIELDS.iter().find(|(_, known)| *known == name).map(|(field, _)| *field)
+    }
+}
+
+const FIELDS: [(Field, &str); 17] = [
+    (Field::Time, "ts"),
+    (Field::OriginatorAddress, "id.orig_h"),
+    (Field::OriginatorPort, "id.orig_p"),
+    (Field::ResponderAddress, "id.resp_h"),
+    (Field::ResponderPort, "id.resp_p"),
+    (Field::Protocol, "proto"),
+    (Field::Duration, "duration"),
+    (Field::OriginatorPayload, "orig_bytes"),
+    (Field::ResponderPayload, "resp_bytes"),
+    (Field::State, "conn_state"),
+    (Field::OriginatorPackets, "orig_pkts"),
+    (Field::OriginatorBytes, "orig_ip_bytes"),
+    (Field::ResponderPackets, "resp_pkts"),
+    (Field::ResponderBytes, "resp_ip_bytes"),
+    (Field::Vlan, "vlan"),
+    (Field::Label, "label"),
+    (Field::DetailedLabel, "detailed-label"),
+];
+
+/// One record's values as text; empty where missing.
+#[derive(Default)]
+struct Connection<'a> {
+    values: [std::borrow::Cow<'a, str>; FIELDS.len()],
+}
+
+impl Connection<'_> {
+    fn flow(&self) -> Result<Flow, &'static str> {
+        let start = self.number(Field::Time).and_then(Time::from_seconds).ok_or("no readable time")?;
+        let address = |field| self.text(field).parse::<IpAddr>().map_err(|_| "no readable address");
+        let port = |field| self.text(field).parse::<u16>().map_err(|_| "no readable port");
+        let originator = Endpoint::new(address(Field::OriginatorAddress)?, port(Field::OriginatorPort)?);
+        let responder = Endpoint::new(address(Field::ResponderAddress)?, port(Field::ResponderPort)?);
+        let protocol = match (self.text(Field::Protocol), originator.address.is_ipv6()) {
+            ("tcp", _) => Protocol::Tcp,
+            ("udp", _) => Protocol::Udp,
+            ("icmp", false) => Protocol::Icmp,
+            ("icmp", true) => Protocol::Icmpv6,
+            ("sctp", _) => Protocol::Sctp,
+            _ => return Err("protocol that Zeek does not name"),
+        };
+        let seconds = self.number(Field::Duration).unwrap_or(0.0);
+        let duration = flow::Duration::try_from_secs_f64(seconds).map_err(|_| "no readable duration")?;
+        let side = |packets, bytes, payload| Side {
+            packets: self.number(packets).unwrap_or(0.0) as u64,
+            bytes: self.number(bytes).unwrap_or(0.0) as u64,
+            payload_bytes: self.number(payload).map(|bytes| bytes as u64),
+            detail: None,
+        };
+        Ok(Flow {
+            key: Key { originator, responder, protocol },
+            vlan: self.text(Field::Vlan).parse().ok(),
+            start,
+            end: start + duration,
+            conversation_start: start,
+            originator: side(Field::OriginatorPackets, Field::OriginatorBytes, Field::OriginatorPayload),
+            responder: side(Field::ResponderPackets, Field::ResponderBytes, Field::ResponderPayload),
+            gaps: Moments::default(),
+            state: State::from_name(self.text(Field::State)),
+            ended: Ended::Unknown,
+            label: self.label(),
+        })
+    }
+
+    /// The kind of attack where it is told, otherwise the label itself.
+    fn label(&self) -> Option<Label> {
+        let [label, detail] = [self.text(Field::Label), self.text(Field::DetailedLabel)];
+        match (label, detail) {
+            ("", _) => None,
+            (label, "") => Some(Label::new(label)),
+            (label, _) if !Label::new(label).is_attack() => Some(Label::new(label)),
+            (_, detail) => Some(Label::new(detail)),
+        }
+    }
+
+    fn text(&self, field: Field) -> &str {
+        &self.values[field as usize]
+    }
+
+    fn number(&self, field: Field) -> Option<f64> {
+        self.text(field).parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0)
+    }
+}
+
+fn json(line: &str) -> Result<Connection<'static>, &'static str> {
+    let Ok(Value::Object(object)) = serde_json::from_str(line) else {
+        return Err("not a JSON object");
+    };
+    let mut record = Connection::default();
+    for (field, name) in FIELDS {
+        record.values[field as usize] = match object.get(name) {
+            Some(Value::String(text)) => text.clone().into(),
+            Some(Value::Number(number)) => number.to_string().into(),
+            _ => continue,
+        };
+    }
+    Ok(record)
+}
+
+/// The columns of a line: between tabs, and in the last one between blanks where the header joins them so.
+fn split(line: &str, blank_joined: bool) -> impl Iterator<Item = &str> {
+    line.split('\t').flat_map(move |column| {
+        let separator = if blank_joined { BLANKS } else { "\t" };
+        column.split(separator)
+    })
+}
+
+const BLANKS: &str = "   ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tconn_state\torig_pkts";
+
+    #[test]
+    fn a_tab_separated_line_is_a_flow() {
+        let mut log = ConnLog::default();
+        assert_eq!(log.line(HEADER), None);
+        let flow = log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3").unwrap();
+        assert_eq!((flow.start, flow.state), (Time::from_nanoseconds(1_500_000_000), Some(State::S0)));
+        assert_eq!((flow.originator.packets, flow.originator.payload_bytes), (3, None));
+    }
+
+    #[test]
+    fn a_json_line_is_the_same_flow() {
+        let mut log = ConnLog::default();
+        log.line(HEADER);
+        let tabs = log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3");
+        let json = r#"{"ts":1.5,"uid":"C1","id.orig_h":"10.0.0.1","id.orig_p":1024,"id.resp_h":"10.0.0.2","id.resp_p":80,"proto":"tcp","conn_state":"S0","orig_pkts":3}"#;
+        assert_eq!(ConnLog::default().line(json), tabs);
+    }
+
+    #[test]
+    fn blank_joined_labels_are_split() {
+        let mut log = ConnLog::default();
+        log.line(&format!("{HEADER}\ttunnel_parents   label   detailed-label"));
+        let line = "1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t-   Malicious   DDoS";
+        assert_eq!(log.line(line).unwrap().label, Some(Label::new("DDoS")));
+        let line = "1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t-   Benign   -";
+        assert_eq!(log.line(line).unwrap().label, Some(Label::new("Benign")));
+    }
+
+    #[test]
+    fn a_line_that_is_no_record_is_counted_by_its_reason() {
+        let mut log = ConnLog::default();
+        log.line(HEADER);
+        assert_eq!(log.line("1.5\tC1"), None);
+        assert_eq!(log.line("x\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3"), None);
+        assert_eq!(log.skipped().len(), 2);
+    }
+}

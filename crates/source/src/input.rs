@@ -1,0 +1,232 @@
+//! Files of any format as one stream of flows.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, Read};
+use std::path::{Path, PathBuf};
+
+use flow::{Flow, Time};
+use meter::{Meter, Settings, Skip};
+
+use crate::Error;
+use crate::format::packet::{self, Capture};
+use crate::format::zeek::{self, ConnLog};
+use crate::transport::file::{self, Progress};
+
+/// Gives flows, batch by batch.
+pub trait Source {
+    /// Appends the next flows to `flows`, perhaps none; `false` where there is nothing more to come.
+    fn read(&mut self, flows: &mut Vec<Flow>) -> Result<bool, Error>;
+}
+
+/// What was read, and what was not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Packets read.
+    pub packets: u64,
+    /// Log lines read.
+    pub lines: u64,
+    /// Packets and lines that are in no flow, by reason.
+    pub skipped: BTreeMap<&'static str, u64>,
+    /// What else is worth knowing, by what happened: packets put back in order, steps of the clock, flows ended early.
+    pub notes: BTreeMap<&'static str, u64>,
+}
+
+/// Captures and logs of flows, read one after the other in the order of their first times. Captures share one meter, so
+/// a conversation may go on from one file to the next.
+pub struct Input {
+    files: Vec<InputFile>,
+    meter: Meter,
+    lines: u64,
+    line_skips: BTreeMap<&'static str, u64>,
+    finished: bool,
+}
+
+struct InputFile {
+    path: PathBuf,
+    format: Format,
+    progress: Progress,
+    records: u64,
+}
+
+enum Format {
+    Capture(Box<Capture<Box<dyn Read + Send>>>),
+    ConnLog { log: ConnLog, bytes: Box<dyn BufRead + Send>, line: Vec<u8> },
+}
+
+impl Input {
+    /// Opens the files, which must all be captures or logs of flows.
+    pub fn open(paths: &[PathBuf], settings: Settings) -> Result<Input, Error> {
+        let mut files = paths.iter().map(|path| InputFile::open(path)).collect::<Result<Vec<_>, _>>()?;
+        if files.len() > 1 {
+            let mut timed = Vec::with_capacity(files.len());
+            for (position, path) in paths.iter().enumerate() {
+                timed.push((first_time(path)?, position));
+            }
+            timed.sort();
+            let mut slots: Vec<Option<InputFile>> = files.into_iter().map(Some).collect();
+            files = timed.into_iter().filter_map(|(_, position)| slots[position].take()).collect();
+        }
+        files.reverse();
+        Ok(Input { files, meter: Meter::new(settings), lines: 0, line_skips: BTreeMap::new(), finished: false })
+    }
+
+    /// How much of the files still open was read: bytes so far and in all, as they lie on the disk.
+    pub fn progress(&self) -> (u64, u64) {
+        self.files.iter().map(|file| &file.progress).fold((0, 0), |(read, total), progress| {
+            (read + progress.read(), total + progress.total())
+        })
+    }
+
+    /// What was read so far.
+    pub fn report(&self) -> Report {
+        let counts = self.meter.counts();
+        let mut skipped = self.line_skips.clone();
+        skipped.extend(counts.skips().map(|(skip, count)| (skip.reason(), count)));
+        let notes = [
+            ("packets put back into the order of their times", counts.reordered),
+            ("large steps back of the clock", counts.clock_steps),
+            ("later IP fragments without their first", counts.orphan_fragments),
+            ("flows ended early because the flow table was full", counts.evicted_flows),
+        ];
+        let notes = notes.into_iter().filter(|&(_, count)| count > 0).collect();
+        Report { packets: counts.packets, lines: self.lines, skipped, notes }
+    }
+}
+
+impl Source for Input {
+    fn read(&mut self, flows: &mut Vec<Flow>) -> Result<bool, Error> {
+        let Some(file) = self.files.last_mut() else {
+            if !self.finished {
+                self.finished = true;
+                self.meter.finish(flows);
+            }
+            return Ok(false);
+        };
+        let outcome = match &mut file.format {
+            Format::Capture(capture) => read_packets(capture, &mut self.meter, &mut file.records, flows),
+            Format::ConnLog { log, bytes, line } => {
+                let before = file.records;
+                let outcome = read_lines(log, bytes, line, &mut file.records, flows);
+                self.lines += file.records - before;
+                outcome
+            }
+        };
+        if let Ok(true) = outcome {
+            return Ok(true);
+        }
+        let record = match &file.format {
+            Format::Capture(_) => "packet",
+            Format::ConnLog { .. } => "line",
+        };
+        if let Some(InputFile { format: Format::ConnLog { log, .. }, .. }) = self.files.last() {
+            for (&reason, count) in log.skipped() {
+                *self.line_skips.entry(reason).or_default() += count;
+            }
+        }
+        let Some(file) = self.files.pop() else { return Ok(false) };
+        match outcome {
+            Ok(_) => Ok(true),
+            Err(reason) => Err(Error::Damaged { path: file.path, record, number: file.records, reason }),
+        }
+    }
+}
+
+impl InputFile {
+    fn open(path: &Path) -> Result<InputFile, Error> {
+        let mut opened = file::open(path)?;
+        let damaged = |reason: String| Error::Damaged { path: path.to_owned(), record: "byte", number: 0, reason };
+        let start = opened.bytes.fill_buf().map_err(|error| damaged(error.to_string()))?.to_vec();
+        let format = if packet::is_capture(&start) {
+            let bytes: Box<dyn Read + Send> = Box::new(opened.bytes);
+            Format::Capture(Box::new(Capture::new(bytes, &start).map_err(damaged)?))
+        } else if zeek::is_log(&start) {
+            Format::ConnLog { log: ConnLog::default(), bytes: opened.bytes, line: Vec::new() }
+        } else {
+            let start = String::from_utf8_lossy(&start[..start.len().min(24)]).escape_debug().to_string();
+            let start = format!("\"{start}\"");
+            return Err(Error::Unknown { path: path.to_owned(), start, expected: EXPECTED });
+        };
+        Ok(InputFile { path: path.to_owned(), format, progress: opened.progress, records: 0 })
+    }
+}
+
+/// The time of a file's first packet or flow; files without any come first.
+fn first_time(path: &Path) -> Result<Option<Time>, Error> {
+    let mut file = InputFile::open(path)?;
+    match &mut file.format {
+        Format::Capture(capture) => Ok(capture.next_record().ok().flatten().map(|record| record.time)),
+        Format::ConnLog { log, bytes, line } => {
+            let mut flows = Vec::new();
+            // A file that fails here fails again when it is read, and is reported then.
+            while flows.is_empty() && matches!(read_lines(log, bytes, line, &mut 0, &mut flows), Ok(true)) {}
+            Ok(flows.first().map(|flow| flow.start))
+        }
+    }
+}
+
+/// Gives the meter the next packets; `false` at the end of the capture.
+fn read_packets<R: Read>(
+    capture: &mut Capture<R>,
+    meter: &mut Meter,
+    records: &mut u64,
+    flows: &mut Vec<Flow>,
+) -> Result<bool, String> {
+    for _ in 0..PACKETS_A_BATCH {
+        let Some(record) = capture.next_record()? else { return Ok(false) };
+        *records += 1;
+        match record.link {
+            Some(link) => meter.packet(link, record.time, &record.bytes, record.wire_bytes, flows),
+            None => meter.skip(Skip::LinkUnknown),
+        }
+    }
+    Ok(true)
+}
+
+/// Reads the next lines; `false` at the end of the log.
+fn read_lines(
+    log: &mut ConnLog,
+    bytes: &mut dyn BufRead,
+    line: &mut Vec<u8>,
+    records: &mut u64,
+    flows: &mut Vec<Flow>,
+) -> Result<bool, String> {
+    for _ in 0..LINES_A_BATCH {
+        line.clear();
+        let count = bytes.take(MAX_LINE_BYTES).read_until(b'\n', line).map_err(|error| error.to_string())?;
+        if count == 0 {
+            return Ok(false);
+        }
+        *records += 1;
+        if count as u64 == MAX_LINE_BYTES && line.last() != Some(&b'\n') {
+            skip_line(bytes).map_err(|error| error.to_string())?;
+            log.skip("line longer than 1 MiB");
+            continue;
+        }
+        match std::str::from_utf8(line) {
+            Ok(text) => flows.extend(log.line(text.trim_end_matches(['\n', '\r']))),
+            Err(_) => log.skip("line that is not UTF-8"),
+        }
+    }
+    Ok(true)
+}
+
+/// Passes over the rest of a line.
+fn skip_line(bytes: &mut dyn BufRead) -> std::io::Result<()> {
+    loop {
+        let buffer = bytes.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        let end = buffer.iter().position(|&byte| byte == b'\n');
+        let used = end.map_or(buffer.len(), |end| end + 1);
+        bytes.consume(used);
+        if end.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+const EXPECTED: &str = "a capture (pcap or pcapng) or a Zeek conn.log (tabs or JSON), plain or compressed with gzip or zstd";
+const PACKETS_A_BATCH: usize = 4096;
+const LINES_A_BATCH: usize = 1024;
+const MAX_LINE_BYTES: u64 = 1 << 20;

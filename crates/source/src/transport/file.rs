@@ -1,0 +1,88 @@
+//! Files, plain or compressed: what a file holds is told by its first bytes, never by its name.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::StreamingDecoder;
+
+use crate::Error;
+
+/// An opened file: its bytes without compression, and how far the reading is.
+pub struct Opened {
+    /// The bytes, gzip or Zstandard undone.
+    pub bytes: Box<dyn BufRead + Send>,
+    /// How much of the file was read.
+    pub progress: Progress,
+}
+
+/// How much of a file was read, counted on the bytes as they lie on the disk.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    read: Arc<AtomicU64>,
+    total: u64,
+}
+
+impl Progress {
+    /// Bytes read so far.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the file; 0 where the file is a pipe.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+}
+
+/// Opens a file and undoes its compression.
+pub fn open(path: &Path) -> Result<Opened, Error> {
+    let open_error = |source| Error::open(path.to_owned(), source);
+    let file = File::open(path).map_err(open_error)?;
+    let metadata = file.metadata().map_err(open_error)?;
+    if metadata.is_dir() {
+        return Err(open_error(io::Error::from(io::ErrorKind::IsADirectory)));
+    }
+    let progress = Progress { read: Arc::default(), total: if metadata.is_file() { metadata.len() } else { 0 } };
+    let counted = Counted { inner: file, read: Arc::clone(&progress.read) };
+    let mut plain = BufReader::with_capacity(BUFFER_BYTES, counted);
+    let start = plain.fill_buf().map_err(open_error)?;
+    if start.is_empty() {
+        return Err(Error::Empty { path: path.to_owned() });
+    }
+    let bytes: Box<dyn BufRead + Send> = if start.starts_with(&GZIP) {
+        Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(plain)))
+    } else if start.starts_with(&ZSTD) {
+        let decoder = StreamingDecoder::new(plain).map_err(|error| Error::Damaged {
+            path: path.to_owned(),
+            record: "byte",
+            number: 0,
+            reason: format!("Zstandard header: {error}"),
+        })?;
+        Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
+    } else {
+        Box::new(plain)
+    };
+    Ok(Opened { bytes, progress })
+}
+
+/// Counts what is read through it.
+struct Counted<R> {
+    inner: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+const BUFFER_BYTES: usize = 1 << 17;

@@ -1,0 +1,3 @@
+//! Where the bytes come from.
+
+pub mod file;
