@@ -1,0 +1,22 @@
+//! Evidence becomes alerts.
+//!
+//! [`behaviour`] watches what hosts do over time and gives [`Evidence`] without any training; [`learned`] turns the
+//! verdicts of a detector into evidence of the same kind; [`triage`] makes the few alerts of it that a person must look
+//! at: one for each host and behaviour, most urgent first.
+//!
+//! This crate reads no files and keeps nothing on disk; alerts go out as JSON ([`Alert`] is its own schema).
+
+mod alert;
+mod attack;
+pub mod behaviour;
+mod evidence;
+pub mod learned;
+mod severity;
+mod triage;
+
+pub use alert::Alert;
+pub use attack::Technique;
+pub use behaviour::Behaviour;
+pub use evidence::{Evidence, Example, Fact, Host, Role};
+pub use severity::Severity;
+pub use triage::triage;

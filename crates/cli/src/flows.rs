@@ -6,8 +6,10 @@ use anyhow::{Result, bail};
 use flow::features::FeatureSet;
 use flow::features::host::Hosts;
 use flow::{Flow, Table, Values};
+use source::Source;
 
-use crate::{input, output};
+use crate::input::Reader;
+use crate::output;
 
 /// Write the flows of captures or flow logs as CSV, one row a flow, with every feature.
 ///
@@ -30,15 +32,23 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let set = FeatureSet::lapwing();
     let mut writer = csv::Writer::from_writer(output::create(arguments.output.as_deref())?);
     writer.write_record(IDENTITY.iter().copied().chain(set.features().iter().map(|feature| feature.name)))?;
+    let mut reader = Reader::open(&arguments.inputs)?;
     let mut hosts = Hosts::default();
+    let mut flows = Vec::new();
     let mut count = 0;
-    let report = input::read(&arguments.inputs, |flows| {
-        write_rows(&mut writer, flows, &set.table(flows, &mut hosts))?;
-        count += flows.len();
-        Ok(())
-    })?;
+    let mut more = true;
+    while more {
+        more = reader.read(&mut flows)?;
+        if flows.len() >= FLOWS_A_BATCH || !more {
+            write_rows(&mut writer, &flows, &set.table(&flows, &mut hosts))?;
+            count += flows.len();
+            flows.clear();
+            reader.show_progress();
+        }
+    }
     writer.flush()?;
-    input::print(&report, count, verbose);
+    reader.finish("input", verbose);
+    eprintln!("{count} flows");
     if count == 0 {
         bail!("no flow in the input");
     }
@@ -72,3 +82,5 @@ fn write_rows(writer: &mut csv::Writer<Box<dyn std::io::Write>>, flows: &[Flow],
 
 /// The columns before the features.
 const IDENTITY: [&str; 5] = ["start", "end", "originator", "responder", "ended"];
+/// Flows whose features are computed at a time.
+const FLOWS_A_BATCH: usize = 4096;

@@ -4,6 +4,7 @@ mod features;
 mod flows;
 mod input;
 mod output;
+mod scan;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ struct Program {
 
 #[derive(Subcommand)]
 enum Verb {
+    Scan(scan::Arguments),
     Flows(flows::Arguments),
     Features(features::Arguments),
 }
@@ -32,6 +34,7 @@ enum Verb {
 fn main() -> ExitCode {
     let program = Program::parse();
     let outcome = match program.verb {
+        Verb::Scan(arguments) => scan::run(&arguments, program.verbose),
         Verb::Flows(arguments) => flows::run(&arguments, program.verbose),
         Verb::Features(arguments) => features::run(&arguments),
     };

@@ -58,6 +58,9 @@ pub enum TableError {
         /// The rows of the first column.
         expected: usize,
     },
+    /// A table has other columns than the one that it is added to.
+    #[error("a table with {0} does not continue this one")]
+    Append(String),
     /// A code lies outside its vocabulary.
     #[error("column `{name}` holds code {code} outside its vocabulary of {size} names")]
     Code {
@@ -116,6 +119,30 @@ impl Table {
         Some(self.columns.remove(position))
     }
 
+    /// Adds the rows of `other`, which must have the same columns in the same order, categories over the same
+    /// vocabularies.
+    pub fn append(&mut self, other: &Table) -> Result<(), TableError> {
+        if self.columns.is_empty() {
+            *self = other.clone();
+            return Ok(());
+        }
+        if self.columns.len() != other.columns.len() {
+            return Err(TableError::Append(format!("{} columns", other.columns.len())));
+        }
+        if let Some((_, theirs)) = self.columns.iter().zip(&other.columns).find(|(ours, theirs)| !ours.is_like(theirs)) {
+            return Err(TableError::Append(format!("column `{}`", theirs.name)));
+        }
+        for (ours, theirs) in self.columns.iter_mut().zip(&other.columns) {
+            match (&mut ours.values, &theirs.values) {
+                (Values::Numbers(ours), Values::Numbers(theirs)) => ours.extend_from_slice(theirs),
+                (Values::Categories(ours), Values::Categories(theirs)) => ours.codes.extend_from_slice(&theirs.codes),
+                _ => return Err(TableError::Append(format!("column `{}`", theirs.name))),
+            }
+        }
+        self.rows += other.rows;
+        Ok(())
+    }
+
     /// A table of these rows of this one, in the order given. Panics where a row does not exist.
     pub fn select(&self, rows: &[usize]) -> Table {
         let columns = self.columns.iter().map(|column| column.select(rows)).collect();
@@ -127,6 +154,16 @@ impl Column {
     /// A column of numbers.
     pub fn numbers(name: impl Into<String>, numbers: Vec<f32>) -> Column {
         Column { name: name.into(), values: Values::Numbers(numbers) }
+    }
+
+    /// Whether the other column has the same name, kind and vocabulary.
+    fn is_like(&self, other: &Column) -> bool {
+        let alike = match (&self.values, &other.values) {
+            (Values::Numbers(_), Values::Numbers(_)) => true,
+            (Values::Categories(ours), Values::Categories(theirs)) => ours.vocabulary == theirs.vocabulary,
+            _ => false,
+        };
+        alike && self.name == other.name
     }
 
     fn select(&self, rows: &[usize]) -> Column {
@@ -190,6 +227,15 @@ mod tests {
         };
         assert!(category(Category::MISSING).is_ok());
         assert!(matches!(category(1), Err(TableError::Code { code: 1, .. })));
+    }
+
+    #[test]
+    fn a_table_grows_only_by_rows_of_its_own_columns() {
+        let table = |name: &str| Table::new(vec![Column::numbers(name, vec![1.0])]).unwrap();
+        let mut grown = table("a");
+        grown.append(&table("a")).unwrap();
+        assert_eq!(grown.rows(), 2);
+        assert!(matches!(grown.append(&table("b")), Err(TableError::Append(_))));
     }
 
     #[test]

@@ -137,13 +137,13 @@ impl Dataset {
         fingerprints
     }
 
-    /// The first row of each set of rows that are equal in every column and in their kind, in order. Rows of equal
-    /// columns and different kinds contradict each other and stay.
+    /// The first row of each set of rows that are equal in every column and on the same side, benign or attack, in
+    /// order. Equal rows on both sides contradict each other, and one of each side stays.
     pub fn distinct_rows(&self) -> Vec<usize> {
         let mut seen = std::collections::HashSet::with_capacity(self.rows());
         let fingerprints = self.fingerprints();
-        let kind = |row: usize| self.kinds().map_or(0, |kinds| kinds.codes[row]);
-        (0..self.rows()).filter(|&row| seen.insert((fingerprints[row], kind(row)))).collect()
+        let side = |row: usize| self.attacks().is_some_and(|attacks| attacks[row]);
+        (0..self.rows()).filter(|&row| seen.insert((fingerprints[row], side(row)))).collect()
     }
 
     /// SHA-256 of names, values and truth of every row, in order: names the data in a detector's provenance.
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duplicate_has_the_same_kind_and_contradicting_rows_stay() {
+    fn a_duplicate_is_on_the_same_side_and_contradicting_rows_stay() {
         let codes = vec![0; 4];
         let rows = dataset(vec![1.0; 4], codes, ["tcp", "udp"], &["normal", "normal", "neptune", "normal"]);
         assert_eq!(rows.distinct_rows(), [0, 2]);

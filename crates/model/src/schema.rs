@@ -78,7 +78,9 @@ impl Kind {
     fn takes(&self, values: &Values) -> bool {
         match (self, values) {
             (Kind::Number, Values::Numbers(_)) | (Kind::Category(_), Values::Categories(_)) => true,
-            (Kind::Number, Values::Categories(category)) => category.codes.iter().all(|&code| code == Category::MISSING),
+            (Kind::Number, Values::Categories(category)) => {
+                category.codes.iter().all(|&code| code == Category::MISSING)
+            }
             (Kind::Category(_), Values::Numbers(numbers)) => numbers.iter().all(|number| number.is_nan()),
         }
     }

@@ -1,0 +1,10 @@
+//! The running pipeline: flows in, alerts out, and the training of detectors.
+//!
+//! [`run::scan`] is the one path from flows to alerts; [`anomaly`] is the voice that learns the network's own traffic.
+//! Files are opened by the caller; nothing here prints.
+
+pub mod anomaly;
+mod error;
+pub mod run;
+
+pub use error::Error;

@@ -34,7 +34,14 @@ impl Plan {
     }
 
     /// A datagram is seen and answered; gives the time of the answer.
-    pub(crate) fn exchange(&mut self, time: Time, ends: (Endpoint, Endpoint), ports: (u16, u16), ask: &[u8], answer: &[u8]) -> Time {
+    pub(crate) fn exchange(
+        &mut self,
+        time: Time,
+        ends: (Endpoint, Endpoint),
+        ports: (u16, u16),
+        ask: &[u8],
+        answer: &[u8],
+    ) -> Time {
         let answered = time + ends.1.latency;
         self.packet(time, wire::udp(ends.0, ends.1, ports, ask));
         self.packet(answered, wire::udp(ends.1, ends.0, (ports.1, ports.0), answer));
@@ -89,6 +96,23 @@ pub(crate) fn habit(
     }))
 }
 
+/// An activity that starts another by the clock: at each multiple of a period since midnight UTC, plus an offset.
+pub(crate) fn timetable(
+    period: Duration,
+    offset: Duration,
+    mut random: Random,
+    span: (Time, Time),
+    mut make: impl FnMut(&mut Random, Time) -> Activity + Send + 'static,
+) -> Activity {
+    let (nanoseconds, offset) = (period.as_nanos() as i64, offset.as_nanos() as i64);
+    let mut next = ((span.0.nanoseconds() - offset - 1).div_euclid(nanoseconds) + 1) * nanoseconds + offset;
+    Box::new(std::iter::from_fn(move || {
+        let now = Time::from_nanoseconds(next);
+        next += nanoseconds;
+        (now < span.1).then(|| (now, Event::Start(make(&mut random, now))))
+    }))
+}
+
 /// An activity that starts a given number of others, one after each gap: probes, attempts, packets of a flood.
 pub(crate) fn series(
     count: u64,
@@ -115,8 +139,8 @@ fn busyness(time: Time) -> f64 {
 }
 
 const HOURS: [f64; 24] = [
-    0.03, 0.03, 0.03, 0.03, 0.03, 0.05, 0.12, 0.45, 0.85, 1.0, 1.0, 0.95, 0.6, 0.8, 1.0, 0.95, 0.85, 0.6, 0.3, 0.15, 0.1,
-    0.07, 0.05, 0.04,
+    0.03, 0.03, 0.03, 0.03, 0.03, 0.05, 0.12, 0.45, 0.85, 1.0, 1.0, 0.95, 0.6, 0.8, 1.0, 0.95, 0.85, 0.6, 0.3, 0.15,
+    0.1, 0.07, 0.05, 0.04,
 ];
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use flow::Duration;
 
-use crate::random::hash;
+use crate::random::{Random, hash};
 use crate::wire::{Endpoint, Mac, System};
 
 /// The machines of the office and the places outside that its people visit.
@@ -57,7 +57,8 @@ impl Network {
 
     /// An office of that many machines.
     pub(crate) fn new(hosts: usize) -> Network {
-        let server = |name: &str, last: u8, system, open| Host::new(name, Ipv4Addr::new(10, 20, 0, last), system, open, true);
+        let server =
+            |name: &str, last: u8, system, open| Host::new(name, Ipv4Addr::new(10, 20, 0, last), system, open, true);
         let printers = (hosts / 15).clamp(1, 30);
         let workstations = hosts - SERVERS - printers;
         Network {
@@ -79,8 +80,11 @@ impl Network {
             workstations: (0..workstations as u16)
                 .map(|index| {
                     let address = Ipv4Addr::from_bits(Ipv4Addr::new(10, 20, 2, 10).to_bits() + u32::from(index));
-                    let (system, open): (_, &[u16]) =
-                        if index % 6 == 5 { (System::Linux, &[22]) } else { (System::Windows, &[135, 139, 445, 3_389]) };
+                    let (system, open): (_, &[u16]) = if index % 6 == 5 {
+                        (System::Linux, &[22])
+                    } else {
+                        (System::Windows, &[135, 139, 445, 3_389])
+                    };
                     Host::new(&format!("desk-{index}"), address, system, open, index % 2 == 0)
                 })
                 .collect(),
@@ -113,13 +117,19 @@ impl Network {
         self.hosts().find(|host| host.v4 == address)
     }
 
+    /// A workstation, for something that one of them does: other numbers give others as long as there are any.
+    pub(crate) fn insider(&self, number: usize) -> &Host {
+        &self.workstations[(number + 3) % self.workstations.len()]
+    }
+
     /// A machine beyond the gateway: its distance depends on its address alone.
     pub(crate) fn outside(&self, address: IpAddr) -> Endpoint {
         let chance = match address {
             IpAddr::V4(v4) => hash(&v4.octets()),
             IpAddr::V6(v6) => hash(&v6.octets()),
         };
-        let (hops, system) = (6 + (chance >> 20) as u8 % 12, if chance % 4 == 0 { System::Windows } else { System::Linux });
+        let (hops, system) =
+            (6 + (chance >> 20) as u8 % 12, if chance % 4 == 0 { System::Windows } else { System::Linux });
         // Mostly near, some far.
         let share = (chance >> 32) as f64 / f64::from(u32::MAX);
         let latency = Duration::from_micros(5_000 + (share * share * 130_000.0) as u64);
@@ -129,7 +139,26 @@ impl Network {
     /// A machine in the network of the branch, two hops behind the gateway.
     pub(crate) fn branch(&self, last: u8) -> Endpoint {
         let address = IpAddr::from(Ipv4Addr::new(10, 30, 5, last));
-        Endpoint { hop_limit: 126, system: System::Windows, latency: Duration::from_millis(14), ..self.outside(address) }
+        Endpoint {
+            hop_limit: 126,
+            system: System::Windows,
+            latency: Duration::from_millis(14),
+            ..self.outside(address)
+        }
+    }
+
+    /// The two ends of a connection within the office: over IPv6 now and then, where both can.
+    pub(crate) fn between(&self, from: &Host, to: &Host, random: &mut Random) -> (Endpoint, Endpoint) {
+        match (from.endpoint6(), to.endpoint6()) {
+            (Some(from), Some(to)) if random.chance(0.3) => (from, to),
+            _ => (from.endpoint(), to.endpoint()),
+        }
+    }
+
+    /// A place outside: some are visited much more than others.
+    pub(crate) fn site(&self, random: &mut Random) -> &Site {
+        let share = random.within(0.0..1.0);
+        &self.sites[(share * share * self.sites.len() as f64) as usize]
     }
 
     /// The two ends of a connection from a machine to a place outside, over IPv6 where both can.
@@ -186,7 +215,7 @@ impl Site {
         // 198.18.0.0/15 and 2001:db8::/32 are nobody's (RFC 2544, RFC 3849), so that no real place is spoken of.
         let v4 = Ipv4Addr::from_bits(Ipv4Addr::new(198, 18, 0, 0).to_bits() | bits & 0x1_ffff);
         let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0x8000, (bits >> 16) as u16, 0, 0, 0, bits as u16);
-        Site { name: format!("{first}{second}.example"), v4, v6: (index % 3 != 0).then_some(v6) }
+        Site { name: format!("{first}{second}.example"), v4, v6: (!index.is_multiple_of(3)).then_some(v6) }
     }
 }
 
@@ -199,8 +228,20 @@ const SERVERS: usize = 9;
 const SITES: usize = 180;
 
 const FIRST: [&str; 15] = [
-    "news", "shop", "travel", "weather", "static", "video", "music", "forum", "bank", "maps", "code", "search", "photo",
-    "cloud", "metrics",
+    "news", "shop", "travel", "weather", "static", "video", "music", "forum", "bank", "maps", "code", "search",
+    "photo", "cloud", "metrics",
 ];
-const SECOND: [&str; 12] =
-    ["heron", "plover", "curlew", "avocet", "dunlin", "knot", "ruff", "snipe", "godwit", "stint", "turnstone", "whimbrel"];
+const SECOND: [&str; 12] = [
+    "heron",
+    "plover",
+    "curlew",
+    "avocet",
+    "dunlin",
+    "knot",
+    "ruff",
+    "snipe",
+    "godwit",
+    "stint",
+    "turnstone",
+    "whimbrel",
+];

@@ -78,8 +78,7 @@ impl Simulation {
         let length = Duration::from_secs_f64(settings.hours * 3_600.0);
         let network = Arc::new(Network::new(settings.hosts));
         let scene = Scene { network, start: settings.start, end: settings.start + length, seed: settings.seed };
-        let mut simulation =
-            Simulation { due: BinaryHeap::new(), activities: 0, end: scene.end, planted: Vec::new() };
+        let mut simulation = Simulation { due: BinaryHeap::new(), activities: 0, end: scene.end, planted: Vec::new() };
         for habit in benign::habits(&scene) {
             simulation.begin(habit, None);
         }

@@ -71,11 +71,17 @@ impl Connection {
         let timestamps = [self.ends.0.system, self.ends.1.system].iter().all(|&system| system == System::Linux);
         let addresses = if self.ends.0.address.is_ipv6() { 40 } else { 20 };
         let options = if timestamps { 12 } else { 0 };
+        // The window that a side offers: scaled, unless one side knows no options.
+        let window = match [self.ends.0.system, self.ends.1.system] {
+            systems if systems.contains(&System::Device) => 65_535,
+            _ if timestamps => 502,
+            _ => 1_026,
+        };
         let far = self.ends.0.latency.max(self.ends.1.latency) > Duration::from_millis(2);
         let end = |endpoint: Endpoint, port, random: &mut Random| End {
             latency: random.near(endpoint.latency, 0.2),
             sequence: random.word(),
-            window: if timestamps { 502 } else { 1_026 },
+            window,
             identification: random.id(),
             clock: random.word(),
             heard: 0,

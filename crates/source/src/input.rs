@@ -29,15 +29,18 @@ pub struct Report {
     pub skipped: BTreeMap<&'static str, u64>,
     /// What else is worth knowing, by what happened: packets put back in order, steps of the clock, flows ended early.
     pub notes: BTreeMap<&'static str, u64>,
+    /// Where files are damaged; what came before was read.
+    pub damage: Vec<String>,
 }
 
 /// Captures and logs of flows, read one after the other in the order of their first times. Captures share one meter, so
-/// a conversation may go on from one file to the next.
+/// a conversation may go on from one file to the next. A file that turns out damaged is read up to there.
 pub struct Input {
     files: Vec<InputFile>,
     meter: Meter,
     lines: u64,
     line_skips: BTreeMap<&'static str, u64>,
+    damage: Vec<String>,
     finished: bool,
 }
 
@@ -67,14 +70,22 @@ impl Input {
             files = timed.into_iter().filter_map(|(_, position)| slots[position].take()).collect();
         }
         files.reverse();
-        Ok(Input { files, meter: Meter::new(settings), lines: 0, line_skips: BTreeMap::new(), finished: false })
+        Ok(Input {
+            files,
+            meter: Meter::new(settings),
+            lines: 0,
+            line_skips: BTreeMap::new(),
+            damage: Vec::new(),
+            finished: false,
+        })
     }
 
     /// How much of the files still open was read: bytes so far and in all, as they lie on the disk.
     pub fn progress(&self) -> (u64, u64) {
-        self.files.iter().map(|file| &file.progress).fold((0, 0), |(read, total), progress| {
-            (read + progress.read(), total + progress.total())
-        })
+        self.files
+            .iter()
+            .map(|file| &file.progress)
+            .fold((0, 0), |(read, total), progress| (read + progress.read(), total + progress.total()))
     }
 
     /// What was read so far.
@@ -89,7 +100,7 @@ impl Input {
             ("flows ended early because the flow table was full", counts.evicted_flows),
         ];
         let notes = notes.into_iter().filter(|&(_, count)| count > 0).collect();
-        Report { packets: counts.packets, lines: self.lines, skipped, notes }
+        Report { packets: counts.packets, lines: self.lines, skipped, notes, damage: self.damage.clone() }
     }
 }
 
@@ -124,10 +135,11 @@ impl Source for Input {
             }
         }
         let Some(file) = self.files.pop() else { return Ok(false) };
-        match outcome {
-            Ok(_) => Ok(true),
-            Err(reason) => Err(Error::Damaged { path: file.path, record, number: file.records, reason }),
+        if let Err(reason) = outcome {
+            let damage = Error::Damaged { path: file.path, record, number: file.records, reason };
+            self.damage.push(damage.to_string());
         }
+        Ok(true)
     }
 }
 
@@ -226,7 +238,8 @@ fn skip_line(bytes: &mut dyn BufRead) -> std::io::Result<()> {
     }
 }
 
-const EXPECTED: &str = "a capture (pcap or pcapng) or a Zeek conn.log (tabs or JSON), plain or compressed with gzip or zstd";
+const EXPECTED: &str =
+    "a capture (pcap or pcapng) or a Zeek conn.log (tabs or JSON), plain or compressed with gzip or zstd";
 const PACKETS_A_BATCH: usize = 4096;
 const LINES_A_BATCH: usize = 1024;
 const MAX_LINE_BYTES: u64 = 1 << 20;

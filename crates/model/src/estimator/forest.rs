@@ -24,8 +24,9 @@ pub struct RandomForest {
     pub max_depth: u32,
     /// The fewest training rows of a leaf. Default 1, for the same reason.
     pub min_leaf: u32,
-    /// How many features, drawn anew, compete for each split. Default 0, which stands for twice the square root of
-    /// their number: half as many again miss the few that matter where many columns are nearly constant.
+    /// How many features, drawn anew, compete for each split. Default 0, which stands for one and a half times the
+    /// square root of their number: tables of flows have many nearly constant columns, and the square root alone draws
+    /// too few of the others.
     pub features: u32,
     /// Whether each tree draws its rows with replacement (Breiman 2001), or takes all. Default true.
     pub bootstrap: bool,
@@ -56,7 +57,7 @@ impl RandomForest {
     pub(super) fn fit(&self, matrix: &Matrix, attacks: &[bool], seed: u64) -> Forest {
         let binned = Binned::of(matrix);
         let features = match self.features as usize {
-            0 => (2.0 * (matrix.width() as f64).sqrt()).round() as usize,
+            0 => (1.5 * (matrix.width() as f64).sqrt()).round() as usize,
             features => features,
         };
         let growth = Growth {
@@ -108,7 +109,11 @@ impl Forest {
 
     pub(super) fn check(&self, width: usize) -> Result<(), Error> {
         if self.width() != width || self.trees.is_empty() || self.trees.len() > MAX_TREES as usize {
-            return Err(Error::Damaged(format!("a forest of {} trees for {} values a row", self.trees.len(), self.width)));
+            return Err(Error::Damaged(format!(
+                "a forest of {} trees for {} values a row",
+                self.trees.len(),
+                self.width
+            )));
         }
         self.trees.iter().try_for_each(|tree| tree.check(width, 0.0..=1.0))
     }

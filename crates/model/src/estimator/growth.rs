@@ -253,7 +253,7 @@ impl Histogram {
             std::iter::from_fn(move || {
                 let bit = bits.trailing_zeros();
                 bits &= bits.wrapping_sub(1);
-                (bit < 64).then_some(word * 64 + bit as u8)
+                (bit < 64).then(|| word * 64 + bit as u8)
             })
         })
     }

@@ -100,7 +100,8 @@ impl Logistic {
 
     pub(super) fn scores(&self, matrix: &Matrix) -> Vec<f32> {
         let score = |row: &[f32]| {
-            let terms = row.iter().zip(&self.coefficients).map(|(value, factor)| f64::from(*value) * f64::from(*factor));
+            let terms =
+                row.iter().zip(&self.coefficients).map(|(value, factor)| f64::from(*value) * f64::from(*factor));
             sigmoid(terms.sum::<f64>() + f64::from(self.intercept)) as f32
         };
         matrix.values().par_chunks(matrix.width()).with_min_len(1024).map(score).collect()

@@ -96,13 +96,9 @@ impl Method {
     /// How it wants its columns encoded.
     pub fn recipe(&self) -> Recipe {
         match self {
-            Method::IsolationForest(_) => {
-                Recipe { logarithm: true, standard: true, categories: Categories::Rarity }
-            }
+            Method::IsolationForest(_) => Recipe { logarithm: true, standard: true, categories: Categories::Rarity },
             Method::DecisionTree(_) | Method::RandomForest(_) => Recipe::default(),
-            Method::LogisticRegression(_) => {
-                Recipe { logarithm: true, standard: true, categories: Categories::OneHot }
-            }
+            Method::LogisticRegression(_) => Recipe { logarithm: true, standard: true, categories: Categories::OneHot },
         }
     }
 

@@ -175,7 +175,13 @@ mod tests {
         let rows: Vec<f32> = (0..19).flat_map(|row| [(row % 3) as f32, (row % 5) as f32]).collect();
         let sums = sum(&[tree()], &rows, 2);
         for (row, sum) in rows.chunks(2).zip(&sums) {
-            let expected = if row[0] <= 1.0 { 10.0 } else if row[1] <= 2.0 { 20.0 } else { 30.0 };
+            let expected = if row[0] <= 1.0 {
+                10.0
+            } else if row[1] <= 2.0 {
+                20.0
+            } else {
+                30.0
+            };
             assert_eq!((*sum, tree().values[tree().find(row)]), (expected, expected as f32));
         }
     }

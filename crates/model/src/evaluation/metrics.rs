@@ -213,8 +213,8 @@ impl Curve {
     /// The recall of the lowest threshold that alarms at most this share of the benign rows.
     pub fn recall_at(&self, false_positive_rate: f64) -> Option<f64> {
         let (all, all_benign) = self.totals();
-        let allowed = self.steps.iter().filter(|step| step.2 as f64 <= false_positive_rate * all_benign as f64);
-        (all > 0 && all_benign > 0).then(|| allowed.last().map_or(0.0, |step| step.1 as f64 / all as f64))
+        let mut allowed = self.steps.iter().filter(|step| step.2 as f64 <= false_positive_rate * all_benign as f64);
+        (all > 0 && all_benign > 0).then(|| allowed.next_back().map_or(0.0, |step| step.1 as f64 / all as f64))
     }
 }
 

@@ -7,9 +7,11 @@
 pub mod audit;
 pub mod metrics;
 pub mod split;
+mod suspect;
 pub mod threshold;
 
 pub use audit::{Finding, Severity};
 pub use metrics::{Confusion, Figures, KindFigures};
 pub use split::Split;
+pub use suspect::{Role, suspects};
 pub use threshold::Rule;

@@ -206,11 +206,9 @@ impl Attack {
             Attack::IcmpSweep | Attack::TcpSweep | Attack::TelnetSweep | Attack::ArpScan => {
                 sweep::plot(self, scene, start, room, random)
             }
-            Attack::SynFlood
-            | Attack::SpoofedSynFlood
-            | Attack::UdpFlood
-            | Attack::IcmpFlood
-            | Attack::HttpFlood => flood::plot(self, scene, start, room, random),
+            Attack::SynFlood | Attack::SpoofedSynFlood | Attack::UdpFlood | Attack::IcmpFlood | Attack::HttpFlood => {
+                flood::plot(self, scene, start, room, random)
+            }
             Attack::DnsReflection | Attack::NtpReflection | Attack::SynAckReflection => {
                 reflection::plot(self, scene, start, room, random)
             }

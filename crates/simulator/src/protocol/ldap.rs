@@ -15,10 +15,7 @@ pub(crate) fn session(random: &mut Random, user: &str) -> Vec<Turn> {
     let quick = Duration::from_millis(1);
     let done = |kind: u8, id| sequence(&[integer(id), nested(kind, &[value(10, &[0]), octets(b""), octets(b"")])]);
     let bind = nested(0x60, &[integer(3), octets(b""), value(0x80, b"")]);
-    let mut turns = vec![
-        Turn::ask(quick, sequence(&[integer(1), bind])),
-        Turn::answer(quick, done(0x61, 1)),
-    ];
+    let mut turns = vec![Turn::ask(quick, sequence(&[integer(1), bind])), Turn::answer(quick, done(0x61, 1))];
     for id in 2..random.within(3..7) {
         let equals = nested(0xa3, &[octets(b"sAMAccountName"), octets(user.as_bytes())]);
         let search = [
@@ -31,10 +28,12 @@ pub(crate) fn session(random: &mut Random, user: &str) -> Vec<Turn> {
             equals,
             sequence(&[octets(b"memberOf")]),
         ];
-        let groups: Vec<Vec<u8>> =
-            (0..random.within(1..24)).map(|group| octets(format!("CN=Group {group},DC=office,DC=example").as_bytes())).collect();
+        let groups: Vec<Vec<u8>> = (0..random.within(1..24))
+            .map(|group| octets(format!("CN=Group {group},DC=office,DC=example").as_bytes()))
+            .collect();
         let attribute = sequence(&[octets(b"memberOf"), nested(0x31, &groups)]);
-        let entry = nested(0x64, &[octets(format!("CN={user},DC=office,DC=example").as_bytes()), sequence(&[attribute])]);
+        let entry =
+            nested(0x64, &[octets(format!("CN={user},DC=office,DC=example").as_bytes()), sequence(&[attribute])]);
         turns.push(Turn::ask(quick, sequence(&[integer(id), nested(0x63, &search)])));
         turns.push(Turn::answer(quick, Content::from([sequence(&[integer(id), entry]), done(0x65, id)].concat())));
     }

@@ -37,5 +37,5 @@ fn timestamp(time: Time) -> [u8; 8] {
     let nanoseconds = time.nanoseconds();
     let seconds = (nanoseconds.div_euclid(1_000_000_000) + 2_208_988_800) as u64;
     let fraction = (nanoseconds.rem_euclid(1_000_000_000) as u64) << 32;
-    (seconds << 32 | fraction / 1_000_000_000).to_be_bytes()
+    ((seconds << 32) | (fraction / 1_000_000_000)).to_be_bytes()
 }

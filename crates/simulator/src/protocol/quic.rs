@@ -17,7 +17,8 @@ pub(crate) fn session(mut random: Random, ends: (Endpoint, Endpoint), start: Tim
     let (here, there) = (ends.0.latency, ends.1.latency);
     let up = move |payload: &[u8]| Event::Packet(wire::udp(ends.0, ends.1, ports, payload));
     let down = move |payload: &[u8]| Event::Packet(wire::udp(ends.1, ends.0, (ports.1, ports.0), payload));
-    let short = |length, at: u64| [&[0x40 | (at as u8 & 0x23)][..], &Content::noise(1 << 40).bytes(at * 977, length)].concat();
+    let short =
+        |length, at: u64| [&[0x40 | (at as u8 & 0x23)][..], &Content::noise(1 << 40).bytes(at * 977, length)].concat();
 
     let mut events = vec![(start, up(&long(0xc3, &id, &mut random)))];
     let mut now = start + there;

@@ -18,10 +18,7 @@ pub(crate) fn login(random: &mut Random, user: &str, server: &str) -> Vec<Turn> 
     request.extend(cookie.as_bytes());
     request.extend([1, 0, 8, 0, 3, 0, 0, 0]);
     let confirm = vec![3, 0, 0, 19, 14, 0xd0, 0, 0, 0x12, 0x34, 0, 2, 0x1f, 8, 0, 2, 0, 0, 0];
-    let mut turns = vec![
-        Turn::ask(Duration::from_millis(1), request),
-        Turn::answer(Duration::from_millis(4), confirm),
-    ];
+    let mut turns = vec![Turn::ask(Duration::from_millis(1), request), Turn::answer(Duration::from_millis(4), confirm)];
     turns.extend(tls::handshake(random, server));
     for (asked, answered) in [(90, 260), (620, 60)] {
         turns.push(Turn::ask(Duration::from_millis(6), Content::Records(asked)));

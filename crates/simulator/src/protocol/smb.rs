@@ -27,9 +27,15 @@ pub(crate) fn login(random: &mut Random, user: &str, login: Login) -> Vec<Turn> 
         Turn::ask(quick, message(Command::Negotiate, Way::Request, 0, 0, 0, &negotiate(&guid))),
         Turn::answer(quick, message(Command::Negotiate, Way::Response, 0, 0, 0, &negotiated(&random.bytes(16)))),
         Turn::ask(quick, message(Command::SessionSetup, Way::Request, 1, 0, 0, &setup(&hello()))),
-        Turn::answer(quick, message(Command::SessionSetup, Way::Response, 1, MORE_NEEDED, session, &challenge(&secret))),
+        Turn::answer(
+            quick,
+            message(Command::SessionSetup, Way::Response, 1, MORE_NEEDED, session, &challenge(&secret)),
+        ),
         Turn::ask(quick, message(Command::SessionSetup, Way::Request, 2, 0, session, &setup(&proof(random, user)))),
-        Turn::answer(random.seconds(0.001..0.006), message(Command::SessionSetup, Way::Response, 2, status, session, &done)),
+        Turn::answer(
+            random.seconds(0.001..0.006),
+            message(Command::SessionSetup, Way::Response, 2, status, session, &done),
+        ),
     ]
 }
 
@@ -86,7 +92,8 @@ fn setup(token: &[u8]) -> Vec<u8> {
 
 fn challenge(secret: &[u8]) -> Vec<u8> {
     let empty = [0, 0, 0, 0, 56, 0, 0, 0];
-    let token = [b"NTLMSSP\0\x02\0\0\0", &empty[..], &[0x15, 0x82, 0x8a, 0x62], secret, &[0; 8], &empty, &VERSION].concat();
+    let token =
+        [b"NTLMSSP\0\x02\0\0\0", &empty[..], &[0x15, 0x82, 0x8a, 0x62], secret, &[0; 8], &empty, &VERSION].concat();
     let [low, high] = (token.len() as u16).to_le_bytes();
     [&[9, 0, 0, 0, 72, 0, low, high][..], &token].concat()
 }
@@ -99,7 +106,8 @@ fn hello() -> Vec<u8> {
 /// The message that proves the password (MS-NLMP s.2.2.1.3).
 fn proof(random: &mut Random, user: &str) -> Vec<u8> {
     let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
-    let values = [random.bytes(24), random.bytes(24), wide("OFFICE"), wide(user), wide("WORKSTATION"), random.bytes(16)];
+    let values =
+        [random.bytes(24), random.bytes(24), wide("OFFICE"), wide(user), wide("WORKSTATION"), random.bytes(16)];
     let mut header = b"NTLMSSP\0\x03\0\0\0".to_vec();
     let mut payload = Vec::new();
     for value in values {

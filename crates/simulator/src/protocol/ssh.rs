@@ -24,9 +24,11 @@ pub(crate) enum Login {
 /// The start of a session: key exchange, then the passwords in turn, each typed after a while.
 pub(crate) fn login(random: &mut Random, banner: &str, attempts: &[(Duration, Login)]) -> Vec<Turn> {
     let quick = Duration::from_millis(2);
-    let keys = packet(30, 36, random);
-    let mut reply = packet(31, 480, random);
-    reply.extend(packet(21, 0, random));
+    let keys = framed(30, &string(&random.bytes(32)));
+    let host_key = [string(b"ssh-ed25519"), string(&random.bytes(32))].concat();
+    let signature = [string(b"ssh-ed25519"), string(&random.bytes(64))].concat();
+    let mut reply = framed(31, &[string(&host_key), string(&random.bytes(32)), string(&signature)].concat());
+    reply.extend(framed(21, &[]));
     let mut turns = vec![
         Turn::ask(Duration::from_micros(300), banner),
         Turn::answer(Duration::from_millis(8), "SSH-2.0-OpenSSH_9.6p1 Ubuntu-3ubuntu13.5\r\n"),
@@ -34,7 +36,7 @@ pub(crate) fn login(random: &mut Random, banner: &str, attempts: &[(Duration, Lo
         Turn::answer(quick, algorithms(random)),
         Turn::ask(quick, keys),
         Turn::answer(Duration::from_millis(7), reply),
-        Turn::ask(quick, packet(21, 0, random)),
+        Turn::ask(quick, framed(21, &[])),
         Turn::ask(quick, Content::noise(44)),
         Turn::answer(quick, Content::noise(44)),
         Turn::ask(quick, Content::noise(60)),
@@ -68,7 +70,7 @@ pub(crate) fn shell(random: &mut Random, commands: usize) -> Vec<Turn> {
 
 fn algorithms(random: &mut Random) -> Vec<u8> {
     let lists = [
-        "sntrup761x25519-sha512@openssh.com,curve25519-sha256,ecdh-sha2-nistp256,diffie-hellman-group16-sha512",
+        "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,diffie-hellman-group16-sha512",
         "ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256",
         "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes256-ctr",
         "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes256-ctr",
@@ -81,15 +83,14 @@ fn algorithms(random: &mut Random) -> Vec<u8> {
     ];
     let mut body = random.bytes(16);
     for list in lists {
-        body.extend((list.len() as u32).to_be_bytes());
-        body.extend(list.as_bytes());
+        body.extend(string(list.as_bytes()));
     }
     body.extend([0; 5]);
     framed(20, &body)
 }
 
-fn packet(kind: u8, length: usize, random: &mut Random) -> Vec<u8> {
-    framed(kind, &random.bytes(length))
+fn string(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u32).to_be_bytes()[..], bytes].concat()
 }
 
 /// A packet before encryption: its length a multiple of eight, at least four bytes of padding (RFC 4253 s.6).

@@ -14,6 +14,18 @@ pub(crate) struct Request {
     pub(crate) answered: u64,
 }
 
+impl Request {
+    /// A request that follows the last within that many seconds, of usual sizes: a question of some hundred bytes, an
+    /// answer with this median.
+    pub(crate) fn usual(random: &mut Random, within: f64, median: u64, most: u64) -> Request {
+        Request {
+            after: random.seconds(0.001..within),
+            asked: random.within(180..900),
+            answered: random.size(median, 1.3, most),
+        }
+    }
+}
+
 /// A session with a named server: handshake, requests, goodbye.
 pub(crate) fn session(random: &mut Random, name: &str, requests: &[Request]) -> Vec<Turn> {
     let mut turns = handshake(random, name);
@@ -21,7 +33,8 @@ pub(crate) fn session(random: &mut Random, name: &str, requests: &[Request]) -> 
         turns.push(Turn::ask(request.after, Content::Records(request.asked)));
         turns.push(Turn::answer(random.seconds(0.002..0.06), Content::Records(request.answered)));
     }
-    turns.push(Turn::ask(random.seconds(0.01..4.0), Content::Records(19)));
+    // Clients keep a connection for a while in case that they need it again.
+    turns.push(Turn::ask(random.seconds(0.05..25.0), Content::Records(19)));
     turns
 }
 

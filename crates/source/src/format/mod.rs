@@ -1,5 +1,5 @@
 //! What the bytes mean.
 
-// pub mod csv;
+pub mod csv;
 pub mod packet;
 pub mod zeek;

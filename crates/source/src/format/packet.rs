@@ -137,12 +137,14 @@ fn record<'a>(kind: u32, body: &'a [u8], is_little: bool, clocks: &[Clock]) -> R
         (_, true) => word(0)? & 0xffff,
         (_, false) => word(0)? >> 16,
     };
-    let clock = clocks.get(interface as usize).ok_or_else(|| format!("a packet of undescribed interface {interface}"))?;
+    let clock =
+        clocks.get(interface as usize).ok_or_else(|| format!("a packet of undescribed interface {interface}"))?;
     let time = clock.time(u64::from(word(4)?) << 32 | u64::from(word(8)?));
     let (captured, wire_bytes) = (word(12)?, word(16)?);
-    let bytes = body.get(20..).and_then(|rest| rest.get(..captured as usize)).ok_or_else(|| {
-        format!("a packet block of {} bytes claims {captured} captured bytes", body.len())
-    })?;
+    let bytes = body
+        .get(20..)
+        .and_then(|rest| rest.get(..captured as usize))
+        .ok_or_else(|| format!("a packet block of {} bytes claims {captured} captured bytes", body.len()))?;
     Ok(Record { link: clock.link, time, wire_bytes, bytes: bytes.into() })
 }
 
@@ -173,7 +175,9 @@ impl Clock {
 
 fn reason(error: &PcapError) -> String {
     match error {
-        PcapError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => "the file ends in the middle of a packet, or the packet's length is impossible".to_owned(),
+        PcapError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "the file ends in the middle of a packet, or the packet's length is impossible".to_owned()
+        }
         PcapError::IoError(error) => error.to_string(),
         other => other.to_string(),
     }

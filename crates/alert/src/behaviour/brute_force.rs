@@ -1,0 +1,141 @@
+//! Password guessing: the same short session with the same service, again and again.
+//!
+//! Test: completed sessions from one host to one service that are short, small, and alike in what the server answers
+//! (coefficient of variation of its bytes), in a minute, in ten, and in the whole input. Failed log-ins are alike because
+//! the server says the same each time. Services that people log in to need fewer; for any other the pattern must be
+//! stronger; services that machines call in just this way (web, DNS, directory, databases' pools) are left out or need
+//! far more.
+
+use std::net::IpAddr;
+
+use flow::features::ports;
+use flow::{Duration, Flow, Protocol, Time};
+
+use super::contacts::{Scale, Span, Tracks, crossing, grouped, hosts, port_words, seconds};
+use super::{Behaviour, Watch};
+use crate::{Evidence, Example, Fact, Role, Severity, Technique};
+
+/// Watches who holds short sessions with which service.
+#[derive(Default)]
+pub(super) struct Guesses {
+    sessions: Tracks<(IpAddr, IpAddr, u16), Sessions>,
+}
+
+/// One host's sessions with one service.
+#[derive(Default)]
+struct Sessions {
+    /// Start and the server's payload of each short session.
+    short: Vec<(Time, u64)>,
+    /// Start and payload of the first long session after each run of short ones.
+    long: Vec<(Time, u64)>,
+    span: Span,
+}
+
+impl Watch for Guesses {
+    fn observe(&mut self, flow: &Flow) {
+        let (caller, service) = (flow.key.originator.address, flow.key.responder);
+        let (Some(asked), Some(answered)) = (flow.originator.payload_bytes, flow.responder.payload_bytes) else { return };
+        if flow.key.protocol != Protocol::Tcp || asked == 0 || answered == 0 || scales(service.port).is_none() {
+            return;
+        }
+        let sessions = self.sessions.touch((caller, service.address, service.port), flow.end);
+        if asked <= MAX_ASKED && answered <= MAX_ANSWERED && flow.duration() <= MAX_DURATION {
+            if sessions.short.len() < MAX_SESSIONS {
+                sessions.short.push((flow.start, answered));
+            }
+            sessions.span.add(flow);
+        } else if sessions.long.len() < MAX_SESSIONS {
+            sessions.long.push((flow.start, asked + answered));
+        }
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let sessions = self.sessions.sorted();
+        sessions.into_iter().filter_map(|((caller, server, port), sessions)| sessions.evidence(caller, server, port)).collect()
+    }
+}
+
+impl Sessions {
+    fn evidence(&self, caller: IpAddr, server: IpAddr, port: u16) -> Option<Evidence> {
+        let (scales, most_variation) = scales(port)?;
+        let mut times: Vec<Time> = self.short.iter().map(|&(start, _)| start).collect();
+        times.sort_unstable();
+        let crossing = crossing(&times, scales)?;
+        let variation = variation(self.short.iter().map(|&(_, answered)| answered as f64));
+        if variation > most_variation {
+            return None;
+        }
+        let attempts = self.short.len() as u64;
+        // A guess that succeeded goes on: a longer session after most of the failures.
+        let middle = times[times.len() / 2];
+        let followed = self.long.iter().filter(|&&(start, _)| start > middle).map(|&(_, bytes)| bytes).max();
+        let service = port_words(port);
+        let mut summary = format!(
+            "{caller} held {} short sessions, alike, with {server} port {service} in {}",
+            grouped(attempts),
+            seconds(times[times.len() - 1].since(times[0])),
+        );
+        if let Some(bytes) = followed {
+            summary.push_str(&format!(", then a longer one of {} bytes: a guess may have succeeded", grouped(bytes)));
+        }
+        let is_fast = crossing.scale.window.is_some_and(|window| window.as_secs() <= 60);
+        Some(Evidence {
+            behaviour: Behaviour::PasswordGuessing,
+            subject: caller,
+            hosts: hosts((caller, Role::Attacker), [server], Role::Victim),
+            start: self.span.start(),
+            end: self.span.end(),
+            severity: match (followed, is_fast) {
+                (Some(_), true) => Severity::Critical,
+                (Some(_), false) | (None, true) => Severity::High,
+                (None, false) => Severity::Medium,
+            },
+            score: crossing.score(),
+            technique: Some(Technique::PasswordGuessing),
+            flows: attempts,
+            summary,
+            facts: vec![
+                ("service", Fact::Text(service)),
+                ("sessions", Fact::Count(attempts)),
+                ("window", Fact::Text(crossing.scale.name())),
+                ("sessions_in_window", Fact::Count(crossing.count)),
+                ("variation_of_answers", Fact::Number(variation)),
+                ("longer_sessions_after", Fact::Count(followed.map_or(0, |_| self.long.len() as u64))),
+            ],
+            examples: self.span.examples.iter().map(Example::of).collect(),
+        })
+    }
+}
+
+/// What is too many sessions with that service and how alike they must be; `None` where it is not looked at.
+fn scales(port: u16) -> Option<(&'static [Scale], f64)> {
+    match ports::service(port) {
+        Some("ssh" | "ftp" | "telnet" | "rdp" | "smb" | "vnc" | "winrm" | "pop3" | "imap" | "smtp" | "netbios") => {
+            Some((&LOGIN, 0.5))
+        }
+        Some("mysql" | "mssql" | "postgresql" | "oracle" | "redis" | "mongodb" | "ldap" | "kerberos") => {
+            Some((&POOLED, 0.1))
+        }
+        Some(_) => None,
+        None => Some((&UNKNOWN, 0.15)),
+    }
+}
+
+/// Standard deviation over mean.
+fn variation(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let count = values.clone().count().max(1) as f64;
+    let mean = values.clone().sum::<f64>() / count;
+    let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+    variance.sqrt() / mean
+}
+
+/// People mistype a password a few times; nobody does twelve times a minute.
+const LOGIN: [Scale; 3] = [Scale::within(60, 12), Scale::within(600, 20), Scale::whole(40)];
+const POOLED: [Scale; 2] = [Scale::within(60, 200), Scale::within(600, 1000)];
+const UNKNOWN: [Scale; 2] = [Scale::within(60, 40), Scale::within(600, 150)];
+/// A log-in that fails is no longer than this: what is asked, what is answered, how long.
+const MAX_ASKED: u64 = 10_000;
+const MAX_ANSWERED: u64 = 20_000;
+const MAX_DURATION: Duration = Duration::from_secs(60);
+/// Sessions kept of one host with one service.
+const MAX_SESSIONS: usize = 10_000;

@@ -1,0 +1,242 @@
+//! Floods that exhaust a host or its line: SYN, other TCP, UDP, ICMP.
+//!
+//! Test: what falls on one victim and is not answered by it, as packets in ten seconds, in minutes and in the whole
+//! input, against what no benign peer sends unanswered; and the unanswered share of all that falls on it, by binomial
+//! test against a chance of 0.2. Where the sources are many and each sends little, they are taken as spoofed or hired:
+//! the victim is named, not they.
+
+use std::net::IpAddr;
+
+use flow::features::ports;
+use flow::{Flow, Protocol, State};
+
+use super::contacts::{
+    Crossing, Load, SIGNIFICANCE, Scale, Tracks, binomial_tail, grouped, hosts, port_words, seconds,
+};
+use super::reflection::is_reflected;
+use super::{Behaviour, Watch};
+use crate::{Evidence, Example, Fact, Role, Severity, Technique};
+
+/// Watches what falls on each host.
+#[derive(Default)]
+pub(super) struct Floods {
+    victims: Tracks<(IpAddr, Kind, Option<u16>), Victim>,
+}
+
+/// What the flood is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Kind {
+    Syn,
+    Tcp,
+    Udp,
+    Icmp,
+}
+
+#[derive(Default)]
+struct Victim {
+    unanswered: Load,
+    answered_flows: u64,
+}
+
+impl Watch for Floods {
+    fn observe(&mut self, flow: &Flow) {
+        let victim = flow.key.responder.address;
+        if flow.key.to_group() || is_broadcast(victim) || flow.originator.packets == 0 {
+            return;
+        }
+        let Some((kind, is_unanswered)) = Kind::of(flow) else { return };
+        let port = flow.key.responder.port;
+        // SYN floods are looked for at each service, and at the host for those that vary the port.
+        let places: &[Option<u16>] = if kind == Kind::Syn { &[Some(port), None] } else { &[None] };
+        for &place in places {
+            let entry = self.victims.touch((victim, kind, place), flow.end);
+            if is_unanswered {
+                let side = &flow.originator;
+                let packets = match (kind, side.detail) {
+                    (Kind::Syn, Some(detail)) => u64::from(detail.flags.syn),
+                    _ => side.packets,
+                };
+                entry.unanswered.add(flow, flow.key.originator.address, port, packets, side.bytes);
+            } else {
+                entry.answered_flows += 1;
+            }
+        }
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let mut evidence: Vec<Evidence> = Vec::new();
+        // Services come before the host as a whole in the reverse order, and one of them is enough.
+        for ((victim, kind, port), entry) in self.victims.sorted().into_iter().rev() {
+            let behaviour = kind.behaviour();
+            if port.is_none() && evidence.iter().any(|e| e.behaviour == behaviour && e.subject == victim) {
+                continue;
+            }
+            evidence.extend(entry.evidence(victim, kind, port));
+        }
+        evidence
+    }
+}
+
+impl Victim {
+    fn evidence(&self, victim: IpAddr, kind: Kind, port: Option<u16>) -> Option<Evidence> {
+        let load = &self.unanswered;
+        let crossing = load.crossing(kind.scales())?;
+        let flows = load.flows + self.answered_flows;
+        let p = binomial_tail(load.flows, flows, BENIGN_UNANSWERED);
+        let one_long_flow = load.packets / load.flows.max(1) >= 1000;
+        if p > SIGNIFICANCE && !(one_long_flow && self.answered_flows == 0) {
+            return None;
+        }
+        let spread = load.is_spread();
+        if port.is_none() && (kind == Kind::Syn || kind == Kind::Tcp) && !spread || self.is_scan(kind) {
+            return None;
+        }
+        let attackers = if spread { Vec::new() } else { load.main_sources() };
+        let (top_port, top_packets) = load.top_port().unwrap_or_default();
+        let at = match port {
+            Some(port) => format!(" port {}", port_words(port)),
+            None if kind != Kind::Icmp && top_packets * 10 >= load.packets * 8 => format!(" port {}", port_words(top_port)),
+            None if kind != Kind::Icmp => format!(" on {} ports", grouped(load.ports.len() as u64)),
+            None => String::new(),
+        };
+        let who = match attackers.as_slice() {
+            [] => load.source_words(),
+            [one] => one.to_string(),
+            [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+        };
+        let spoofed = if spread { ", probably spoofed or hired" } else { "" };
+        let summary = format!(
+            "{victim}{at} got {} unanswered {} in {} from {who}{spoofed}",
+            grouped(load.packets),
+            kind.noun(),
+            seconds(load.span.end().since(load.span.start())),
+        );
+        let severity = severity(&crossing);
+        let subject = attackers.first().copied().unwrap_or(victim);
+        let hosts = if attackers.is_empty() {
+            hosts((victim, Role::Victim), [], Role::Peer)
+        } else {
+            let mut hosts = hosts((subject, Role::Attacker), attackers[1..].iter().copied(), Role::Attacker);
+            hosts.insert(1, crate::Host { address: victim, role: Role::Victim });
+            hosts
+        };
+        Some(Evidence {
+            behaviour: kind.behaviour(),
+            subject: victim,
+            hosts,
+            start: load.span.start(),
+            end: load.span.end(),
+            severity,
+            score: crossing.score(),
+            technique: Some(if kind == Kind::Syn { Technique::OsExhaustionFlood } else { Technique::DirectNetworkFlood }),
+            flows: load.flows,
+            summary,
+            facts: vec![
+                ("unanswered_packets", Fact::Count(load.packets)),
+                ("unanswered_bytes", Fact::Count(load.bytes)),
+                ("unanswered_flows", Fact::Count(load.flows)),
+                ("answered_flows", Fact::Count(self.answered_flows)),
+                ("sources", Fact::Count(load.sources.len() as u64)),
+                ("sources_spread", Fact::Text(if spread { "yes" } else { "no" }.to_owned())),
+                ("ports", Fact::Count(load.ports.len() as u64)),
+                ("window", Fact::Text(crossing.scale.name())),
+                ("packets_in_window", Fact::Count(crossing.count)),
+                ("benign_unanswered_chance", Fact::Number(BENIGN_UNANSWERED)),
+                ("p_value", Fact::Number(p)),
+            ],
+            examples: load.span.examples.iter().map(Example::of).collect(),
+        })
+    }
+
+    /// A UDP port scan is small packets to ever new ports from few sources.
+    fn is_scan(&self, kind: Kind) -> bool {
+        let load = &self.unanswered;
+        kind == Kind::Udp
+            && load.sources.len() < 20
+            && load.ports.len() as u64 * 10 > load.packets * 2
+            && load.bytes / load.packets.max(1) < 128
+    }
+}
+
+impl Kind {
+    /// What a flow counts as, and whether its victim left it unanswered.
+    fn of(flow: &Flow) -> Option<(Kind, bool)> {
+        let unanswered = flow.responder.packets == 0;
+        match flow.key.protocol {
+            Protocol::Tcp => {
+                // Half open: the caller never acknowledged what it was offered.
+                let half_open = match flow.originator.detail {
+                    Some(detail) => detail.flags.syn > 0 && detail.flags.ack == 0,
+                    None => matches!(flow.state, Some(State::S0)),
+                };
+                let stray = flow.state == Some(State::Oth) || matches!(flow.state, Some(State::Rstrh | State::Rstos0));
+                match flow.originator.detail {
+                    Some(detail) if detail.flags.syn == 0 && stray => {
+                        Some((Kind::Tcp, flow.originator.packets <= 3 && flow.responder.payload_bytes == Some(0)))
+                    }
+                    _ => Some((Kind::Syn, half_open && !matches!(flow.state, Some(State::Rej)))),
+                }
+            }
+            Protocol::Udp if is_one_way_service(flow.key.responder.port) || is_reflected(flow) => None,
+            Protocol::Udp => Some((Kind::Udp, unanswered)),
+            // Error messages answer what others sent.
+            Protocol::Icmp if matches!(flow.key.originator.port, 3 | 4 | 5 | 11 | 12) => None,
+            Protocol::Icmpv6 if flow.key.originator.port < 128 || flow.key.originator.port > 132 => None,
+            // A flood of echo requests is one whether or not the victim still answers.
+            Protocol::Icmp | Protocol::Icmpv6 => Some((Kind::Icmp, true)),
+            Protocol::Sctp | Protocol::Arp | Protocol::Other(_) => None,
+        }
+    }
+
+    const fn behaviour(self) -> Behaviour {
+        match self {
+            Kind::Syn => Behaviour::SynFlood,
+            Kind::Tcp => Behaviour::TcpFlood,
+            Kind::Udp => Behaviour::UdpFlood,
+            Kind::Icmp => Behaviour::IcmpFlood,
+        }
+    }
+
+    const fn noun(self) -> &'static str {
+        match self {
+            Kind::Syn => "SYN packets",
+            Kind::Tcp => "TCP packets outside any conversation",
+            Kind::Udp => "UDP packets",
+            Kind::Icmp => "ICMP packets",
+        }
+    }
+
+    const fn scales(self) -> &'static [Scale] {
+        match self {
+            Kind::Syn => &SYN,
+            Kind::Tcp | Kind::Udp => &PACKETS,
+            Kind::Icmp => &ICMP,
+        }
+    }
+}
+
+/// Slow floods, seen only over minutes or more, are less urgent.
+fn severity(crossing: &Crossing) -> Severity {
+    match crossing.scale.window {
+        Some(window) if window.as_secs() <= 10 => Severity::High,
+        _ => Severity::Medium,
+    }
+}
+
+/// Services that take without answering: syslog, flow export, SNMP traps, statistics.
+fn is_one_way_service(port: u16) -> bool {
+    matches!(port, 162 | 514 | 2055 | 2056 | 4729 | 4739 | 6343 | 8125 | 9555 | 9995 | 9996)
+        || matches!(ports::service(port), Some("mdns" | "ssdp" | "dhcp" | "llmnr" | "netbios" | "ws-discovery"))
+}
+
+/// Whether the address looks like a network's broadcast address.
+fn is_broadcast(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(address) if address.octets()[3] == 255)
+}
+
+/// SYN packets in seconds, in minutes, in the whole input.
+const SYN: [Scale; 3] = [Scale::within(10, 100), Scale::within(300, 600), Scale::whole(3000)];
+const PACKETS: [Scale; 3] = [Scale::within(10, 1000), Scale::within(300, 10_000), Scale::whole(100_000)];
+const ICMP: [Scale; 3] = [Scale::within(10, 400), Scale::within(300, 5000), Scale::whole(50_000)];
+/// The chance that a flow to a benign, working host stays unanswered, at most.
+const BENIGN_UNANSWERED: f64 = 0.2;

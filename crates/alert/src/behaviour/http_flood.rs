@@ -1,0 +1,204 @@
+//! HTTP floods, fast and slow, and script scans of one web service.
+//!
+//! Fast, by count: more connections, or requests over open ones, to one web service in ten seconds or in minutes than a
+//! browser makes. Slow, by likeness: tools that defeat caches vary every request while the server answers all alike, so
+//! the requests' sizes are nearly all distinct and the answers' sizes nearly all the same; people's are the other way
+//! round. The same likeness in one short burst is a scanner running its scripts.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use flow::features::ports;
+use flow::{Flow, Protocol, Time};
+
+use super::contacts::{Load, Outcome, Scale, Tracks, crossing, grouped, hosts, port_words, seconds};
+use super::{Behaviour, Watch};
+use crate::{Evidence, Example, Fact, Role, Severity, Technique};
+
+/// Watches who calls which web service how often.
+#[derive(Default)]
+pub(super) struct HttpFloods {
+    callers: Tracks<(IpAddr, IpAddr, u16), Calls>,
+    services: Tracks<(IpAddr, u16), Load>,
+}
+
+/// One caller's connections to one web service.
+#[derive(Default)]
+struct Calls {
+    load: Load,
+    starts: Vec<Time>,
+    /// Connections by the sizes of what was asked and of what was answered, up to a bound.
+    asked: HashMap<u64, u64>,
+    answered: HashMap<u64, u64>,
+    exchanges: u64,
+    /// Connections opened and dropped at once without a word.
+    dropped: u64,
+}
+
+impl Watch for HttpFloods {
+    fn observe(&mut self, flow: &Flow) {
+        let (caller, service) = (flow.key.originator.address, flow.key.responder);
+        let is_web = matches!(ports::service(service.port), Some("http" | "https"));
+        let handshake = flow.responder.packets > 0 && matches!(Outcome::of(flow), Some(Outcome::Used | Outcome::Unused));
+        if flow.key.protocol != Protocol::Tcp || !is_web || !handshake {
+            return;
+        }
+        let requests = requests(flow);
+        self.services.touch((service.address, service.port), flow.end).add(flow, caller, service.port, requests, flow.bytes());
+        let calls = self.callers.touch((caller, service.address, service.port), flow.end);
+        calls.load.add(flow, caller, service.port, requests, flow.bytes());
+        if calls.starts.len() < MAX_CALLS {
+            calls.starts.push(flow.start);
+            match (flow.originator.payload_bytes, flow.responder.payload_bytes) {
+                (Some(asked), Some(answered)) if asked > 0 && answered > 0 => {
+                    calls.exchanges += 1;
+                    *calls.asked.entry(asked).or_default() += 1;
+                    *calls.answered.entry(answered).or_default() += 1;
+                }
+                (Some(0), Some(0)) => calls.dropped += 1,
+                _ => {}
+            }
+        }
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let mut evidence = Vec::new();
+        for ((caller, server, port), calls) in self.callers.sorted() {
+            evidence.extend(calls.fast(caller, server, port).or_else(|| calls.alike(caller, server, port)));
+        }
+        for ((server, port), load) in self.services.sorted() {
+            if load.is_spread() && !evidence.iter().any(|e: &Evidence| e.hosts.iter().any(|h| h.address == server)) {
+                evidence.extend(load.crossing(&MANY_CALLERS).map(|crossing| {
+                    let summary = format!(
+                        "{server} port {} got {} requests in {} from {}",
+                        port_words(port),
+                        grouped(load.packets),
+                        seconds(load.span.end().since(load.span.start())),
+                        load.source_words(),
+                    );
+                    let hosts = hosts((server, Role::Victim), [], Role::Peer);
+                    describe(server, hosts, load, crossing.score(), summary, Vec::new())
+                }));
+            }
+        }
+        evidence
+    }
+}
+
+impl Calls {
+    fn fast(&self, caller: IpAddr, server: IpAddr, port: u16) -> Option<Evidence> {
+        let crossing = self.load.crossing(&ONE_CALLER)?;
+        let summary = format!(
+            "{caller} sent {} requests over {} connections to {server} port {} in {}",
+            grouped(self.load.packets),
+            grouped(self.load.flows),
+            port_words(port),
+            seconds(self.load.span.end().since(self.load.span.start())),
+        );
+        let facts = vec![
+            ("requests", Fact::Count(self.load.packets)),
+            ("connections", Fact::Count(self.load.flows)),
+            ("window", Fact::Text(crossing.scale.name())),
+            ("requests_in_window", Fact::Count(crossing.count)),
+        ];
+        let hosts = hosts((caller, Role::Attacker), [server], Role::Victim);
+        Some(describe(caller, hosts, &self.load, crossing.score(), summary, facts))
+    }
+
+    /// Requests that differ, answers that do not.
+    fn alike(&self, caller: IpAddr, server: IpAddr, port: u16) -> Option<Evidence> {
+        let exchanges = self.exchanges as f64;
+        let distinct_asked = self.asked.len() as f64 / exchanges;
+        let mut answers: Vec<u64> = self.answered.values().copied().collect();
+        answers.sort_unstable_by(|a, b| b.cmp(a));
+        let same_answered = answers.iter().take(2).sum::<u64>() as f64 / exchanges;
+        let is_alike = self.exchanges >= 15 && distinct_asked >= 0.3 && same_answered >= 0.6;
+        // Encrypted sizes vary with padding and cookies, and machines report home over them in just this way.
+        if !is_alike || ports::service(port) == Some("https") {
+            return None;
+        }
+        let mut starts = self.starts.clone();
+        starts.sort_unstable();
+        let facts = vec![
+            ("connections", Fact::Count(self.load.flows)),
+            ("exchanges", Fact::Count(self.exchanges)),
+            ("dropped_unused", Fact::Count(self.dropped)),
+            ("distinct_request_sizes", Fact::Count(self.asked.len() as u64)),
+            ("share_of_two_commonest_answer_sizes", Fact::Number(same_answered)),
+        ];
+        let hosts = hosts((caller, Role::Attacker), [server], Role::Victim);
+        if self.exchanges >= SLOW_FLOOD {
+            let summary = format!(
+                "{caller} made {} connections to {server} port {} in {}: {} different request sizes, {:.0} % answered with one of two sizes (slow HTTP flood)",
+                grouped(self.load.flows),
+                port_words(port),
+                seconds(self.load.span.end().since(self.load.span.start())),
+                self.asked.len(),
+                same_answered * 100.0,
+            );
+            let score = 1.0 - 0.5 * SLOW_FLOOD as f64 / exchanges;
+            let evidence = describe(caller, hosts, &self.load, score, summary, facts);
+            return Some(Evidence { severity: Severity::Medium, ..evidence });
+        }
+        let crossing = crossing(&starts, &[BURST]).filter(|_| self.dropped > 0)?;
+        let summary = format!(
+            "{caller} sent {} different requests at once to {server} port {}, answered alike, after connections without a word (service and script scan)",
+            crossing.count,
+            port_words(port),
+        );
+        let evidence = describe(caller, hosts, &self.load, crossing.score(), summary, facts);
+        Some(Evidence {
+            behaviour: Behaviour::PortScan,
+            technique: Some(Technique::NetworkServiceDiscovery),
+            severity: Severity::Medium,
+            ..evidence
+        })
+    }
+}
+
+/// Evidence of a flood, the common part.
+fn describe(
+    subject: IpAddr,
+    hosts: Vec<crate::Host>,
+    load: &Load,
+    score: f64,
+    summary: String,
+    facts: Vec<(&'static str, Fact)>,
+) -> Evidence {
+    Evidence {
+        behaviour: Behaviour::HttpFlood,
+        subject,
+        hosts,
+        start: load.span.start(),
+        end: load.span.end(),
+        severity: Severity::High,
+        score,
+        technique: Some(Technique::ServiceExhaustionFlood),
+        flows: load.flows,
+        summary,
+        facts,
+        examples: load.span.examples.iter().map(Example::of).collect(),
+    }
+}
+
+/// The requests of a connection: one, or as many as its small packets with payload where they are met by as many answers.
+/// An upload's large packets are no requests.
+fn requests(flow: &Flow) -> u64 {
+    let (Some(detail), Some(payload)) = (flow.originator.detail, flow.originator.payload_bytes) else { return 1 };
+    let packets = u64::from(detail.payload_packets);
+    let small = payload < packets * 900;
+    let answers = flow.responder.detail.map_or(0, |detail| u64::from(detail.payload_packets));
+    if small { packets.min(answers).max(1) } else { 1 }
+}
+
+/// What one caller may ask of one service: a browser opens some tens of connections at once, a loaded page asks for some
+/// hundred things.
+const ONE_CALLER: [Scale; 2] = [Scale::within(10, 500), Scale::within(300, 5000)];
+/// What all callers may ask of one service, when none of them stands out.
+const MANY_CALLERS: [Scale; 2] = [Scale::within(10, 5000), Scale::within(300, 100_000)];
+/// So many different requests, answered alike, are no person's.
+const SLOW_FLOOD: u64 = 60;
+/// So many connections at once are more than a browser opens to one host.
+const BURST: Scale = Scale::within(2, 15);
+/// Connections whose sizes are kept.
+const MAX_CALLS: usize = 10_000;

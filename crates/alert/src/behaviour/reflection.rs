@@ -1,0 +1,136 @@
+//! Reflection and amplification: answers that nobody asked for, from many hosts towards one victim.
+//!
+//! Test: distinct hosts that answer one host from one service without its having asked, in seconds, in minutes and in
+//! the whole input; and the share of such answers among all that comes from that service, by binomial test against a
+//! chance of 0.2. The reflectors are abused, so the victim is named, not they.
+
+use std::net::IpAddr;
+
+use flow::features::ports;
+use flow::{Flow, Protocol, State, Time};
+
+use super::contacts::{
+    Contacts, Load, Outcome, SIGNIFICANCE, Scale, Tracks, binomial_tail, crossing, grouped, hosts, port_words, seconds,
+};
+use super::{Behaviour, Watch};
+use crate::{Evidence, Example, Fact, Role, Severity, Technique};
+
+/// Watches who gets answers to what it never asked.
+#[derive(Default)]
+pub(super) struct Reflections {
+    victims: Tracks<(IpAddr, Protocol, u16), Victim>,
+}
+
+#[derive(Default)]
+struct Victim {
+    reflectors: Contacts<IpAddr>,
+    load: Load,
+    asked_flows: u64,
+}
+
+impl Watch for Reflections {
+    fn observe(&mut self, flow: &Flow) {
+        let key = flow.key;
+        // An answer has its service as its source port, and the service is the responder's unless no one knows it.
+        let (victim, reflector, side) = if flow.originator.packets == 0 {
+            (key.originator.address, key.responder, &flow.responder)
+        } else if is_reflected(flow) {
+            (key.responder.address, key.originator, &flow.originator)
+        } else {
+            if key.protocol.has_ports() {
+                let asked = (key.originator.address, key.protocol, key.responder.port);
+                self.victims.touch(asked, flow.end).asked_flows += 1;
+            }
+            return;
+        };
+        if !is_unasked_answer(flow) {
+            return;
+        }
+        let entry = self.victims.touch((victim, key.protocol, reflector.port), flow.end);
+        entry.reflectors.add(reflector.address, flow.start, Outcome::Silent);
+        entry.load.add(flow, reflector.address, reflector.port, side.packets, side.bytes);
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let victims = self.victims.sorted();
+        victims.into_iter().filter_map(|((victim, protocol, port), entry)| entry.evidence(victim, protocol, port)).collect()
+    }
+}
+
+impl Victim {
+    fn evidence(&self, victim: IpAddr, protocol: Protocol, port: u16) -> Option<Evidence> {
+        let reflectors = self.reflectors.all();
+        let times: Vec<Time> = reflectors.iter().map(|&(time, ..)| time).collect();
+        let crossing = crossing(&times, &SCALES)?;
+        let p = binomial_tail(self.load.flows, self.load.flows + self.asked_flows, BENIGN_UNASKED);
+        if p > SIGNIFICANCE {
+            return None;
+        }
+        let load = &self.load;
+        let service = match protocol {
+            Protocol::Tcp => format!("TCP port {} (SYN-ACK)", port),
+            Protocol::Udp => format!("UDP port {}", port_words(port)),
+            _ => "ICMP echo replies".to_owned(),
+        };
+        let summary = format!(
+            "{victim} got {} packets ({} bytes) that it never asked for in {} from {} reflectors, {service}",
+            grouped(load.packets),
+            grouped(load.bytes),
+            seconds(load.span.end().since(load.span.start())),
+            grouped(reflectors.len() as u64),
+        );
+        Some(Evidence {
+            behaviour: Behaviour::Reflection,
+            subject: victim,
+            hosts: hosts((victim, Role::Victim), reflectors.iter().map(|&(_, address, _)| address), Role::Peer),
+            start: load.span.start(),
+            end: load.span.end(),
+            severity: if crossing.scale.window.is_some() { Severity::High } else { Severity::Medium },
+            score: crossing.score(),
+            technique: Some(Technique::ReflectionAmplification),
+            flows: load.flows,
+            summary,
+            facts: vec![
+                ("service", Fact::Text(format!("{protocol}/{port}"))),
+                ("reflectors", Fact::Count(reflectors.len() as u64)),
+                ("unasked_packets", Fact::Count(load.packets)),
+                ("unasked_bytes", Fact::Count(load.bytes)),
+                ("asked_flows", Fact::Count(self.asked_flows)),
+                ("bytes_a_packet", Fact::Number(load.bytes as f64 / load.packets.max(1) as f64)),
+                ("window", Fact::Text(crossing.scale.name())),
+                ("reflectors_in_window", Fact::Count(crossing.count)),
+                ("p_value", Fact::Number(p)),
+            ],
+            examples: load.span.examples.iter().map(Example::of).collect(),
+        })
+    }
+}
+
+/// Whether the flow is one-way traffic from a service that amplifies and that the port table does not turn round.
+pub(super) fn is_reflected(flow: &Flow) -> bool {
+    flow.key.protocol == Protocol::Udp
+        && flow.responder.packets == 0
+        && (ports::service(flow.key.originator.port).is_some() || AMPLIFIERS.contains(&flow.key.originator.port))
+        && !flow.key.to_group()
+        && flow.key.originator.port != flow.key.responder.port
+}
+
+/// Whether the answers bear the marks of a reflector: of TCP only the SYN-ACK, of ICMP only echo replies.
+fn is_unasked_answer(flow: &Flow) -> bool {
+    match flow.key.protocol {
+        Protocol::Tcp => {
+            matches!(flow.state, Some(State::Shr | State::Rstrh)) && flow.responder.payload_bytes.unwrap_or(0) == 0
+        }
+        Protocol::Udp => true,
+        Protocol::Icmp | Protocol::Icmpv6 => matches!(flow.key.originator.port, 8 | 128),
+        Protocol::Sctp | Protocol::Arp | Protocol::Other(_) => false,
+    }
+}
+
+/// UDP services abused for amplification that are no usual services otherwise (US-CERT TA14-017A and later advisories).
+const AMPLIFIERS: [u16; 19] =
+    [17, 19, 69, 111, 520, 1434, 3283, 3478, 3702, 5093, 6881, 8000, 10001, 10074, 11211, 27015, 30718, 32414, 37810];
+/// Distinct reflectors in seconds, in minutes, in the whole input.
+const SCALES: [Scale; 3] = [Scale::within(10, 12), Scale::within(600, 30), Scale::whole(100)];
+/// The chance that a benign host gets an answer whose question the capture missed, at most.
+const BENIGN_UNASKED: f64 = 0.2;

@@ -1,0 +1,234 @@
+//! Port scans: one host tries many ports, or IP protocols, of another.
+//!
+//! Test: were the caller benign, each first contact with a port would fail with a chance of at most 0.2 (Jung et al.,
+//! "Fast Portscan Detection Using Sequential Hypothesis Testing", 2004, take the same). The scan is called where the
+//! failures among the distinct ports are beyond that by a binomial test, and at least so many in seconds, in minutes or
+//! in the whole input. A contact fails when nothing comes back, when it is refused, or when nothing is said over it.
+//!
+//! Service and script scans of a single port look like many different requests at once that are answered alike; see
+//! [`super::http_flood`] for the same pattern without an end.
+
+use std::net::IpAddr;
+
+use flow::{Flow, Protocol, Time};
+
+use super::contacts::{
+    Contacts, Outcome, SIGNIFICANCE, Scale, Span, Tracks, binomial_tail, crossing, grouped, hosts, list, seconds,
+};
+use super::{Behaviour, Watch};
+use crate::{Evidence, Example, Fact, Role, Severity, Technique};
+
+/// Watches who tries which ports of whom.
+#[derive(Default)]
+pub(super) struct Scans {
+    pairs: Tracks<(IpAddr, IpAddr), Pair>,
+}
+
+/// What one host tried of another.
+#[derive(Default)]
+struct Pair {
+    ports: Contacts<(Protocol, u16)>,
+    protocols: Contacts<u8>,
+    probes: [u64; Probe::ALL.len()],
+    span: Span,
+}
+
+/// What the probes of a TCP scan look like, named as nmap's manual names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probe {
+    Syn,
+    Connect,
+    Fin,
+    Null,
+    Xmas,
+    Maimon,
+    Ack,
+    Udp,
+    Other,
+}
+
+impl Watch for Scans {
+    fn observe(&mut self, flow: &Flow) {
+        let key = flow.key;
+        let Some(outcome) = Outcome::of(flow) else { return };
+        if key.to_group() || key.originator.address == key.responder.address || is_traceroute(flow) {
+            return;
+        }
+        match key.protocol {
+            Protocol::Tcp | Protocol::Udp | Protocol::Sctp => {
+                let pair = self.pairs.touch((key.originator.address, key.responder.address), flow.end);
+                pair.ports.add((key.protocol, key.responder.port), flow.start, outcome);
+                if outcome != Outcome::Used {
+                    pair.probes[Probe::of(flow) as usize] += 1;
+                    pair.span.add(flow);
+                }
+            }
+            Protocol::Other(number) => {
+                let pair = self.pairs.touch((key.originator.address, key.responder.address), flow.end);
+                pair.protocols.add(number, flow.start, outcome);
+                pair.span.add(flow);
+            }
+            Protocol::Icmp | Protocol::Icmpv6 | Protocol::Arp => {}
+        }
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        self.pairs
+            .sorted()
+            .into_iter()
+            .flat_map(|((scanner, target), pair)| {
+                [pair.port_scan(scanner, target), pair.protocol_scan(scanner, target)].into_iter().flatten()
+            })
+            .collect()
+    }
+}
+
+impl Pair {
+    fn port_scan(&self, scanner: IpAddr, target: IpAddr) -> Option<Evidence> {
+        let probed = self.ports.probed();
+        let times: Vec<Time> = probed.iter().map(|&(time, ..)| time).collect();
+        let crossing = crossing(&times, &PORTS)?;
+        let p = binomial_tail(probed.len() as u64, self.ports.len() as u64, BENIGN_FAILURE);
+        if p > SIGNIFICANCE {
+            return None;
+        }
+        let count = |outcome| probed.iter().filter(|&&(_, _, o)| o == outcome).count() as u64;
+        let (silent, refused, unused) = (count(Outcome::Silent), count(Outcome::Refused), count(Outcome::Unused));
+        let kind = self.kind();
+        let (first, last) = (times[0], times[times.len() - 1]);
+        let summary = format!(
+            "{scanner} tried {} {} of {target} in {} ({} scan): {} silent, {} refused, {} open but unused",
+            grouped(probed.len() as u64),
+            if kind == Probe::Udp { "UDP ports" } else { "TCP ports" },
+            seconds(last.since(first)),
+            kind.name(),
+            grouped(silent),
+            grouped(refused),
+            grouped(unused),
+        );
+        Some(Evidence {
+            behaviour: Behaviour::PortScan,
+            subject: scanner,
+            hosts: hosts((scanner, Role::Attacker), [target], Role::Victim),
+            start: self.span.start(),
+            end: self.span.end(),
+            severity: if probed.len() >= 100 { Severity::High } else { Severity::Medium },
+            score: crossing.score(),
+            technique: Some(Technique::NetworkServiceDiscovery),
+            flows: self.probes.iter().sum(),
+            summary,
+            facts: vec![
+                ("probe", Fact::Text(kind.name().to_owned())),
+                ("distinct_ports", Fact::Count(probed.len() as u64)),
+                ("ports_used", Fact::Count((self.ports.len() - probed.len()) as u64)),
+                ("silent", Fact::Count(silent)),
+                ("refused", Fact::Count(refused)),
+                ("open_unused", Fact::Count(unused)),
+                ("window", Fact::Text(crossing.scale.name())),
+                ("ports_in_window", Fact::Count(crossing.count)),
+                ("benign_failure_chance", Fact::Number(BENIGN_FAILURE)),
+                ("p_value", Fact::Number(p)),
+                ("first_ports", list(probed.iter().map(|(_, (_, port), _)| port))),
+            ],
+            examples: self.span.examples.iter().map(Example::of).collect(),
+        })
+    }
+
+    fn protocol_scan(&self, scanner: IpAddr, target: IpAddr) -> Option<Evidence> {
+        let probed = self.protocols.failed(Outcome::Unused);
+        let times: Vec<Time> = probed.iter().map(|&(time, ..)| time).collect();
+        let crossing = crossing(&times, &PROTOCOLS)?;
+        Some(Evidence {
+            behaviour: Behaviour::PortScan,
+            subject: scanner,
+            hosts: hosts((scanner, Role::Attacker), [target], Role::Victim),
+            start: times[0],
+            end: self.span.end(),
+            severity: Severity::Medium,
+            score: crossing.score(),
+            technique: Some(Technique::NetworkServiceDiscovery),
+            flows: self.protocols.flows,
+            summary: format!(
+                "{scanner} tried {} IP protocols of {target} in {} (IP protocol scan)",
+                probed.len(),
+                seconds(times[times.len() - 1].since(times[0])),
+            ),
+            facts: vec![
+                ("probe", Fact::Text("IP protocol".to_owned())),
+                ("distinct_protocols", Fact::Count(probed.len() as u64)),
+                ("window", Fact::Text(crossing.scale.name())),
+                ("protocols", list(probed.iter().map(|(_, number, _)| number))),
+            ],
+            examples: self.span.examples.iter().map(Example::of).collect(),
+        })
+    }
+
+    /// The kind of the most probes. A connect scan is a SYN scan that finishes the handshake where it can.
+    fn kind(&self) -> Probe {
+        let count = |probe: Probe| self.probes[probe as usize];
+        if count(Probe::Connect) > 0 && count(Probe::Syn) >= count(Probe::Connect) {
+            return Probe::Connect;
+        }
+        Probe::ALL.into_iter().rev().max_by_key(|&probe| count(probe)).unwrap_or(Probe::Other)
+    }
+}
+
+impl Probe {
+    const ALL: [Probe; 9] = [
+        Probe::Syn,
+        Probe::Connect,
+        Probe::Fin,
+        Probe::Null,
+        Probe::Xmas,
+        Probe::Maimon,
+        Probe::Ack,
+        Probe::Udp,
+        Probe::Other,
+    ];
+
+    fn of(flow: &Flow) -> Probe {
+        if flow.key.protocol == Protocol::Udp {
+            return Probe::Udp;
+        }
+        let Some(detail) = flow.originator.detail.filter(|_| flow.key.protocol == Protocol::Tcp) else {
+            return Probe::Other;
+        };
+        let flags = detail.flags;
+        match (flags.syn > 0, flags.fin > 0, flags.ack > 0) {
+            (true, _, true) if flow.responder.packets > 0 => Probe::Connect,
+            (true, _, _) => Probe::Syn,
+            (false, true, true) => Probe::Maimon,
+            (false, true, false) if flags.psh > 0 && flags.urg > 0 => Probe::Xmas,
+            (false, true, false) => Probe::Fin,
+            (false, false, true) => Probe::Ack,
+            (false, false, false) if flags.psh + flags.urg + flags.rst == 0 => Probe::Null,
+            (false, false, false) => Probe::Other,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Probe::Syn => "SYN",
+            Probe::Connect => "connect",
+            Probe::Fin => "FIN",
+            Probe::Null => "NULL",
+            Probe::Xmas => "Xmas",
+            Probe::Maimon => "Maimon",
+            Probe::Ack => "ACK",
+            Probe::Udp => "UDP",
+            Probe::Other => "unnamed",
+        }
+    }
+}
+
+/// Traceroute counts its way up through UDP ports from 33434 on, unanswered by design.
+fn is_traceroute(flow: &Flow) -> bool {
+    flow.key.protocol == Protocol::Udp && (33434..33534).contains(&flow.key.responder.port)
+}
+
+/// Seconds, minutes, the whole input.
+const PORTS: [Scale; 3] = [Scale::within(10, 12), Scale::within(600, 20), Scale::whole(30)];
+/// A benign host speaks perhaps three protocols besides TCP, UDP and ICMP with another.
+const PROTOCOLS: [Scale; 2] = [Scale::within(600, 6), Scale::whole(10)];
+/// The chance that a benign host's first contact with a port fails, at most.
+const BENIGN_FAILURE: f64 = 0.2;

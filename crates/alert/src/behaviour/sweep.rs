@@ -1,0 +1,167 @@
+//! Sweeps: one host tries the same thing on many hosts, over TCP, UDP, ICMP or ARP.
+//!
+//! Test: as for port scans, by binomial test over first contacts. What fails for a benign host, and how often, differs:
+//! at most one first call in five over TCP and UDP; one ping in twenty, since people and monitors ping what is there; one
+//! ARP request in two, since neighbours are often off.
+
+use std::net::IpAddr;
+
+use flow::features::ports;
+use flow::{Flow, Protocol, Time};
+
+use super::contacts::{
+    Contacts, Outcome, SIGNIFICANCE, Scale, Span, Tracks, binomial_tail, crossing, grouped, hosts, list, port_words,
+    seconds,
+};
+use super::{Behaviour, Watch};
+use crate::{Evidence, Example, Fact, Role, Severity, Technique};
+
+/// Watches who tries what on how many hosts.
+#[derive(Default)]
+pub(super) struct Sweeps {
+    callers: Tracks<(IpAddr, What), Sweep>,
+}
+
+/// What is tried on each host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum What {
+    Tcp(u16),
+    Udp(u16),
+    Ping,
+    Arp,
+}
+
+#[derive(Default)]
+struct Sweep {
+    targets: Contacts<IpAddr>,
+    span: Span,
+}
+
+impl Watch for Sweeps {
+    fn observe(&mut self, flow: &Flow) {
+        let key = flow.key;
+        let (Some(outcome), Some(what)) = (Outcome::of(flow), What::of(flow)) else { return };
+        if key.to_group() || key.originator.address == key.responder.address || key.originator.address.is_unspecified() {
+            return;
+        }
+        let sweep = self.callers.touch((key.originator.address, what), flow.end);
+        sweep.targets.add(key.responder.address, flow.start, outcome);
+        if outcome != Outcome::Used || what == What::Ping {
+            sweep.span.add(flow);
+        }
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let callers = self.callers.sorted();
+        callers.into_iter().filter_map(|((caller, what), sweep)| sweep.evidence(caller, what)).collect()
+    }
+}
+
+impl Sweep {
+    fn evidence(&self, caller: IpAddr, what: What) -> Option<Evidence> {
+        let failed = self.targets.probed();
+        // A ping that is answered was sent to find out, too.
+        let counted = if what == What::Ping { self.targets.all() } else { failed.clone() };
+        let times: Vec<Time> = counted.iter().map(|&(time, ..)| time).collect();
+        let crossing = crossing(&times, what.scales())?;
+        let p = binomial_tail(failed.len() as u64, self.targets.len() as u64, what.benign_failure());
+        if p > SIGNIFICANCE {
+            return None;
+        }
+        let summary = format!(
+            "{caller} {} {} hosts in {}: {} did not answer or refused",
+            what.verb(),
+            grouped(counted.len() as u64),
+            seconds(times[times.len() - 1].since(times[0])),
+            grouped(failed.len() as u64),
+        );
+        let severity = match what {
+            // Peers of a file-sharing or game network that went away look like this, too.
+            What::Udp(port) if ports::service(port).is_none() => Severity::Low,
+            _ if counted.len() >= 100 => Severity::High,
+            _ => Severity::Medium,
+        };
+        Some(Evidence {
+            behaviour: if what == What::Arp { Behaviour::ArpScan } else { Behaviour::HostSweep },
+            subject: caller,
+            hosts: hosts((caller, Role::Attacker), counted.iter().map(|&(_, target, _)| target), Role::Victim),
+            start: self.span.start().min(times[0]),
+            end: self.span.end(),
+            severity,
+            score: crossing.score(),
+            technique: Some(match what {
+                What::Tcp(_) | What::Udp(_) => Technique::NetworkServiceDiscovery,
+                What::Ping | What::Arp => Technique::RemoteSystemDiscovery,
+            }),
+            flows: self.targets.flows,
+            summary,
+            facts: vec![
+                ("tried", Fact::Text(what.name())),
+                ("distinct_hosts", Fact::Count(self.targets.len() as u64)),
+                ("failed_hosts", Fact::Count(failed.len() as u64)),
+                ("window", Fact::Text(crossing.scale.name())),
+                ("hosts_in_window", Fact::Count(crossing.count)),
+                ("benign_failure_chance", Fact::Number(what.benign_failure())),
+                ("p_value", Fact::Number(p)),
+                ("first_hosts", list(counted.iter().map(|(_, target, _)| target))),
+            ],
+            examples: self.span.examples.iter().map(Example::of).collect(),
+        })
+    }
+}
+
+impl What {
+    fn of(flow: &Flow) -> Option<What> {
+        let port = flow.key.responder.port;
+        match (flow.key.protocol, flow.key.originator.port) {
+            (Protocol::Tcp, _) => Some(What::Tcp(port)),
+            (Protocol::Udp, _) => Some(What::Udp(port)),
+            // Echo, timestamp and address mask requests.
+            (Protocol::Icmp, 8 | 13 | 17) | (Protocol::Icmpv6, 128) => Some(What::Ping),
+            (Protocol::Arp, _) => Some(What::Arp),
+            _ => None,
+        }
+    }
+
+    fn scales(self) -> &'static [Scale] {
+        match self {
+            What::Tcp(80 | 443) | What::Udp(443) => &WEB,
+            What::Tcp(_) | What::Udp(_) => &SERVICE,
+            What::Ping => &PING,
+            What::Arp => &ARP,
+        }
+    }
+
+    fn benign_failure(self) -> f64 {
+        match self {
+            What::Tcp(_) | What::Udp(_) => 0.2,
+            What::Ping => 0.05,
+            What::Arp => 0.5,
+        }
+    }
+
+    fn verb(self) -> String {
+        match self {
+            What::Tcp(port) => format!("tried TCP port {} of", port_words(port)),
+            What::Udp(port) => format!("tried UDP port {} of", port_words(port)),
+            What::Ping => "pinged".to_owned(),
+            What::Arp => "asked by ARP for".to_owned(),
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            What::Tcp(port) => format!("tcp/{port}"),
+            What::Udp(port) => format!("udp/{port}"),
+            What::Ping => "icmp echo".to_owned(),
+            What::Arp => "arp".to_owned(),
+        }
+    }
+}
+
+/// Distinct hosts in seconds, in minutes, in the whole input.
+const SERVICE: [Scale; 3] = [Scale::within(10, 10), Scale::within(600, 15), Scale::whole(25)];
+/// A browser without IPv6 connectivity, say, fails at many web servers in a row.
+const WEB: [Scale; 3] = [Scale::within(10, 20), Scale::within(600, 30), Scale::whole(60)];
+const PING: [Scale; 3] = [Scale::within(10, 10), Scale::within(600, 20), Scale::whole(40)];
+const ARP: [Scale; 3] = [Scale::within(10, 20), Scale::within(600, 40), Scale::whole(100)];

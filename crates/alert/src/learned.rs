@@ -1,0 +1,94 @@
+//! The verdicts of a detector become evidence: the voices of anomaly and classifier.
+
+use std::net::IpAddr;
+
+use flow::Flow;
+use model::Verdict;
+
+use crate::behaviour::contacts::{Span, Tracks, grouped, hosts, list};
+use crate::{Behaviour, Evidence, Example, Fact, Role, Severity};
+
+/// Gathers the flows that a detector alarmed on, by the host that opened them.
+pub struct Alarms {
+    behaviour: Behaviour,
+    /// What the detector learned from, in words.
+    learned_from: String,
+    severity: Severity,
+    threshold: f32,
+    judged: u64,
+    hosts: Tracks<IpAddr, Alarmed>,
+}
+
+/// The alarms about one host.
+#[derive(Default)]
+struct Alarmed {
+    span: Span,
+    flows: u64,
+    highest: f32,
+    peers: Vec<IpAddr>,
+    reasons: Vec<String>,
+}
+
+impl Alarms {
+    /// No alarms yet. `severity` is that of a single odd flow: it says how far what the detector learned can be trusted.
+    pub fn new(behaviour: Behaviour, learned_from: String, severity: Severity, threshold: f32) -> Alarms {
+        Alarms { behaviour, learned_from, severity, threshold, judged: 0, hosts: Tracks::default() }
+    }
+
+    /// Takes in the verdict on a flow; `reasons` says what about it is unusual, most unusual first, where it alarms.
+    pub fn observe(&mut self, flow: &Flow, verdict: Verdict, reasons: impl FnOnce() -> Vec<String>) {
+        self.judged += 1;
+        if !verdict.alarm {
+            return;
+        }
+        let host = self.hosts.touch(flow.key.originator.address, flow.end);
+        host.flows += 1;
+        host.span.add(flow);
+        let peer = flow.key.responder.address;
+        if host.peers.len() < Evidence::MAX_HOSTS && !host.peers.contains(&peer) {
+            host.peers.push(peer);
+        }
+        if verdict.score > host.highest {
+            host.highest = verdict.score;
+            host.reasons = reasons();
+        }
+    }
+
+    /// Evidence about each host with alarms, the highest score first, of at most so many hosts.
+    pub fn evidence(&self, budget: usize) -> Vec<Evidence> {
+        let mut hosts = self.hosts.sorted();
+        hosts.sort_by(|(a, one), (b, other)| other.highest.total_cmp(&one.highest).then(a.cmp(b)));
+        hosts.truncate(budget);
+        hosts.into_iter().map(|(address, alarmed)| self.about(address, alarmed)).collect()
+    }
+
+    fn about(&self, address: IpAddr, alarmed: &Alarmed) -> Evidence {
+        let plural = if alarmed.flows == 1 { "flow" } else { "flows" };
+        let summary = format!(
+            "{} {plural} of {address} score up to {:.2}, above {:.2}; most unusual: {}",
+            grouped(alarmed.flows),
+            alarmed.highest,
+            self.threshold,
+            alarmed.reasons.join(", "),
+        );
+        Evidence {
+            behaviour: self.behaviour,
+            subject: address,
+            hosts: hosts((address, Role::Peer), alarmed.peers.iter().copied(), Role::Peer),
+            start: alarmed.span.start(),
+            end: alarmed.span.end(),
+            severity: self.severity,
+            score: f64::from(alarmed.highest),
+            technique: None,
+            flows: alarmed.flows,
+            summary,
+            facts: vec![
+                ("learned_from", Fact::Text(self.learned_from.clone())),
+                ("threshold", Fact::Number(f64::from(self.threshold))),
+                ("flows_judged", Fact::Count(self.judged)),
+                ("unusual", list(&alarmed.reasons)),
+            ],
+            examples: alarmed.span.examples.iter().map(Example::of).collect(),
+        }
+    }
+}

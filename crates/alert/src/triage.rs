@@ -1,0 +1,68 @@
+//! Evidence is grouped into the few alerts that a person must look at.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::{Alert, Behaviour, Evidence};
+
+/// One alert for each host and behaviour, with the evidence about it; the most urgent and surest first. The order of
+/// the evidence given does not matter.
+pub fn triage(evidence: Vec<Evidence>) -> Vec<Alert> {
+    let mut groups: BTreeMap<(Behaviour, IpAddr), Vec<Evidence>> = BTreeMap::new();
+    for one in evidence {
+        groups.entry((one.behaviour, one.subject)).or_default().push(one);
+    }
+    let mut alerts: Vec<Alert> = groups.into_iter().map(|((behaviour, subject), group)| alert(behaviour, subject, group)).collect();
+    alerts.sort_by(|a, b| {
+        let urgency = |alert: &Alert| (alert.severity, alert.flows);
+        b.severity
+            .cmp(&a.severity)
+            .then(b.score.total_cmp(&a.score))
+            .then(urgency(b).cmp(&urgency(a)))
+            .then(a.start.cmp(&b.start))
+            .then((a.behaviour, a.subject).cmp(&(b.behaviour, b.subject)))
+    });
+    alerts
+}
+
+fn alert(behaviour: Behaviour, subject: IpAddr, mut group: Vec<Evidence>) -> Alert {
+    group.sort_by(|a, b| {
+        let size = |evidence: &Evidence| (evidence.severity, evidence.flows);
+        size(b).cmp(&size(a)).then(b.score.total_cmp(&a.score)).then(a.start.cmp(&b.start)).then(a.summary.cmp(&b.summary))
+    });
+    let strongest = &group[0];
+    let start = group.iter().map(|evidence| evidence.start).min().unwrap_or(strongest.start);
+    let end = group.iter().map(|evidence| evidence.end).max().unwrap_or(strongest.end);
+    let mut hosts = Vec::new();
+    for host in group.iter().flat_map(|evidence| &evidence.hosts) {
+        if hosts.len() < Evidence::MAX_HOSTS && !hosts.contains(host) {
+            hosts.push(*host);
+        }
+    }
+    let mut summary = strongest.summary.clone();
+    let more = group.len() - 1;
+    if more > 0 {
+        let flows: u64 = group[1..].iter().map(|evidence| evidence.flows).sum();
+        let plural = if more == 1 { "finding" } else { "findings" };
+        summary.push_str(&format!(", and {more} more {plural} alike over {flows} flows"));
+    }
+    let alert = Alert {
+        id: Alert::identifier(behaviour, subject, start),
+        subject,
+        behaviour,
+        start,
+        end,
+        severity: strongest.severity,
+        score: group.iter().map(|evidence| evidence.score).fold(0.0, f64::max),
+        technique: strongest.technique,
+        hosts,
+        flows: group.iter().map(|evidence| evidence.flows).sum(),
+        summary,
+        evidence: Vec::new(),
+    };
+    group.truncate(MAX_EVIDENCE);
+    Alert { evidence: group, ..alert }
+}
+
+/// The most pieces of evidence that an alert carries; its counts cover all of them.
+const MAX_EVIDENCE: usize = 16;

@@ -1,0 +1,191 @@
+//! `lapwing scan`: alerts from captures and flow logs.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use alert::{Alert, Host, Role, Severity};
+use anstyle::{AnsiColor, Style};
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use sensor::{anomaly, run};
+
+use crate::input::Reader;
+
+/// Read captures or flow logs and print what must be looked at, most urgent first.
+///
+/// Behaviours (scans, sweeps, floods, reflection, password guessing) need no training. Beside them an isolation forest
+/// learns what is normal, from --baseline or from the input itself where it is long enough, and points at what is not.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  lapwing scan capture.pcap
+  lapwing scan monday.pcap.gz tuesday.pcap.gz --baseline quiet-sunday.pcap.gz
+  lapwing scan conn.log --json | jq 'select(.severity == \"high\")'
+  lapwing scan capture.pcap -v              # what was skipped, and why")]
+pub(crate) struct Arguments {
+    /// Captures (pcap, pcapng) or Zeek conn.log files, plain or compressed; read as one stream in the order of time.
+    #[arg(required = true)]
+    inputs: Vec<PathBuf>,
+    /// A capture or flow log of quiet days: what the anomaly voice takes as normal. May be given several times.
+    #[arg(long)]
+    baseline: Vec<PathBuf>,
+    /// Print one JSON object a line on stdout instead of text (docs/alert.schema.json describes it).
+    #[arg(long)]
+    json: bool,
+    /// Leave out alerts less urgent than this.
+    #[arg(long, value_name = "SEVERITY", default_value = "info")]
+    least: Least,
+    /// The share of the flows learned from that may count as unusual; sets the anomaly voice's threshold.
+    #[arg(long, default_value_t = anomaly::Settings::default().contamination)]
+    contamination: f64,
+    /// The most hosts that the anomaly voice may speak of.
+    #[arg(long, default_value_t = anomaly::Settings::default().budget)]
+    budget: usize,
+    /// Where the anomaly voice's random numbers come from.
+    #[arg(long, default_value_t = anomaly::Settings::default().seed)]
+    seed: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Least {
+    Info,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl From<Least> for Severity {
+    fn from(least: Least) -> Severity {
+        match least {
+            Least::Info => Severity::Info,
+            Least::Low => Severity::Low,
+            Least::Medium => Severity::Medium,
+            Least::High => Severity::High,
+            Least::Critical => Severity::Critical,
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
+    let settings = run::Settings {
+        anomaly: anomaly::Settings {
+            contamination: arguments.contamination,
+            budget: arguments.budget,
+            seed: arguments.seed,
+        },
+        ..run::Settings::default()
+    };
+    let mut reader = Reader::open(&arguments.inputs)?;
+    let mut baseline = match arguments.baseline.as_slice() {
+        [] => None,
+        paths => Some(Reader::open(paths)?),
+    };
+    let outcome = run::scan(&mut reader, baseline.as_mut(), &settings, Reader::show_progress)?;
+    if let Some(baseline) = &baseline {
+        baseline.finish("baseline", verbose);
+    }
+    let report = reader.finish("input", verbose);
+    eprintln!("{} flows; the anomaly voice {}", outcome.flows, outcome.anomaly);
+    if report.skipped.values().sum::<u64>() >= report.packets + report.lines {
+        bail!("nothing in the input could be read; -v says why");
+    }
+    let alerts: Vec<&Alert> =
+        outcome.alerts.iter().filter(|alert| alert.severity >= arguments.least.into()).collect();
+    if arguments.json { print_json(&alerts) } else { print_text(&alerts, outcome.flows) }
+}
+
+fn print_json(alerts: &[&Alert]) -> Result<()> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for alert in alerts {
+        serde_json::to_writer(&mut out, alert)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
+}
+
+fn print_text(alerts: &[&Alert], flows: u64) -> Result<()> {
+    let mut out = anstream::stdout().lock();
+    if alerts.is_empty() {
+        writeln!(out, "No alerts: nothing in {flows} flows needs to be looked at.")?;
+        return Ok(());
+    }
+    for alert in alerts {
+        print_alert(&mut out, alert)?;
+    }
+    let plural = if alerts.len() == 1 { "alert" } else { "alerts" };
+    writeln!(out, "{} {plural}", alerts.len())?;
+    Ok(())
+}
+
+fn print_alert(out: &mut impl Write, alert: &Alert) -> Result<()> {
+    let style = style(alert.severity);
+    let bold = Style::new().bold();
+    let dim = Style::new().dimmed();
+    let technique = alert.technique.map_or_else(String::new, |technique| format!("  {} {}", technique.id(), technique.name()));
+    writeln!(
+        out,
+        "{style}{:<8}{style:#} {bold}{}{bold:#}  {}{technique}",
+        alert.severity.to_string().to_uppercase(),
+        alert.behaviour.name(),
+        who(&alert.hosts),
+    )?;
+    writeln!(out, "         {}", alert.summary)?;
+    writeln!(
+        out,
+        "         {dim}{} to {} · {} flows · score {:.2} · id {}{dim:#}",
+        time(alert.start),
+        time(alert.end),
+        alert.flows,
+        alert.score,
+        alert.id,
+    )?;
+    for example in alert.evidence.iter().flat_map(|evidence| &evidence.examples).take(2) {
+        writeln!(
+            out,
+            "         {dim}e.g. {} → {} {} {} · {} packets, {} bytes{dim:#}",
+            example.originator,
+            example.responder,
+            example.protocol,
+            example.state.unwrap_or("-"),
+            example.packets,
+            example.bytes,
+        )?;
+    }
+    Ok(writeln!(out)?)
+}
+
+/// Who does what to whom: `10.0.0.1 → 10.0.0.2, 10.0.0.3 and 5 more`.
+fn who(hosts: &[Host]) -> String {
+    let of = |role: Role| {
+        let names: Vec<String> = hosts.iter().filter(|host| host.role == role).map(|host| host.address.to_string()).collect();
+        match names.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            [one, other] => Some(format!("{one}, {other}")),
+            [one, rest @ ..] => Some(format!("{one} and {} more", rest.len())),
+        }
+    };
+    match (of(Role::Attacker), of(Role::Victim), of(Role::Peer)) {
+        (Some(attackers), Some(victims), _) => format!("{attackers} → {victims}"),
+        (None, Some(victims), _) => format!("→ {victims}"),
+        (Some(attackers), None, _) => attackers,
+        (None, None, peers) => peers.unwrap_or_default(),
+    }
+}
+
+/// A time in UTC to the second, as people read it.
+fn time(time: flow::Time) -> String {
+    let text = time.to_string();
+    text.get(..19).map_or_else(|| text.clone(), |seconds| format!("{} UTC", seconds.replace('T', " ")))
+}
+
+fn style(severity: Severity) -> Style {
+    let color = match severity {
+        Severity::Info => AnsiColor::Cyan,
+        Severity::Low => AnsiColor::Green,
+        Severity::Medium => AnsiColor::Yellow,
+        Severity::High => AnsiColor::Red,
+        Severity::Critical => AnsiColor::Magenta,
+    };
+    Style::new().fg_color(Some(color.into())).bold()
+}

@@ -1,0 +1,253 @@
+//! What is saved, versioned and run.
+
+use flow::Table;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::estimator::RandomForest;
+use crate::evaluation::{Figures, Finding, Rule, split};
+use crate::{Dataset, Encoder, Error, Method, Model, Schema};
+
+/// Columns, encoder, model, threshold and provenance: judges tables like the one that it was trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Detector {
+    encoder: Encoder,
+    model: Model,
+    threshold: f32,
+    /// Where it comes from; changes nothing in what it judges.
+    pub provenance: Provenance,
+}
+
+/// How to train a detector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The estimator and its settings. Default: a random forest with default settings.
+    pub method: Method,
+    /// How the threshold is chosen from validation rows. Default: the largest F1.
+    pub rule: Rule,
+    /// The share of the rows that is held back to choose the threshold. Default 0.2.
+    pub validation_share: f64,
+    /// What all random numbers come from. Default 1.
+    pub seed: u64,
+    /// Columns that a table may carry beside those learned from: the label, and what was dropped. Default none.
+    pub ignored: Vec<String>,
+}
+
+impl Default for Plan {
+    fn default() -> Plan {
+        Plan {
+            method: Method::RandomForest(RandomForest::default()),
+            rule: Rule::F1,
+            validation_share: 0.2,
+            seed: 1,
+            ignored: Vec::new(),
+        }
+    }
+}
+
+/// Where a detector comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The version of the program that trained it.
+    pub software: String,
+    /// The estimator and its settings.
+    pub method: Method,
+    /// How the threshold was chosen.
+    pub rule: Rule,
+    /// What all random numbers came from.
+    pub seed: u64,
+    /// The rows that were given to learn from, those held back for the threshold included.
+    pub rows: u64,
+    /// The attacks among them; `None` where the truth was unknown.
+    pub attacks: Option<u64>,
+    /// The kinds of row among them, in ascending order.
+    pub kinds: Vec<String>,
+    /// SHA-256 of these rows, see [`Dataset::sha256`].
+    pub sha256: [u8; 32],
+    /// The column that the labels came from, where there was one.
+    pub label: Option<String>,
+    /// The columns that were left out, each with the reason.
+    pub left_out: Vec<(String, String)>,
+    /// What the audit of the table found.
+    pub findings: Vec<Finding>,
+    /// What it reached on rows that it did not learn from, each with what these rows were.
+    pub figures: Vec<(String, Figures)>,
+}
+
+/// What a detector says of one row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verdict {
+    /// 0..=1, higher is worse. What it means is up to the model: a share of attacks, or how early a row stands apart.
+    pub score: f32,
+    /// Whether the score reaches the detector's threshold.
+    pub alarm: bool,
+}
+
+impl Detector {
+    /// Trains a detector: a part of the rows is held back to choose the threshold, then the model is fitted anew on all.
+    ///
+    /// A method that learns from labels needs rows of both sides. Any other learns from the benign rows, or from all
+    /// where the truth is unknown, and its threshold is chosen on rows of the same sort; [`Rule::F1`] on all.
+    pub fn train(dataset: &Dataset, plan: &Plan) -> Result<Detector, Error> {
+        if dataset.rows() < 2 {
+            return Err(Error::Empty("two rows"));
+        }
+        let threshold = match plan.rule {
+            Rule::Fixed(_) => plan.rule.choose(&[], None)?,
+            _ => choose_threshold(dataset, plan)?,
+        };
+        let (mut encoder, model) = fit(dataset, plan)?;
+        encoder.schema_mut().ignored = plan.ignored.clone();
+        let mut kinds = dataset.kinds().map(|kinds| kinds.vocabulary.clone()).unwrap_or_default();
+        if let Some(column) = dataset.kinds() {
+            let used: std::collections::HashSet<u32> = column.codes.iter().copied().collect();
+            kinds = (0..).zip(kinds).filter(|(code, _)| used.contains(code)).map(|(_, name)| name).collect();
+            kinds.sort_unstable();
+        }
+        let provenance = Provenance {
+            software: env!("CARGO_PKG_VERSION").into(),
+            method: plan.method.clone(),
+            rule: plan.rule,
+            seed: plan.seed,
+            rows: dataset.rows() as u64,
+            attacks: dataset.attacks().map(|attacks| attacks.iter().filter(|attack| **attack).count() as u64),
+            kinds,
+            sha256: dataset.sha256(),
+            label: None,
+            left_out: Vec::new(),
+            findings: Vec::new(),
+            figures: Vec::new(),
+        };
+        Ok(Detector { encoder, model, threshold, provenance })
+    }
+
+    /// The verdict on each row. The table must have the columns that the detector was trained on, in any order.
+    pub fn judge(&self, table: &Table) -> Result<Vec<Verdict>, Error> {
+        let scores = self.model.scores(&self.encoder.encode(table)?)?;
+        Ok(scores.into_iter().map(|score| Verdict { score, alarm: score >= self.threshold }).collect())
+    }
+
+    /// The columns that a table must have.
+    pub fn schema(&self) -> &Schema {
+        self.encoder.schema()
+    }
+
+    /// What turns a table into numbers.
+    pub fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    /// What scores the numbers.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The score from which on a row alarms.
+    pub fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
+    /// This detector with another threshold, chosen on rows that it did not learn from.
+    pub fn with_threshold(self, threshold: f32) -> Detector {
+        Detector { threshold, ..self }
+    }
+
+    /// The bytes of a detector file: magic, format version, length, payload, and the SHA-256 of all that.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        let payload = postcard::to_stdvec(self).map_err(|error| Error::Damaged(error.to_string()))?;
+        if payload.len() > MAX_PAYLOAD {
+            return Err(Error::Damaged(format!("{} bytes are more than one may have", payload.len())));
+        }
+        let mut bytes = Vec::with_capacity(HEADER + payload.len() + CHECKSUM);
+        bytes.extend(MAGIC);
+        bytes.extend(FORMAT.to_le_bytes());
+        bytes.extend((payload.len() as u64).to_le_bytes());
+        bytes.extend(payload);
+        let checksum = Sha256::digest(&bytes);
+        bytes.extend(checksum);
+        Ok(bytes)
+    }
+
+    /// The detector that these bytes hold. Whatever the bytes, this neither panics nor takes more memory than some
+    /// multiple of their number, and what it returns can judge any table.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Detector, Error> {
+        let damaged = |why: &str| Error::Damaged(why.into());
+        let rest = bytes.strip_prefix(&MAGIC).ok_or_else(|| damaged("it does not begin like one"))?;
+        let (format, rest) = rest.split_first_chunk().ok_or_else(|| damaged("it is cut short"))?;
+        let format = u16::from_le_bytes(*format);
+        if format != FORMAT {
+            return Err(Error::Format { expected: FORMAT, found: format });
+        }
+        let (length, rest) = rest.split_first_chunk().ok_or_else(|| damaged("it is cut short"))?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        if length > MAX_PAYLOAD {
+            return Err(damaged("it claims an impossible length"));
+        }
+        match rest.len().cmp(&(length + CHECKSUM)) {
+            std::cmp::Ordering::Less => return Err(damaged("it is cut short")),
+            std::cmp::Ordering::Greater => return Err(damaged("there is something behind its end")),
+            std::cmp::Ordering::Equal => {}
+        }
+        let (payload, checksum) = rest.split_at(length);
+        if Sha256::digest(&bytes[..HEADER + length]).as_slice() != checksum {
+            return Err(damaged("its checksum does not match: it was changed or damaged after it was saved"));
+        }
+        let (detector, rest): (Detector, _) =
+            postcard::take_from_bytes(payload).map_err(|error| Error::Damaged(error.to_string()))?;
+        if !rest.is_empty() {
+            return Err(damaged("there is something behind its content"));
+        }
+        detector.check()?;
+        Ok(detector)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.encoder.check()?;
+        self.model.check(self.encoder.width())?;
+        if !(0.0..=1.0 + f32::EPSILON).contains(&self.threshold) {
+            return Err(Error::Damaged("its threshold is out of range".into()));
+        }
+        Ok(())
+    }
+}
+
+/// The threshold by the plan's rule, on rows that the fitted model did not see.
+fn choose_threshold(dataset: &Dataset, plan: &Plan) -> Result<f32, Error> {
+    let split = split::random(dataset, plan.validation_share, plan.seed)?;
+    // Of a handful of rows none may be left to hold back.
+    let validation = if split.test.is_empty() { &split.train } else { &split.test };
+    let validation = dataset.select(validation);
+    let (encoder, model) = fit(&dataset.select(&split.train), plan)?;
+    let validation = match plan.rule {
+        Rule::Contamination(_) if !plan.method.is_supervised() => validation.select(&validation.benign_rows()),
+        _ => validation,
+    };
+    let scores = model.scores(&encoder.encode(validation.table())?)?;
+    plan.rule.choose(&scores, validation.attacks())
+}
+
+/// An encoder and a model, fitted on the rows that the method learns from.
+fn fit(dataset: &Dataset, plan: &Plan) -> Result<(Encoder, Model), Error> {
+    let normal;
+    let rows = match (plan.method.is_supervised(), dataset.attacks()) {
+        (false, Some(_)) => {
+            normal = dataset.select(&dataset.benign_rows());
+            &normal
+        }
+        _ => dataset,
+    };
+    if rows.rows() == 0 {
+        return Err(Error::Empty("benign rows"));
+    }
+    let encoder = Encoder::fit(rows.table(), rows.attacks(), plan.method.recipe())?;
+    let model = plan.method.fit(&encoder.encode(rows.table())?, rows.attacks(), plan.seed)?;
+    Ok((encoder, model))
+}
+
+const MAGIC: [u8; 8] = *b"LAPWING\0";
+/// Raised whenever an older program could not read what is written, or would read it wrongly.
+const FORMAT: u16 = 1;
+const HEADER: usize = MAGIC.len() + size_of::<u16>() + size_of::<u64>();
+const CHECKSUM: usize = 32;
+/// A forest of ten thousand trees has some 250 MB.
+const MAX_PAYLOAD: usize = 1 << 28;

@@ -1,0 +1,181 @@
+//! The anomaly voice: an isolation forest that learns the network's own traffic.
+
+use alert::learned::Alarms;
+use alert::{Behaviour, Evidence, Severity};
+use flow::features::FeatureSet;
+use flow::features::host::Hosts;
+use flow::{Flow, Table};
+use model::evaluation::Rule;
+use model::{Dataset, Detector, Method, Plan};
+use source::Source;
+
+use crate::Error;
+
+/// How the anomaly voice learns and how loud it is.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The share of what it learns from that may lie above the threshold. 0.001: one flow in a thousand is odd enough to
+    /// look at.
+    pub contamination: f64,
+    /// The most hosts that it speaks of. 10: more odd hosts than that are no oddity.
+    pub budget: usize,
+    /// Where all random numbers come from.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { contamination: 0.001, budget: 10, seed: 1 }
+    }
+}
+
+/// A detector of unusual flows, or the flows that it is going to learn from.
+pub struct Anomaly {
+    settings: Settings,
+    features: FeatureSet,
+    hosts: Hosts,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Gathers flows to learn from.
+    Learning { table: Table, flows: Vec<Flow> },
+    /// Judges flows.
+    Judging { detector: Box<Detector>, alarms: Alarms, learned_from: String },
+    /// There was too little to learn from.
+    Silent { flows: usize },
+}
+
+impl Anomaly {
+    /// A voice that learns from the first flows that it observes.
+    pub fn of_itself(settings: &Settings) -> Anomaly {
+        Anomaly {
+            settings: settings.clone(),
+            features: FeatureSet::lapwing().without_identity(),
+            hosts: Hosts::default(),
+            stage: Stage::Learning { table: Table::default(), flows: Vec::new() },
+        }
+    }
+
+    /// A voice that learned from a baseline, of which it takes the first flows up to a bound.
+    pub fn of_baseline<S: Source>(
+        baseline: &mut S,
+        settings: &Settings,
+        progress: &mut impl FnMut(&S),
+    ) -> Result<Anomaly, Error> {
+        let mut voice = Anomaly::of_itself(settings);
+        let mut table = Table::default();
+        let mut flows = Vec::new();
+        let mut more = true;
+        while more && table.rows() < MOST_FLOWS {
+            more = baseline.read(&mut flows)?;
+            table.append(&voice.features.table(&flows, &mut voice.hosts))?;
+            flows.clear();
+            progress(baseline);
+        }
+        if table.rows() < LEAST_BASELINE {
+            return Err(Error::Baseline { flows: table.rows(), least: LEAST_BASELINE });
+        }
+        let learned_from = format!("a baseline of {} flows", table.rows());
+        // The baseline's hosts have nothing to do with the windows of the capture.
+        voice.hosts = Hosts::default();
+        voice.stage = voice.learn(&table, learned_from, Severity::Low)?;
+        Ok(voice)
+    }
+
+    /// Takes in flows, in the order in which they ended.
+    pub fn observe(&mut self, flows: &[Flow]) -> Result<(), Error> {
+        let table = self.features.table(flows, &mut self.hosts);
+        match &mut self.stage {
+            Stage::Learning { table: learned, flows: waiting } => {
+                learned.append(&table)?;
+                waiting.extend_from_slice(flows);
+                if learned.rows() >= MOST_FLOWS { self.learn_from_itself() } else { Ok(()) }
+            }
+            Stage::Judging { detector, alarms, .. } => judge(detector, alarms, flows, &table),
+            Stage::Silent { .. } => Ok(()),
+        }
+    }
+
+    /// Learns from what was gathered, where nothing was learned before, and judges it.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        match &self.stage {
+            Stage::Learning { .. } => self.learn_from_itself(),
+            Stage::Judging { .. } | Stage::Silent { .. } => Ok(()),
+        }
+    }
+
+    /// Evidence about the hosts with the most unusual flows.
+    pub fn evidence(&self) -> Vec<Evidence> {
+        match &self.stage {
+            Stage::Judging { alarms, .. } => alarms.evidence(self.settings.budget),
+            Stage::Learning { .. } | Stage::Silent { .. } => Vec::new(),
+        }
+    }
+
+    /// What it learned from, in words.
+    pub fn describe(&self) -> String {
+        match &self.stage {
+            Stage::Judging { learned_from, .. } => format!("learned from {learned_from}"),
+            Stage::Learning { table, .. } => format!("still learning from {} flows", table.rows()),
+            Stage::Silent { flows } => {
+                format!("silent: {flows} flows are too few to learn from ({LEAST_ITSELF} needed, or a baseline)")
+            }
+        }
+    }
+
+    fn learn_from_itself(&mut self) -> Result<(), Error> {
+        let Stage::Learning { table, flows } = &mut self.stage else { return Ok(()) };
+        let (table, flows) = (std::mem::take(table), std::mem::take(flows));
+        if table.rows() < LEAST_ITSELF {
+            self.stage = Stage::Silent { flows: table.rows() };
+            return Ok(());
+        }
+        let learned_from = format!("the first {} flows of the input itself", table.rows());
+        // What is rare in an input is not therefore bad: without a baseline it is worth knowing, no more.
+        self.stage = self.learn(&table, learned_from, Severity::Info)?;
+        match &mut self.stage {
+            Stage::Judging { detector, alarms, .. } => judge(detector, alarms, &flows, &table),
+            Stage::Learning { .. } | Stage::Silent { .. } => Ok(()),
+        }
+    }
+
+    fn learn(&self, table: &Table, learned_from: String, severity: Severity) -> Result<Stage, Error> {
+        let plan = Plan {
+            method: Method::IsolationForest(model::estimator::IsolationForest::default()),
+            rule: Rule::Contamination(self.settings.contamination),
+            seed: self.settings.seed,
+            ..Plan::default()
+        };
+        let detector = Detector::train(&Dataset::unlabelled(table.clone()), &plan)?;
+        let alarms = Alarms::new(Behaviour::Anomaly, learned_from.clone(), severity, detector.threshold());
+        Ok(Stage::Judging { detector: Box::new(detector), alarms, learned_from })
+    }
+}
+
+fn judge(detector: &Detector, alarms: &mut Alarms, flows: &[Flow], table: &Table) -> Result<(), Error> {
+    if flows.is_empty() {
+        return Ok(());
+    }
+    let verdicts = detector.judge(table)?;
+    let names = detector.encoder().names();
+    for (row, (flow, verdict)) in flows.iter().zip(verdicts).enumerate() {
+        let alone = verdict.alarm.then(|| detector.encoder().encode(&table.select(&[row]))).transpose()?;
+        alarms.observe(flow, verdict, || alone.map_or_else(Vec::new, |encoded| unusual(&names, encoded.row(0))));
+    }
+    Ok(())
+}
+
+/// The columns in which a standardised row lies furthest from the middle of what was learned, in words.
+fn unusual(names: &[String], row: &[f32]) -> Vec<String> {
+    let mut columns: Vec<(&String, f32)> = names.iter().zip(row.iter().copied()).collect();
+    columns.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(b.0)));
+    columns.into_iter().take(3).map(|(name, deviations)| format!("{name} ({deviations:+.1} sd)")).collect()
+}
+
+/// Fewer flows show no normal.
+const LEAST_ITSELF: usize = 1000;
+/// A baseline is chosen by a person, so it may be smaller.
+const LEAST_BASELINE: usize = 100;
+/// More flows than this teach nothing new and cost memory: some 80 MiB here.
+const MOST_FLOWS: usize = 100_000;
