@@ -1,28 +1,45 @@
 //! Evidence is grouped into the few alerts that a person must look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
-use crate::{Alert, Behaviour, Evidence};
+use crate::{Alert, Behaviour, Evidence, Role, Severity};
 
 /// One alert for each host and behaviour, with the evidence about it; the most urgent and surest first. The order of
 /// the evidence given does not matter.
+///
+/// An anomaly says that something is odd, not what. Where a behaviour already says what a host does, or what is done to
+/// all that it talks with, the anomaly adds nothing and is left out.
 pub fn triage(evidence: Vec<Evidence>) -> Vec<Alert> {
+    let explained: HashSet<IpAddr> = evidence
+        .iter()
+        .filter(|one| one.behaviour != Behaviour::Anomaly && one.severity >= Severity::Medium)
+        .flat_map(|one| one.hosts.iter().filter(|host| host.role != Role::Peer).map(|host| host.address))
+        .collect();
     let mut groups: BTreeMap<(Behaviour, IpAddr), Vec<Evidence>> = BTreeMap::new();
     for one in evidence {
-        groups.entry((one.behaviour, one.subject)).or_default().push(one);
+        if one.behaviour != Behaviour::Anomaly || !is_explained(&one, &explained) {
+            groups.entry((one.behaviour, one.subject)).or_default().push(one);
+        }
     }
-    let mut alerts: Vec<Alert> = groups.into_iter().map(|((behaviour, subject), group)| alert(behaviour, subject, group)).collect();
+    let mut alerts: Vec<Alert> =
+        groups.into_iter().map(|((behaviour, subject), group)| alert(behaviour, subject, group)).collect();
     alerts.sort_by(|a, b| {
-        let urgency = |alert: &Alert| (alert.severity, alert.flows);
         b.severity
             .cmp(&a.severity)
             .then(b.score.total_cmp(&a.score))
-            .then(urgency(b).cmp(&urgency(a)))
+            .then(b.flows.cmp(&a.flows))
             .then(a.start.cmp(&b.start))
             .then((a.behaviour, a.subject).cmp(&(b.behaviour, b.subject)))
     });
     alerts
+}
+
+/// Whether the subject, or every other host, is already known to attack or to be attacked.
+fn is_explained(evidence: &Evidence, explained: &HashSet<IpAddr>) -> bool {
+    let mut others = evidence.hosts.iter().filter(|host| host.address != evidence.subject).peekable();
+    let all_others = others.peek().is_some() && others.all(|host| explained.contains(&host.address));
+    explained.contains(&evidence.subject) || all_others
 }
 
 fn alert(behaviour: Behaviour, subject: IpAddr, mut group: Vec<Evidence>) -> Alert {

@@ -1,14 +1,17 @@
 //! `lapwing`: the one program. Each verb is a file; this one only chooses among them.
 
+mod completions;
+mod demo;
 mod features;
 mod flows;
 mod input;
 mod output;
 mod scan;
+mod simulate;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// A network intrusion detector that learns a network and raises the alarm.
 ///
@@ -28,7 +31,10 @@ struct Program {
 enum Verb {
     Scan(scan::Arguments),
     Flows(flows::Arguments),
+    Simulate(simulate::Arguments),
     Features(features::Arguments),
+    Demo(demo::Arguments),
+    Completions(completions::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -36,7 +42,10 @@ fn main() -> ExitCode {
     let outcome = match program.verb {
         Verb::Scan(arguments) => scan::run(&arguments, program.verbose),
         Verb::Flows(arguments) => flows::run(&arguments, program.verbose),
+        Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Features(arguments) => features::run(&arguments),
+        Verb::Demo(arguments) => demo::run(&arguments),
+        Verb::Completions(arguments) => completions::run(&arguments, Program::command()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -117,7 +117,7 @@ fn print_text(alerts: &[&Alert], flows: u64) -> Result<()> {
     Ok(())
 }
 
-fn print_alert(out: &mut impl Write, alert: &Alert) -> Result<()> {
+pub(crate) fn print_alert(out: &mut impl Write, alert: &Alert) -> Result<()> {
     let style = style(alert.severity);
     let bold = Style::new().bold();
     let dim = Style::new().dimmed();
@@ -155,7 +155,7 @@ fn print_alert(out: &mut impl Write, alert: &Alert) -> Result<()> {
 }
 
 /// Who does what to whom: `10.0.0.1 → 10.0.0.2, 10.0.0.3 and 5 more`.
-fn who(hosts: &[Host]) -> String {
+pub(crate) fn who(hosts: &[Host]) -> String {
     let of = |role: Role| {
         let names: Vec<String> = hosts.iter().filter(|host| host.role == role).map(|host| host.address.to_string()).collect();
         match names.as_slice() {

@@ -56,11 +56,26 @@ impl Schema {
                 Some(column) => columns.push(column),
             }
         }
-        let known: HashSet<&str> =
-            self.fields.iter().map(|field| &field.name).chain(&self.ignored).map(String::as_str).collect();
+        let known: HashSet<&str> = self.known().collect();
         let extra = table.columns().iter().filter(|column| !known.contains(column.name.as_str()));
         mismatch.extra = extra.map(|column| column.name.clone()).collect();
         if mismatch.is_empty() { Ok(columns) } else { Err(Error::Columns(mismatch)) }
+    }
+
+    /// Compares names only, before any value is read; an error that names those that are missing or not known. `beside`
+    /// is one more name that may be there.
+    pub fn compare(&self, names: &[String], beside: Option<&str>) -> Result<(), Error> {
+        let has = |name: &String| names.iter().any(|other| other == name);
+        let missing = self.fields.iter().map(|field| &field.name).filter(|name| !has(name)).cloned().collect();
+        let known: HashSet<&str> = self.known().chain(beside).collect();
+        let extra = names.iter().filter(|name| !known.contains(name.as_str())).cloned().collect();
+        let mismatch = Mismatch { missing, extra, ..Mismatch::default() };
+        if mismatch.is_empty() { Ok(()) } else { Err(Error::Columns(mismatch)) }
+    }
+
+    /// The names that a table may have.
+    fn known(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|field| &field.name).chain(&self.ignored).map(String::as_str)
     }
 }
 

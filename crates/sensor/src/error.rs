@@ -13,6 +13,22 @@ pub enum Error {
     /// Tables do not fit together.
     #[error(transparent)]
     Table(#[from] flow::TableError),
+    /// No row of a table could be used.
+    #[error("{path}: none of its {rows} rows can be used; most of all: {reason}", path = .path.display())]
+    NoRows {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The rows read.
+        rows: u64,
+        /// The reason that most of them were skipped for.
+        reason: String,
+    },
+    /// A column was asked for that the tables do not have, or none could be found by itself.
+    #[error("{0}")]
+    Column(String),
+    /// What was found out cannot be written.
+    #[error("cannot write: {0}")]
+    Write(#[from] std::io::Error),
     /// The baseline holds too little to learn from.
     #[error("the baseline holds {flows} flows; at least {least} are needed to learn what is normal")]
     Baseline {

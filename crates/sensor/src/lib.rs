@@ -6,5 +6,7 @@
 pub mod anomaly;
 mod error;
 pub mod run;
+pub mod tables;
+pub mod train;
 
 pub use error::Error;

@@ -26,7 +26,7 @@ pub(super) struct Guesses {
 struct Sessions {
     /// Start and the server's payload of each short session.
     short: Vec<(Time, u64)>,
-    /// Start and payload of the first long session after each run of short ones.
+    /// Start and payload of each longer session.
     long: Vec<(Time, u64)>,
     span: Span,
 }
@@ -66,14 +66,16 @@ impl Sessions {
             return None;
         }
         let attempts = self.short.len() as u64;
-        // A guess that succeeded goes on: a longer session after most of the failures.
-        let middle = times[times.len() / 2];
-        let followed = self.long.iter().filter(|&&(start, _)| start > middle).map(|&(_, bytes)| bytes).max();
+        let (first, last) = (times[0], times[times.len() - 1]);
+        // A guess that succeeded goes on: a longer session soon after, by one who had none before.
+        let is_new = self.long.iter().all(|&(start, _)| start > first);
+        let soon = |start: Time| start > first && start <= last + SOON;
+        let followed = self.long.iter().filter(|&&(start, _)| is_new && soon(start)).map(|&(_, bytes)| bytes).max();
         let service = port_words(port);
         let mut summary = format!(
             "{caller} held {} short sessions, alike, with {server} port {service} in {}",
             grouped(attempts),
-            seconds(times[times.len() - 1].since(times[0])),
+            seconds(last.since(first)),
         );
         if let Some(bytes) = followed {
             summary.push_str(&format!(", then a longer one of {} bytes: a guess may have succeeded", grouped(bytes)));
@@ -137,5 +139,7 @@ const UNKNOWN: [Scale; 2] = [Scale::within(60, 40), Scale::within(600, 150)];
 const MAX_ASKED: u64 = 10_000;
 const MAX_ANSWERED: u64 = 20_000;
 const MAX_DURATION: Duration = Duration::from_secs(60);
+/// How long after the last failure a session is still taken for the success.
+const SOON: Duration = Duration::from_secs(300);
 /// Sessions kept of one host with one service.
 const MAX_SESSIONS: usize = 10_000;

@@ -68,9 +68,9 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// `None` where the originator sent nothing, so that there was no call.
+    /// `None` where the originator did not call: it sent nothing, or only refused an answer that it never asked for.
     pub(crate) fn of(flow: &Flow) -> Option<Outcome> {
-        if flow.originator.packets == 0 {
+        if flow.originator.packets == 0 || is_unasked_syn_ack(flow) {
             return None;
         }
         if flow.responder.packets == 0 {
@@ -84,6 +84,14 @@ impl Outcome {
             _ if flow.payload_bytes() == Some(0) => Outcome::Unused,
             _ => Outcome::Used,
         })
+    }
+}
+
+/// Whether the responder sent a SYN-ACK although the originator, as far as was seen, never sent a SYN.
+pub(crate) fn is_unasked_syn_ack(flow: &Flow) -> bool {
+    match (flow.originator.detail, flow.responder.detail) {
+        (Some(asked), Some(answered)) => asked.flags.syn == 0 && answered.flags.syn > 0,
+        _ => flow.state == Some(State::Shr),
     }
 }
 
@@ -213,7 +221,7 @@ pub(crate) fn binomial_tail(successes: u64, trials: u64, p: f64) -> f64 {
 /// What falls on one target: amounts over time, in buckets of [`Load::BUCKET`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Load {
-    buckets: BTreeMap<i64, u64>,
+    buckets: BTreeMap<i64, Bucket>,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
     pub(crate) flows: u64,
@@ -222,6 +230,29 @@ pub(crate) struct Load {
     /// Packets by port, as many as are told apart.
     pub(crate) ports: FixedMap<u16, u64>,
     pub(crate) span: Span,
+}
+
+/// The packets that fall into one bucket, and when the first and last of their flows began or ended in it.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    packets: u64,
+    start: Time,
+    end: Time,
+}
+
+/// The time in which most of a load fell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Burst {
+    pub(crate) start: Time,
+    pub(crate) end: Time,
+    pub(crate) packets: u64,
+}
+
+impl Burst {
+    /// How long it took, in words.
+    pub(crate) fn length(&self) -> String {
+        seconds(self.end.since(self.start))
+    }
 }
 
 impl Load {
@@ -239,14 +270,22 @@ impl Load {
         self.span.add(flow);
         count_key(&mut self.sources, source, packets);
         count_key(&mut self.ports, port, packets);
-        let bucket = |time: Time| time.nanoseconds().div_euclid(Self::BUCKET.as_nanos() as i64);
-        let first = bucket(flow.start);
-        let count = (bucket(flow.end) - first + 1).clamp(1, 1000) as u64;
+        let width = Self::BUCKET.as_nanos() as i64;
+        let number = |time: Time| time.nanoseconds().div_euclid(width);
+        let first = number(flow.start);
+        let count = (number(flow.end) - first + 1).clamp(1, 1000) as u64;
         for step in 0..count {
             let share = packets * (step + 1) / count - packets * step / count;
-            if share > 0 {
-                *self.buckets.entry(first + step as i64).or_default() += share;
+            if share == 0 {
+                continue;
             }
+            let bucket = first + step as i64;
+            let start = flow.start.max(Time::from_nanoseconds(bucket.saturating_mul(width)));
+            let end = flow.end.min(Time::from_nanoseconds((bucket + 1).saturating_mul(width)));
+            let entry = self.buckets.entry(bucket).or_insert(Bucket { packets: 0, start, end });
+            entry.packets += share;
+            entry.start = entry.start.min(start);
+            entry.end = entry.end.max(end);
         }
         while self.buckets.len() > Self::MAX_BUCKETS {
             self.buckets.pop_first();
@@ -264,15 +303,30 @@ impl Load {
         })
     }
 
+    /// From the first to the last bucket that holds at least a twentieth of what the fullest holds: what lies outside is
+    /// the usual trickle.
+    pub(crate) fn burst(&self) -> Burst {
+        let most = self.buckets.values().map(|bucket| bucket.packets).max().unwrap_or(0);
+        let mut full = self.buckets.values().filter(|bucket| bucket.packets * 20 >= most);
+        let Some(&first) = full.next() else {
+            return Burst { start: self.span.start(), end: self.span.end(), packets: self.packets };
+        };
+        full.fold(Burst { start: first.start, end: first.end, packets: first.packets }, |burst, bucket| Burst {
+            start: burst.start.min(bucket.start),
+            end: burst.end.max(bucket.end),
+            packets: burst.packets + bucket.packets,
+        })
+    }
+
     /// The most packets in any run of so many buckets.
     fn densest(&self, buckets: i64) -> u64 {
         let mut window = std::collections::VecDeque::new();
         let (mut sum, mut most) = (0, 0);
-        for (&bucket, &count) in &self.buckets {
-            window.push_back((bucket, count));
-            sum += count;
+        for (&number, bucket) in &self.buckets {
+            window.push_back((number, bucket.packets));
+            sum += bucket.packets;
             while let Some(&(first, oldest)) = window.front()
-                && bucket - first >= buckets
+                && number - first >= buckets
             {
                 sum -= oldest;
                 window.pop_front();

@@ -11,7 +11,7 @@ use flow::features::ports;
 use flow::{Flow, Protocol, State};
 
 use super::contacts::{
-    Crossing, Load, SIGNIFICANCE, Scale, Tracks, binomial_tail, grouped, hosts, port_words, seconds,
+    Crossing, Load, SIGNIFICANCE, Scale, Tracks, binomial_tail, grouped, hosts, port_words,
 };
 use super::reflection::is_reflected;
 use super::{Behaviour, Watch};
@@ -104,12 +104,13 @@ impl Victim {
             [one] => one.to_string(),
             [first, rest @ ..] => format!("{first} and {} more", rest.len()),
         };
+        let burst = load.burst();
         let spoofed = if spread { ", probably spoofed or hired" } else { "" };
         let summary = format!(
             "{victim}{at} got {} unanswered {} in {} from {who}{spoofed}",
-            grouped(load.packets),
+            grouped(burst.packets),
             kind.noun(),
-            seconds(load.span.end().since(load.span.start())),
+            burst.length(),
         );
         let severity = severity(&crossing);
         let subject = attackers.first().copied().unwrap_or(victim);
@@ -124,8 +125,8 @@ impl Victim {
             behaviour: kind.behaviour(),
             subject: victim,
             hosts,
-            start: load.span.start(),
-            end: load.span.end(),
+            start: burst.start,
+            end: burst.end,
             severity,
             score: crossing.score(),
             technique: Some(if kind == Kind::Syn { Technique::OsExhaustionFlood } else { Technique::DirectNetworkFlood }),

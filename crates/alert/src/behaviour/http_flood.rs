@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use flow::features::ports;
-use flow::{Flow, Protocol, Time};
+use flow::{Flow, Protocol, State, Time};
 
 use super::contacts::{Load, Outcome, Scale, Tracks, crossing, grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
@@ -39,8 +39,7 @@ impl Watch for HttpFloods {
     fn observe(&mut self, flow: &Flow) {
         let (caller, service) = (flow.key.originator.address, flow.key.responder);
         let is_web = matches!(ports::service(service.port), Some("http" | "https"));
-        let handshake = flow.responder.packets > 0 && matches!(Outcome::of(flow), Some(Outcome::Used | Outcome::Unused));
-        if flow.key.protocol != Protocol::Tcp || !is_web || !handshake {
+        if flow.key.protocol != Protocol::Tcp || !is_web || !is_connection(flow) {
             return;
         }
         let requests = requests(flow);
@@ -69,11 +68,12 @@ impl Watch for HttpFloods {
         for ((server, port), load) in self.services.sorted() {
             if load.is_spread() && !evidence.iter().any(|e: &Evidence| e.hosts.iter().any(|h| h.address == server)) {
                 evidence.extend(load.crossing(&MANY_CALLERS).map(|crossing| {
+                    let burst = load.burst();
                     let summary = format!(
                         "{server} port {} got {} requests in {} from {}",
                         port_words(port),
-                        grouped(load.packets),
-                        seconds(load.span.end().since(load.span.start())),
+                        grouped(burst.packets),
+                        burst.length(),
                         load.source_words(),
                     );
                     let hosts = hosts((server, Role::Victim), [], Role::Peer);
@@ -87,19 +87,22 @@ impl Watch for HttpFloods {
 
 impl Calls {
     fn fast(&self, caller: IpAddr, server: IpAddr, port: u16) -> Option<Evidence> {
-        let crossing = self.load.crossing(&ONE_CALLER)?;
+        let mut starts = self.starts.clone();
+        starts.sort_unstable();
+        let crossing = crossing(&starts, &CONNECTIONS).or_else(|| self.load.crossing(&REQUESTS))?;
+        let burst = self.load.burst();
         let summary = format!(
             "{caller} sent {} requests over {} connections to {server} port {} in {}",
-            grouped(self.load.packets),
+            grouped(burst.packets),
             grouped(self.load.flows),
             port_words(port),
-            seconds(self.load.span.end().since(self.load.span.start())),
+            burst.length(),
         );
         let facts = vec![
             ("requests", Fact::Count(self.load.packets)),
             ("connections", Fact::Count(self.load.flows)),
             ("window", Fact::Text(crossing.scale.name())),
-            ("requests_in_window", Fact::Count(crossing.count)),
+            ("count_in_window", Fact::Count(crossing.count)),
         ];
         let hosts = hosts((caller, Role::Attacker), [server], Role::Victim);
         Some(describe(caller, hosts, &self.load, crossing.score(), summary, facts))
@@ -169,8 +172,8 @@ fn describe(
         behaviour: Behaviour::HttpFlood,
         subject,
         hosts,
-        start: load.span.start(),
-        end: load.span.end(),
+        start: load.burst().start,
+        end: load.burst().end,
         severity: Severity::High,
         score,
         technique: Some(Technique::ServiceExhaustionFlood),
@@ -178,6 +181,16 @@ fn describe(
         summary,
         facts,
         examples: load.span.examples.iter().map(Example::of).collect(),
+    }
+}
+
+/// Whether the handshake was completed. A caller that resets what it was offered without having said a word did not
+/// want a connection.
+fn is_connection(flow: &Flow) -> bool {
+    match Outcome::of(flow) {
+        Some(Outcome::Used) => true,
+        Some(Outcome::Unused) => flow.state != Some(State::Rsto),
+        Some(Outcome::Silent | Outcome::Refused) | None => false,
     }
 }
 
@@ -191,9 +204,10 @@ fn requests(flow: &Flow) -> u64 {
     if small { packets.min(answers).max(1) } else { 1 }
 }
 
-/// What one caller may ask of one service: a browser opens some tens of connections at once, a loaded page asks for some
-/// hundred things.
-const ONE_CALLER: [Scale; 2] = [Scale::within(10, 500), Scale::within(300, 5000)];
+/// Connections that one caller may open to one service: a browser opens some tens at once.
+const CONNECTIONS: [Scale; 2] = [Scale::within(10, 150), Scale::within(300, 1500)];
+/// Requests that one caller may send to one service: a loaded page asks for some hundred things.
+const REQUESTS: [Scale; 2] = [Scale::within(10, 1000), Scale::within(300, 20_000)];
 /// What all callers may ask of one service, when none of them stands out.
 const MANY_CALLERS: [Scale; 2] = [Scale::within(10, 5000), Scale::within(300, 100_000)];
 /// So many different requests, answered alike, are no person's.

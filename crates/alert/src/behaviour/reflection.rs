@@ -7,10 +7,11 @@
 use std::net::IpAddr;
 
 use flow::features::ports;
-use flow::{Flow, Protocol, State, Time};
+use flow::{Flow, Protocol, Time};
 
 use super::contacts::{
-    Contacts, Load, Outcome, SIGNIFICANCE, Scale, Tracks, binomial_tail, crossing, grouped, hosts, port_words, seconds,
+    Contacts, Load, Outcome, SIGNIFICANCE, Scale, Tracks, binomial_tail, crossing, grouped, hosts, is_unasked_syn_ack,
+    port_words,
 };
 use super::{Behaviour, Watch};
 use crate::{Evidence, Example, Fact, Role, Severity, Technique};
@@ -32,7 +33,7 @@ impl Watch for Reflections {
     fn observe(&mut self, flow: &Flow) {
         let key = flow.key;
         // An answer has its service as its source port, and the service is the responder's unless no one knows it.
-        let (victim, reflector, side) = if flow.originator.packets == 0 {
+        let (victim, reflector, side) = if flow.originator.packets == 0 || is_unasked_syn_ack(flow) {
             (key.originator.address, key.responder, &flow.responder)
         } else if is_reflected(flow) {
             (key.responder.address, key.originator, &flow.originator)
@@ -67,6 +68,7 @@ impl Victim {
             return None;
         }
         let load = &self.load;
+        let burst = load.burst();
         let service = match protocol {
             Protocol::Tcp => format!("TCP port {} (SYN-ACK)", port),
             Protocol::Udp => format!("UDP port {}", port_words(port)),
@@ -76,15 +78,15 @@ impl Victim {
             "{victim} got {} packets ({} bytes) that it never asked for in {} from {} reflectors, {service}",
             grouped(load.packets),
             grouped(load.bytes),
-            seconds(load.span.end().since(load.span.start())),
+            burst.length(),
             grouped(reflectors.len() as u64),
         );
         Some(Evidence {
             behaviour: Behaviour::Reflection,
             subject: victim,
             hosts: hosts((victim, Role::Victim), reflectors.iter().map(|&(_, address, _)| address), Role::Peer),
-            start: load.span.start(),
-            end: load.span.end(),
+            start: burst.start,
+            end: burst.end,
             severity: if crossing.scale.window.is_some() { Severity::High } else { Severity::Medium },
             score: crossing.score(),
             technique: Some(Technique::ReflectionAmplification),
@@ -119,7 +121,7 @@ pub(super) fn is_reflected(flow: &Flow) -> bool {
 fn is_unasked_answer(flow: &Flow) -> bool {
     match flow.key.protocol {
         Protocol::Tcp => {
-            matches!(flow.state, Some(State::Shr | State::Rstrh)) && flow.responder.payload_bytes.unwrap_or(0) == 0
+            is_unasked_syn_ack(flow) && flow.responder.payload_bytes.unwrap_or(0) == 0
         }
         Protocol::Udp => true,
         Protocol::Icmp | Protocol::Icmpv6 => matches!(flow.key.originator.port, 8 | 128),

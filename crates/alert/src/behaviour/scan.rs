@@ -30,6 +30,8 @@ struct Pair {
     ports: Contacts<(Protocol, u16)>,
     protocols: Contacts<u8>,
     probes: [u64; Probe::ALL.len()],
+    packets: u64,
+    bytes: u64,
     span: Span,
 }
 
@@ -60,6 +62,8 @@ impl Watch for Scans {
                 pair.ports.add((key.protocol, key.responder.port), flow.start, outcome);
                 if outcome != Outcome::Used {
                     pair.probes[Probe::of(flow) as usize] += 1;
+                    pair.packets += flow.originator.packets;
+                    pair.bytes += flow.originator.bytes;
                     pair.span.add(flow);
                 }
             }
@@ -92,9 +96,13 @@ impl Pair {
         if p > SIGNIFICANCE {
             return None;
         }
+        let kind = self.kind();
+        // Many large datagrams to ever new ports are a flood that varies its port: a scanner asks and moves on.
+        if kind == Probe::Udp && probed.len() > 1000 && self.bytes / self.packets.max(1) >= 128 {
+            return None;
+        }
         let count = |outcome| probed.iter().filter(|&&(_, _, o)| o == outcome).count() as u64;
         let (silent, refused, unused) = (count(Outcome::Silent), count(Outcome::Refused), count(Outcome::Unused));
-        let kind = self.kind();
         let (first, last) = (times[0], times[times.len() - 1]);
         let summary = format!(
             "{scanner} tried {} {} of {target} in {} ({} scan): {} silent, {} refused, {} open but unused",

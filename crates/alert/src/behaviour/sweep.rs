@@ -65,7 +65,7 @@ impl Sweep {
         let times: Vec<Time> = counted.iter().map(|&(time, ..)| time).collect();
         let crossing = crossing(&times, what.scales())?;
         let p = binomial_tail(failed.len() as u64, self.targets.len() as u64, what.benign_failure());
-        if p > SIGNIFICANCE {
+        if p > what.significance() {
             return None;
         }
         let summary = format!(
@@ -137,6 +137,15 @@ impl What {
             What::Tcp(_) | What::Udp(_) => 0.2,
             What::Ping => 0.05,
             What::Arp => 0.5,
+        }
+    }
+
+    /// The most that a benign host's chance alone may explain. Pings are few: a network of twenty hosts at home, where
+    /// half of them answer, is all that there is to ping.
+    fn significance(self) -> f64 {
+        match self {
+            What::Tcp(_) | What::Udp(_) | What::Arp => SIGNIFICANCE,
+            What::Ping => 1e-4,
         }
     }
 

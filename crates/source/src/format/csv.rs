@@ -23,7 +23,7 @@ use self::cell::Cell;
 pub use self::dialect::{Dialect, NSL_KDD};
 pub use self::profile::Profile;
 use crate::Error;
-use crate::transport::file;
+use crate::transport::file::{self, Progress};
 
 /// A column to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,7 @@ pub struct Rows<R> {
     cells: usize,
     read: u64,
     skipped: BTreeMap<&'static str, u64>,
+    progress: Progress,
     /// For the fields of the last builder, the place of each in a row.
     places: Vec<usize>,
 }
@@ -77,7 +78,9 @@ pub struct Rows<R> {
 impl Rows<Box<dyn BufRead + Send>> {
     /// Opens a file, plain or compressed. `known` are names that its header would have, where some are known.
     pub fn open(path: &Path, known: &[String]) -> Result<Self, Error> {
-        Rows::new(file::open(path)?.bytes, path, known)
+        let opened = file::open(path)?;
+        let rows = Rows::new(opened.bytes, path, known)?;
+        Ok(Rows { progress: opened.progress, ..rows })
     }
 }
 
@@ -98,6 +101,7 @@ impl<R: BufRead> Rows<R> {
             cells: 0,
             read: 0,
             skipped: BTreeMap::new(),
+            progress: Progress::default(),
             places: Vec::new(),
             dialect,
         };
@@ -111,6 +115,11 @@ impl<R: BufRead> Rows<R> {
     /// How the file is written.
     pub fn dialect(&self) -> &Dialect {
         &self.dialect
+    }
+
+    /// How much of the file was read.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// How many rows were read, skipped ones included, the header not.

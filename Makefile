@@ -1,0 +1,49 @@
+# Two commands matter: `make demo` and `make test`. Both say what is missing, if anything is.
+
+# The build lies in the user's cache, so that a fresh clone need not build everything again.
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lapwing/target
+LAPWING = $(CARGO_TARGET_DIR)/release/lapwing
+
+.PHONY: build demo test format lint unit doc bench bless fuzz tools clean
+
+build: tools
+	cargo build --release --locked
+
+demo: build
+	$(LAPWING) demo
+
+test: tools format lint unit doc
+
+format:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+unit:
+	cargo test --workspace --locked --quiet
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+
+# Prints the table of docs/BENCH.md from a run; with shared data where it is there, simulated data otherwise.
+bench: build
+	cargo run --release --locked --quiet -p lapwing-bench
+
+# Rewrites the golden files; read their diff before committing it.
+bless: tools
+	LAPWING_BLESS=1 cargo test --workspace --locked --quiet
+
+# Each fuzz target for SECONDS (30), on the corpus in fuzz/corpus. Needs cargo-fuzz: cargo install cargo-fuzz
+SECONDS ?= 30
+fuzz: tools
+	fuzz/run $(SECONDS)
+
+tools:
+	@command -v cargo >/dev/null || { echo "Rust is missing. Install it from https://rustup.rs, then try again."; exit 1; }
+	@command -v cc >/dev/null || { echo "A linker is missing. On Debian or Ubuntu: apt-get install gcc; on Fedora: dnf install gcc"; exit 1; }
+	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || \
+		{ echo "rustfmt or clippy is missing. Install them: rustup component add rustfmt clippy"; exit 1; }
+
+clean:
+	cargo clean

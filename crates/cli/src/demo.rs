@@ -1,0 +1,101 @@
+//! `lapwing demo`: the main job on a simulated office, with what was planted beside what was found.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use alert::{Alert, Role, Severity};
+use anstyle::{AnsiColor, Style};
+use anyhow::{Context, Result};
+use sensor::run;
+use simulator::{Attack, Planted, Settings};
+
+use crate::input::Reader;
+use crate::{output, scan};
+
+/// Simulate two days in an office, learn the quiet one, scan the one with attacks, and compare.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  lapwing demo
+  lapwing demo --seed 7 --folder demo       # other days; keeps the captures in ./demo")]
+pub(crate) struct Arguments {
+    /// Fixes the two days.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where the captures go.
+    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir().join("lapwing-demo"))]
+    folder: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let folder = &arguments.folder;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}; name another --folder", folder.display()))?;
+    let (normal, office) = (folder.join("normal.pcap"), folder.join("office.pcap"));
+    eprintln!("1. simulating an office of 40 hosts: a quiet hour, and an hour with {} attacks", Attack::ALL.len());
+    simulate(&normal, arguments.seed.wrapping_add(1), Vec::new())?;
+    let planted = simulate(&office, arguments.seed, Attack::ALL.to_vec())?;
+
+    eprintln!("2. lapwing scan {} --baseline {}", office.display(), normal.display());
+    let mut reader = Reader::open(std::slice::from_ref(&office))?;
+    let mut baseline = Reader::open(std::slice::from_ref(&normal))?;
+    let outcome = run::scan(&mut reader, Some(&mut baseline), &run::Settings::default(), Reader::show_progress)?;
+    reader.finish("input", false);
+    eprintln!();
+    let mut out = anstream::stdout().lock();
+    for alert in &outcome.alerts {
+        scan::print_alert(&mut out, alert)?;
+    }
+
+    writeln!(out, "What was planted, and what was found:\n")?;
+    print_comparison(&mut out, &planted, &outcome.alerts)?;
+    writeln!(out, "\nThe captures are in {}. Next: lapwing scan YOUR.pcap", folder.display())?;
+    Ok(())
+}
+
+fn simulate(path: &Path, seed: u64, attacks: Vec<Attack>) -> Result<Vec<Planted>> {
+    let settings = Settings { seed, attacks, ..Settings::default() };
+    let report = simulator::simulate(&settings, output::create(Some(path))?)
+        .with_context(|| format!("cannot finish {}: is there room for 300 MB?", path.display()))?;
+    Ok(report.planted)
+}
+
+fn print_comparison(out: &mut impl Write, planted: &[Planted], alerts: &[Alert]) -> Result<()> {
+    let good = Style::new().fg_color(Some(AnsiColor::Green.into()));
+    let bad = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
+    let mut explained = HashSet::new();
+    let mut found = 0;
+    for attack in planted {
+        let matching = alerts.iter().find(|alert| is_about(alert, attack));
+        let (style, mark, words) = match matching {
+            Some(alert) => {
+                found += 1;
+                explained.extend(alerts.iter().filter(|alert| is_about(alert, attack)).map(|alert| &alert.id));
+                (good, "found ", format!("{} {} {}", alert.severity, alert.behaviour.name(), scan::who(&alert.hosts)))
+            }
+            None => (bad, "MISSED", String::new()),
+        };
+        writeln!(out, "  {style}{mark}{style:#}  {:<20} {:<18} {words}", attack.attack.name(), attack.behaviour)?;
+    }
+    let others: Vec<&Alert> = alerts.iter().filter(|alert| !explained.contains(&alert.id)).collect();
+    let loud = others.iter().filter(|alert| alert.severity > Severity::Low).count();
+    writeln!(
+        out,
+        "\n{found} of {} attacks found; {} further alerts, {loud} of them above severity low",
+        planted.len(),
+        others.len(),
+    )?;
+    Ok(())
+}
+
+/// Whether the alert names the planted behaviour, its time, and who did it; who suffered it, where nobody can know that.
+fn is_about(alert: &Alert, planted: &Planted) -> bool {
+    let named = |role: Role| alert.hosts.iter().filter(move |host| host.role == role).map(|host| host.address);
+    let right_host = if planted.attackers.is_empty() {
+        named(Role::Victim).any(|address| planted.victims.contains(&address))
+    } else {
+        named(Role::Attacker).any(|address| planted.attackers.contains(&address))
+    };
+    let overlaps = alert.start <= planted.end && alert.end >= planted.start;
+    alert.behaviour.name() == planted.behaviour && right_host && overlaps
+}
