@@ -78,6 +78,10 @@ fn print_comparison(out: &mut impl Write, planted: &[Planted], alerts: &[Alert])
         writeln!(out, "  {style}{mark}{style:#}  {:<20} {:<18} {words}", attack.attack.name(), attack.behaviour)?;
     }
     let others: Vec<&Alert> = alerts.iter().filter(|alert| !explained.contains(&alert.id)).collect();
+    for alert in &others {
+        let words = format!("{} {} {}", alert.severity, alert.behaviour.name(), scan::who(&alert.hosts));
+        writeln!(out, "  {:<6}  {:<20} {:<18} {words}", "beside", "nothing planted", "")?;
+    }
     let loud = others.iter().filter(|alert| alert.severity > Severity::Low).count();
     writeln!(
         out,

@@ -259,7 +259,10 @@ fn print_columns(loaded: &Loaded) {
         None => eprintln!("label: none"),
     }
     for (column, reason) in &loaded.left_out {
-        eprintln!("left out: column `{column}`: {reason} (--keep {column:?} takes it back)");
+        eprintln!("left out: column `{column}`: {reason}");
+    }
+    if !loaded.left_out.is_empty() {
+        eprintln!("(--keep COLUMN takes a column back that was left out because it is suspect)");
     }
 }
 

@@ -11,7 +11,7 @@ pub enum Error {
     #[error("{0} learns from labels, and the table has none: name the label column")]
     Unlabelled(&'static str),
     /// Every row that should be learned from has the same label.
-    #[error("every row is {0}: a classifier needs rows of both sides, benign and attack")]
+    #[error("every row is {0}: a classifier needs rows of both sides, and precision on such a table means nothing")]
     OneClass(&'static str),
     /// Labels or rows of another number than the table has.
     #[error("{found} {what} where the table has {expected} rows")]

@@ -1,7 +1,7 @@
 //! Password guessing: the same short session with the same service, again and again.
 //!
 //! Test: completed sessions from one host to one service that are short, small, and alike in what the server answers
-//! (coefficient of variation of its bytes), in a minute, in ten, and in the whole input. Failed log-ins are alike because
+//! (coefficient of variation of its bytes), in a minute, in ten, in an hour, and in the whole input. Failed log-ins are alike because
 //! the server says the same each time. Services that people log in to need fewer; for any other the pattern must be
 //! stronger; services that machines call in just this way (web, DNS, directory, databases' pools) are left out or need
 //! far more.
@@ -35,7 +35,8 @@ impl Watch for Guesses {
     fn observe(&mut self, flow: &Flow) {
         let (caller, service) = (flow.key.originator.address, flow.key.responder);
         let (Some(asked), Some(answered)) = (flow.originator.payload_bytes, flow.responder.payload_bytes) else { return };
-        if flow.key.protocol != Protocol::Tcp || asked == 0 || answered == 0 || scales(service.port).is_none() {
+        let can_be_login = asked >= least_asked(service.port) && answered > 0;
+        if flow.key.protocol != Protocol::Tcp || !can_be_login || scales(service.port).is_none() {
             return;
         }
         let sessions = self.sessions.touch((caller, service.address, service.port), flow.end);
@@ -123,6 +124,20 @@ fn scales(port: u16) -> Option<(&'static [Scale], f64)> {
     }
 }
 
+/// The bytes without which nobody can try a password with that service: less is a check that it is up.
+fn least_asked(port: u16) -> u64 {
+    match ports::service(port) {
+        // Versions and key exchange come before any log-in.
+        Some("ssh") => 500,
+        Some("rdp" | "smb" | "netbios" | "winrm" | "ldap" | "kerberos") => 150,
+        // EHLO, AUTH and a name with its password in Base64.
+        Some("smtp") => 40,
+        // A user and a password, each with its command.
+        Some("ftp" | "pop3" | "imap" | "vnc") => 16,
+        _ => 4,
+    }
+}
+
 /// Standard deviation over mean.
 fn variation(values: impl Iterator<Item = f64> + Clone) -> f64 {
     let count = values.clone().count().max(1) as f64;
@@ -132,7 +147,7 @@ fn variation(values: impl Iterator<Item = f64> + Clone) -> f64 {
 }
 
 /// People mistype a password a few times; nobody does twelve times a minute.
-const LOGIN: [Scale; 3] = [Scale::within(60, 12), Scale::within(600, 20), Scale::whole(40)];
+const LOGIN: [Scale; 4] = [Scale::within(60, 12), Scale::within(600, 20), Scale::within(3600, 30), Scale::whole(60)];
 const POOLED: [Scale; 2] = [Scale::within(60, 200), Scale::within(600, 1000)];
 const UNKNOWN: [Scale; 2] = [Scale::within(60, 40), Scale::within(600, 150)];
 /// A log-in that fails is no longer than this: what is asked, what is answered, how long.

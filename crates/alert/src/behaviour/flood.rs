@@ -107,7 +107,7 @@ impl Victim {
         let burst = load.burst();
         let spoofed = if spread { ", probably spoofed or hired" } else { "" };
         let summary = format!(
-            "{victim}{at} got {} unanswered {} in {} from {who}{spoofed}",
+            "{victim}{at} got {} {} in {} from {who}{spoofed}",
             grouped(burst.packets),
             kind.noun(),
             burst.length(),
@@ -200,9 +200,9 @@ impl Kind {
 
     const fn noun(self) -> &'static str {
         match self {
-            Kind::Syn => "SYN packets",
+            Kind::Syn => "unanswered SYN packets",
             Kind::Tcp => "TCP packets outside any conversation",
-            Kind::Udp => "UDP packets",
+            Kind::Udp => "unanswered UDP packets",
             Kind::Icmp => "ICMP packets",
         }
     }

@@ -39,25 +39,30 @@ impl Watch for HttpFloods {
     fn observe(&mut self, flow: &Flow) {
         let (caller, service) = (flow.key.originator.address, flow.key.responder);
         let is_web = matches!(ports::service(service.port), Some("http" | "https"));
-        if flow.key.protocol != Protocol::Tcp || !is_web || !is_connection(flow) {
-            return;
+        let outcome = Outcome::of(flow).filter(|outcome| *outcome >= Outcome::Unused);
+        let (Some(outcome), true, Protocol::Tcp) = (outcome, is_web, flow.key.protocol) else { return };
+        let calls = self.callers.touch((caller, service.address, service.port), flow.end);
+        if outcome == Outcome::Unused {
+            calls.dropped += 1;
+            // Who never acknowledges what is offered, or resets it without a word, did not want a connection.
+            if !matches!(flow.state, Some(State::S1 | State::S2 | State::S3 | State::SF | State::Rstr)) {
+                return;
+            }
         }
         let requests = requests(flow);
-        self.services.touch((service.address, service.port), flow.end).add(flow, caller, service.port, requests, flow.bytes());
-        let calls = self.callers.touch((caller, service.address, service.port), flow.end);
         calls.load.add(flow, caller, service.port, requests, flow.bytes());
         if calls.starts.len() < MAX_CALLS {
             calls.starts.push(flow.start);
-            match (flow.originator.payload_bytes, flow.responder.payload_bytes) {
-                (Some(asked), Some(answered)) if asked > 0 && answered > 0 => {
-                    calls.exchanges += 1;
-                    *calls.asked.entry(asked).or_default() += 1;
-                    *calls.answered.entry(answered).or_default() += 1;
-                }
-                (Some(0), Some(0)) => calls.dropped += 1,
-                _ => {}
+            if let (Some(asked), Some(answered), Outcome::Used) =
+                (flow.originator.payload_bytes, flow.responder.payload_bytes, outcome)
+            {
+                calls.exchanges += 1;
+                *calls.asked.entry(asked).or_default() += 1;
+                *calls.answered.entry(answered).or_default() += 1;
             }
         }
+        let service = self.services.touch((service.address, service.port), flow.end);
+        service.add(flow, caller, flow.key.responder.port, requests, flow.bytes());
     }
 
     fn evidence(&self) -> Vec<Evidence> {
@@ -181,16 +186,6 @@ fn describe(
         summary,
         facts,
         examples: load.span.examples.iter().map(Example::of).collect(),
-    }
-}
-
-/// Whether the handshake was completed. A caller that resets what it was offered without having said a word did not
-/// want a connection.
-fn is_connection(flow: &Flow) -> bool {
-    match Outcome::of(flow) {
-        Some(Outcome::Used) => true,
-        Some(Outcome::Unused) => flow.state != Some(State::Rsto),
-        Some(Outcome::Silent | Outcome::Refused) | None => false,
     }
 }
 

@@ -52,12 +52,11 @@ pub fn table(dataset: &Dataset) -> Result<Vec<Finding>, Error> {
     findings.extend(repeats(dataset));
     findings.extend(constants(dataset.table()));
     for (column, role) in suspects(dataset) {
+        let severity = if role.leaks_the_answer() { Severity::Error } else { Severity::Warning };
         let sentence = format!("column `{column}` {}", role.sentence());
-        findings.push(Finding::column(Severity::Warning, "suspect-column", &column, sentence));
+        findings.push(Finding::column(severity, "suspect-column", &column, sentence));
     }
-    for (column, strength) in strengths(dataset)? {
-        findings.extend(strength.finding(&column));
-    }
+    findings.extend(giveaways(&strengths(dataset)?));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(findings)
 }
@@ -164,22 +163,34 @@ pub struct Strength {
     pub balanced_accuracy: f64,
 }
 
-impl Strength {
-    fn finding(self, column: &str) -> Option<Finding> {
-        let (auc, accuracy) = (self.roc_auc, 100.0 * self.balanced_accuracy);
-        if self.balanced_accuracy >= 0.995 {
-            let sentence = format!(
-                "column `{column}` alone gives the answer away (ROC-AUC {auc:.4}, balanced accuracy {accuracy:.1} % on \
-                 held-out rows): make sure that it is known before the answer is, or drop it"
-            );
-            return Some(Finding::column(Severity::Error, "giveaway", column, sentence));
-        }
+/// Columns that alone give the answer away, each by itself, and those that nearly do, together.
+fn giveaways(strengths: &[(String, Strength)]) -> Vec<Finding> {
+    let (whole, rest): (Vec<_>, Vec<_>) =
+        strengths.iter().partition(|(_, strength)| strength.balanced_accuracy >= 0.995);
+    let giveaway = |(column, strength): &(String, Strength)| {
         let sentence = format!(
-            "column `{column}` alone nearly gives the answer away (ROC-AUC {auc:.4}, balanced accuracy \
-             {accuracy:.1} % on held-out rows): figures without it are worth seeing"
+            "column `{column}` alone gives the answer away (ROC-AUC {:.4}, balanced accuracy {:.1} % on held-out rows): \
+             make sure that it is known before the answer is, or drop it",
+            strength.roc_auc,
+            100.0 * strength.balanced_accuracy
         );
-        (auc >= 0.95).then(|| Finding::column(Severity::Warning, "giveaway", column, sentence))
+        Finding::column(Severity::Error, "giveaway", column, sentence)
+    };
+    let mut findings: Vec<Finding> = whole.into_iter().map(giveaway).collect();
+    let near: Vec<_> = rest.into_iter().filter(|(_, strength)| strength.roc_auc >= 0.95).collect();
+    if !near.is_empty() {
+        let words: Vec<String> =
+            near.iter().take(SHOWN).map(|(column, strength)| format!("`{column}` {:.4}", strength.roc_auc)).collect();
+        let more = if near.len() > SHOWN { format!(" and {} more", near.len() - SHOWN) } else { String::new() };
+        let sentence = format!(
+            "nearly give the answer away, each alone (ROC-AUC on held-out rows): {}{more}; figures without them are \
+             worth seeing",
+            words.join(", ")
+        );
+        let columns = near.iter().map(|(column, _)| column.clone()).collect();
+        findings.push(Finding { severity: Severity::Warning, check: "near-giveaway".into(), columns, sentence });
     }
+    findings
 }
 
 /// How well each column alone tells attacks from benign rows, the strongest first: a small tree learns from one half
@@ -224,6 +235,8 @@ fn strength(train: &Table, learned: &[bool], test: &Table, truth: &[bool]) -> Re
 /// Kinds of fewer rows than this are too few to measure.
 const HANDFUL: usize = 20;
 const MAX_ROWS: usize = 50_000;
+/// As many columns are named in one sentence.
+const SHOWN: usize = 8;
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,11 @@ pub enum Role {
 }
 
 impl Role {
+    /// Whether such a column tells what only somebody who knows the label can know.
+    pub fn leaks_the_answer(self) -> bool {
+        matches!(self, Role::Difficulty | Role::Answer)
+    }
+
     /// What is wrong with such a column, to follow its name.
     pub fn sentence(self) -> &'static str {
         match self {
@@ -62,7 +67,10 @@ fn by_name(name: &str) -> Option<Role> {
     };
     if all_of(&["difficulty"], &["level", "score"]) {
         Some(Role::Difficulty)
-    } else if all_of(&["attack_cat", "attack"], &["cat", "category", "type", "name", "kind", "label", "family"]) {
+    } else if all_of(
+        &["attack", "label", "class"],
+        &["cat", "category", "type", "name", "kind", "family", "detected", "id", "attempted"],
+    ) {
         Some(Role::Answer)
     } else if words.iter().any(|word| ["ttl", "sttl", "dttl"].contains(word)) {
         Some(Role::TimeToLive)
@@ -141,6 +149,7 @@ mod tests {
         for (name, role) in [
             ("difficulty", Role::Difficulty),
             ("attack_cat", Role::Answer),
+            ("Label", Role::Answer),
             ("sttl", Role::TimeToLive),
             ("ct_state_ttl", Role::TimeToLive),
             ("Src IP", Role::Address),

@@ -134,10 +134,7 @@ impl<R: BufRead> Rows<R> {
 
     /// Appends at most `limit` rows to the builder, fewer where they are large; `false` where there is nothing more to
     /// come. The file must have every column that the builder wants.
-    pub fn read<'a>(&mut self, builder: &mut Builder, limit: usize) -> Result<bool, Error>
-    where
-        R: 'a,
-    {
+    pub fn read(&mut self, builder: &mut Builder, limit: usize) -> Result<bool, Error> {
         self.places = self.find(&builder.fields)?;
         let (mut rows, mut bytes) = (0, 0);
         while rows < limit && bytes < BATCH_BYTES {
@@ -524,5 +521,29 @@ mod tests {
         let (batch, _) = read(&text, &[("a", Kind::Category)]);
         let Values::Categories(names) = &batch.table.columns()[0].values else { panic!() };
         assert_eq!((names.vocabulary.len(), names.codes.len()), (MAX_NAMES, MAX_NAMES + 5));
+    }
+
+    /// Bytes that mean something to the format, in an order that means nothing.
+    #[test]
+    fn any_bytes_end_without_panic() {
+        let mut state = 1u64;
+        for _ in 0..500 {
+            let mut next = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) as usize
+            };
+            let length = next() % 400;
+            let alphabet = b",;\t\"\n\r.-0123459aeinf?: \xff\xef";
+            let bytes: Vec<u8> = (0..length).map(|_| alphabet[next() % alphabet.len()]).collect();
+            let open = || Rows::new(bytes.as_slice(), "memory".as_ref(), &[]);
+            let Ok(mut rows) = open() else { continue };
+            let mut profile = Profile::default();
+            profile.add(&mut rows).unwrap();
+            let (fields, _) = profile.fields();
+            let mut builder = Builder::new(fields).with_texts();
+            let mut rows = open().unwrap();
+            while rows.read(&mut builder, 3).unwrap() {}
+            assert_eq!(builder.rows() as u64 + rows.skipped().values().sum::<u64>(), rows.count());
+        }
     }
 }
