@@ -2,12 +2,18 @@
 
 mod completions;
 mod demo;
+mod evaluate;
 mod features;
+mod figures;
 mod flows;
 mod input;
 mod output;
+mod saved;
 mod scan;
+mod score;
 mod simulate;
+mod tables;
+mod train;
 
 use std::process::ExitCode;
 
@@ -31,6 +37,9 @@ struct Program {
 enum Verb {
     Scan(scan::Arguments),
     Flows(flows::Arguments),
+    Train(train::Arguments),
+    Evaluate(evaluate::Arguments),
+    Score(score::Arguments),
     Simulate(simulate::Arguments),
     Features(features::Arguments),
     Demo(demo::Arguments),
@@ -42,6 +51,9 @@ fn main() -> ExitCode {
     let outcome = match program.verb {
         Verb::Scan(arguments) => scan::run(&arguments, program.verbose),
         Verb::Flows(arguments) => flows::run(&arguments, program.verbose),
+        Verb::Train(arguments) => train::run(&arguments, program.verbose),
+        Verb::Evaluate(arguments) => evaluate::run(&arguments, program.verbose),
+        Verb::Score(arguments) => score::run(&arguments, program.verbose),
         Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Features(arguments) => features::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),

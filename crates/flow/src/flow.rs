@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Duration, Key, Label, Time};
+use crate::{Duration, Key, Label, Protocol, Time};
 
 /// One conversation between an originator and a responder.
 ///
@@ -130,7 +130,7 @@ pub enum State {
 /// Why a flow was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ended {
-    /// The conversation closed: FIN from both sides and the last ACK, or RST.
+    /// The conversation closed: FIN from both sides and the last ACK, or RST, or another SYN between the same ports.
     Closed,
     /// No packet for the idle timeout.
     Idle,
@@ -166,12 +166,18 @@ impl Flow {
     }
 
     /// Whether the originator got nothing that it asked for: no answer, a rejection, or a broken handshake.
-    /// `false` where the state is unknown or the call went to a group, which owes no answer.
+    /// `false` where the state is unknown, where the call went to a group, and for an ARP announcement or probe
+    /// (RFC 5227): those are owed no answer.
     pub fn failed(&self) -> bool {
         use State::{Oth, Rej, Rstos0, Rstrh, S0, S1, S2, S3, SF, Sh, Shr};
+        let [originator, responder] = [self.key.originator.address, self.key.responder.address];
+        let announces = self.key.protocol == Protocol::Arp && (originator == responder || originator.is_unspecified());
         !self.key.to_group()
+            && !announces
             && match self.state {
-                Some(S0 | Rej | Rstos0 | Sh) => true,
+                Some(S0 | Rej) => true,
+                // Also from the middle of a conversation, which then was answered.
+                Some(Rstos0 | Sh) => self.responder.packets == 0,
                 Some(S1 | SF | S2 | S3 | State::Rsto | State::Rstr | Rstrh | Shr | Oth) | None => false,
             }
     }
@@ -185,7 +191,7 @@ impl Moments {
         self.min = self.min.min(value);
         self.max = self.max.max(value);
         self.sum = self.sum.saturating_add(value);
-        self.squares += u128::from(value) * u128::from(value);
+        self.squares = self.squares.saturating_add(u128::from(value) * u128::from(value));
     }
 
     /// How many numbers there were.

@@ -19,6 +19,8 @@ pub(crate) struct Flows {
     hasher: RandomState,
     index: HashTable<u32>,
     entries: Vec<Entry>,
+    /// The place of each entry in its list; beside the entries, because each packet changes three of them.
+    places: Vec<Place>,
     free: Vec<u32>,
     open: List,
     /// Closed TCP conversations, kept for their last repeated segments.
@@ -31,16 +33,25 @@ pub(crate) struct Flows {
 struct Entry {
     key: Pair,
     hash: u64,
+    protocol: Protocol,
     /// The originator is the pair's lower endpoint.
     originator_is_low: bool,
     is_closed: bool,
+    /// Which sides were heard in the whole conversation.
+    heard: [bool; 2],
     vlan: Option<u16>,
     conversation_start: Time,
     start: Time,
     end: Time,
-    sides: [Half; 2],
     gaps: Moments,
     connection: Connection,
+    sides: [Half; 2],
+}
+
+/// An entry's neighbours in its list, and when it was last seen.
+#[derive(Clone, Copy)]
+struct Place {
+    end: Time,
     newer: u32,
     older: u32,
 }
@@ -58,9 +69,10 @@ struct Half {
 /// Two endpoints in numerical order and a protocol: the same for both directions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Pair {
-    low: (u128, u16),
-    high: (u128, u16),
-    protocol: Protocol,
+    low: u128,
+    high: u128,
+    /// The lower endpoint's port, the higher's, and the protocol: one word, because hashing goes by words.
+    ports: u64,
 }
 
 /// Ends of a doubly linked list through the entries, oldest first.
@@ -77,6 +89,7 @@ impl Flows {
             hasher: RandomState::default(),
             index: HashTable::new(),
             entries: Vec::new(),
+            places: Vec::new(),
             free: Vec::new(),
             open: List::EMPTY,
             closed: List::EMPTY,
@@ -90,25 +103,18 @@ impl Flows {
         let (key, source_is_low) = Pair::of(packet);
         let hash = self.hasher.hash_one(key);
         let found = self.index.find(hash, |&at| self.entries[at as usize].key == key).copied();
-        let at = match found {
-            Some(at) => match self.reopen(at, packet, ended) {
-                Some(at) => at,
-                None => self.insert(key, hash, source_is_low, packet, ended),
-            },
+        let at = match found.filter(|&at| self.goes_on(at, source_is_low, packet, ended)) {
+            Some(at) => at,
             None => self.insert(key, hash, source_is_low, packet, ended),
         };
         let entry = &mut self.entries[at as usize];
         let from = usize::from(entry.originator_is_low != source_is_low);
         entry.book(from, packet);
-        let closes = !entry.is_closed && entry.connection.is_closed();
+        self.places[at as usize].end = entry.end;
         let was_closed = entry.is_closed;
-        entry.is_closed |= closes;
-        if closes {
-            self.unlink(at, false);
-            self.link(at, true);
-        } else if !was_closed {
-            self.touch(at);
-        }
+        entry.is_closed |= entry.connection.is_closed();
+        let is_closed = entry.is_closed;
+        self.touch(at, was_closed, is_closed);
     }
 
     /// Ends every flow.
@@ -120,7 +126,7 @@ impl Flows {
                 (NONE, NONE) => break,
                 (NONE, _) => false,
                 (_, NONE) => true,
-                _ => self.entries[closed as usize].end <= self.entries[open as usize].end,
+                _ => self.places[closed as usize].end <= self.places[open as usize].end,
             };
             let (at, reason) = if is_closed { (closed, Ended::Closed) } else { (open, Ended::Input) };
             ended.push(self.remove(at, reason));
@@ -134,26 +140,38 @@ impl Flows {
 
     /// Ends the flows whose time is over at `now`.
     fn expire(&mut self, now: Time, ended: &mut Vec<Flow>) {
-        while self.closed.oldest != NONE && now.since(self.entries[self.closed.oldest as usize].end) > self.settings.linger {
+        let Settings { linger, idle, .. } = self.settings;
+        while self.closed.oldest != NONE && now.since(self.places[self.closed.oldest as usize].end) > linger {
             ended.push(self.remove(self.closed.oldest, Ended::Closed));
         }
-        while self.open.oldest != NONE && now.since(self.entries[self.open.oldest as usize].end) > self.settings.idle {
+        while self.open.oldest != NONE && now.since(self.places[self.open.oldest as usize].end) > idle {
             ended.push(self.remove(self.open.oldest, Ended::Idle));
         }
     }
 
-    /// Whether the packet goes on with the flow at `at`. A new SYN after the close ends it; the active timeout cuts it.
-    fn reopen(&mut self, at: u32, packet: &Packet, ended: &mut Vec<Flow>) -> Option<u32> {
+    /// Whether the packet goes on with the flow at `at`; if not, that flow has ended. The active timeout cuts it.
+    fn goes_on(&mut self, at: u32, source_is_low: bool, packet: &Packet, ended: &mut Vec<Flow>) -> bool {
         let entry = &mut self.entries[at as usize];
-        if entry.is_closed && packet.direction == Direction::Call && packet.segment.is_some() {
-            ended.push(self.remove(at, Ended::Closed));
-            return None;
+        // Where times step back, the lists are not quite in the order of time, and `expire` may have passed it over.
+        let quiet = packet.time.since(entry.end);
+        let (limit, reason) =
+            if entry.is_closed { (self.settings.linger, Ended::Closed) } else { (self.settings.idle, Ended::Idle) };
+        if quiet > limit {
+            ended.push(self.remove(at, reason));
+            return false;
+        }
+        if let (Direction::Call, Some(segment)) = (packet.direction, &packet.segment) {
+            let from = usize::from(entry.originator_is_low != source_is_low);
+            if entry.is_closed || entry.connection.is_reopened_by(from, segment) {
+                ended.push(self.remove(at, Ended::Closed));
+                return false;
+            }
         }
         if packet.time.since(entry.start) >= self.settings.active {
             ended.push(entry.flow(Ended::Active));
             entry.cut(packet.time);
         }
-        Some(at)
+        true
     }
 
     fn insert(&mut self, key: Pair, hash: u64, source_is_low: bool, packet: &Packet, ended: &mut Vec<Flow>) -> u32 {
@@ -169,7 +187,7 @@ impl Flows {
             Direction::Answer => false,
             // From the middle of a conversation: the well-known port is the one that was called (as Zeek decides).
             Direction::Unknown => {
-                packet.destination >> 120 == 0xff
+                is_group(packet.destination)
                     || ports::service(packet.source_port).is_none()
                     || ports::service(packet.destination_port).is_some()
                     || !packet.protocol.has_ports()
@@ -178,17 +196,17 @@ impl Flows {
         let entry = Entry {
             key,
             hash,
+            protocol: packet.protocol,
             originator_is_low: source_is_low == source_is_originator,
             is_closed: false,
+            heard: [false; 2],
             vlan: packet.vlan,
             conversation_start: packet.time,
             start: packet.time,
             end: packet.time,
-            sides: [Half::default(); 2],
             gaps: Moments::default(),
             connection: Connection::default(),
-            newer: NONE,
-            older: NONE,
+            sides: [Half::default(); 2],
         };
         let at = match self.free.pop() {
             Some(at) => {
@@ -197,6 +215,7 @@ impl Flows {
             }
             None => {
                 self.entries.push(entry);
+                self.places.push(Place { end: packet.time, newer: NONE, older: NONE });
                 self.entries.len() as u32 - 1
             }
         };
@@ -218,11 +237,12 @@ impl Flows {
         flow
     }
 
-    /// Moves the entry to the new end of the open list.
-    fn touch(&mut self, at: u32) {
-        if self.open.newest != at {
-            self.unlink(at, false);
-            self.link(at, false);
+    /// Moves the entry to the new end of its list, which changes when it closes.
+    fn touch(&mut self, at: u32, was_closed: bool, is_closed: bool) {
+        let list = if is_closed { &self.closed } else { &self.open };
+        if list.newest != at {
+            self.unlink(at, was_closed);
+            self.link(at, is_closed);
         }
     }
 
@@ -232,26 +252,24 @@ impl Flows {
         if before == NONE {
             list.oldest = at;
         } else {
-            self.entries[before as usize].newer = at;
+            self.places[before as usize].newer = at;
         }
-        let entry = &mut self.entries[at as usize];
-        (entry.older, entry.newer) = (before, NONE);
+        let place = &mut self.places[at as usize];
+        (place.older, place.newer) = (before, NONE);
     }
 
     fn unlink(&mut self, at: u32, closed: bool) {
-        let Entry { older, newer, .. } = self.entries[at as usize];
+        let Place { older, newer, .. } = self.places[at as usize];
         let list = if closed { &mut self.closed } else { &mut self.open };
         if older == NONE {
             list.oldest = newer;
+        } else {
+            self.places[older as usize].newer = newer;
         }
         if newer == NONE {
             list.newest = older;
-        }
-        if older != NONE {
-            self.entries[older as usize].newer = newer;
-        }
-        if newer != NONE {
-            self.entries[newer as usize].older = older;
+        } else {
+            self.places[newer as usize].older = older;
         }
     }
 }
@@ -262,13 +280,15 @@ impl Entry {
         if !is_first {
             self.gaps.add(packet.time.since(self.end).as_nanos() as u64);
         }
+        self.heard[from] = true;
         self.start = self.start.min(packet.time);
+        self.conversation_start = self.conversation_start.min(packet.time);
         self.end = self.end.max(packet.time);
         let side = &mut self.sides[from];
         if side.packets > 0 {
             side.detail.gaps.add(packet.time.since(side.last).as_nanos() as u64);
         }
-        side.last = packet.time;
+        side.last = if side.packets > 0 { side.last.max(packet.time) } else { packet.time };
         side.packets += 1;
         side.bytes += u64::from(packet.bytes);
         side.payload_bytes += u64::from(packet.payload_bytes);
@@ -293,12 +313,12 @@ impl Entry {
     }
 
     fn flow(&self, ended: Ended) -> Flow {
-        let [low, high] = [self.key.low, self.key.high].map(|(address, port)| Endpoint::new(ip(address), port));
+        let low = Endpoint::new(ip(self.key.low), (self.key.ports >> 48) as u16);
+        let high = Endpoint::new(ip(self.key.high), (self.key.ports >> 32) as u16);
         let (originator, responder) = if self.originator_is_low { (low, high) } else { (high, low) };
         let [originator_side, responder_side] = self.sides.map(Half::side);
-        let heard = [originator_side.packets > 0, responder_side.packets > 0];
         Flow {
-            key: Key { originator, responder, protocol: self.key.protocol },
+            key: Key { originator, responder, protocol: self.protocol },
             vlan: self.vlan,
             start: self.start,
             end: self.end,
@@ -306,7 +326,7 @@ impl Entry {
             originator: originator_side,
             responder: responder_side,
             gaps: self.gaps,
-            state: Some(match (self.key.protocol, heard) {
+            state: Some(match (self.protocol, self.heard) {
                 (Protocol::Tcp, _) => self.connection.state(),
                 (_, [true, true]) => State::SF,
                 (_, [true, false]) => State::S0,
@@ -333,14 +353,16 @@ impl Half {
 impl Pair {
     /// The packet's pair, and whether its source is the lower endpoint.
     fn of(packet: &Packet) -> (Pair, bool) {
-        let source = (packet.source, packet.source_port);
-        let destination = (packet.destination, packet.destination_port);
-        let protocol = packet.protocol;
-        if source <= destination {
-            (Pair { low: source, high: destination, protocol }, true)
+        let protocol = packet.protocol.number().map_or(ARP, u64::from);
+        let source_is_low =
+            (packet.source, packet.source_port) <= (packet.destination, packet.destination_port);
+        let (low, high, low_port, high_port) = if source_is_low {
+            (packet.source, packet.destination, packet.source_port, packet.destination_port)
         } else {
-            (Pair { low: destination, high: source, protocol }, false)
-        }
+            (packet.destination, packet.source, packet.destination_port, packet.source_port)
+        };
+        let ports = u64::from(low_port) << 48 | u64::from(high_port) << 32 | protocol;
+        (Pair { low, high, ports }, source_is_low)
     }
 }
 
@@ -360,9 +382,19 @@ fn count(flags: &mut Flags, bits: u8) {
     flags.cwr += u32::from(bits >> 7);
 }
 
+/// Whether the address is a multicast group or the limited broadcast address.
+fn is_group(address: u128) -> bool {
+    match ip(address) {
+        IpAddr::V4(address) => address.is_multicast() || address.is_broadcast(),
+        IpAddr::V6(address) => address.is_multicast(),
+    }
+}
+
 fn ip(address: u128) -> IpAddr {
     Ipv6Addr::from_bits(address).to_canonical()
 }
 
 /// No entry.
 const NONE: u32 = u32::MAX;
+/// Stands beside the IP protocol numbers.
+const ARP: u64 = 256;

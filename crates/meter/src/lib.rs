@@ -8,6 +8,7 @@
 
 pub mod decode;
 mod flows;
+mod fragments;
 mod meter;
 mod order;
 mod tcp;

@@ -1,11 +1,10 @@
 //! The meter: packets in, flows out.
 
-use std::collections::VecDeque;
-
-use flow::{Duration, Flow, Protocol, Time};
+use flow::{Duration, Flow, Time};
 
 use crate::decode::{self, Fragment, Link, Packet, Skip};
 use crate::flows::Flows;
+use crate::fragments::Fragments;
 use crate::order::{Arrival, Line};
 
 /// When flows end and how many may be open.
@@ -77,18 +76,8 @@ impl Counts {
 pub struct Meter {
     line: Line,
     flows: Flows,
-    /// First fragments seen lately, so that the later ones find their flow.
-    fragments: VecDeque<FirstFragment>,
+    fragments: Fragments,
     counts: Counts,
-}
-
-/// The ports that only the first fragment of a datagram carries.
-struct FirstFragment {
-    source: u128,
-    destination: u128,
-    protocol: Protocol,
-    identification: u32,
-    ports: (u16, u16),
 }
 
 impl Meter {
@@ -97,7 +86,7 @@ impl Meter {
         Meter {
             line: Line::default(),
             flows: Flows::new(settings),
-            fragments: VecDeque::new(),
+            fragments: Fragments::default(),
             counts: Counts::default(),
         }
     }
@@ -123,10 +112,12 @@ impl Meter {
         while let Some(packet) = self.line.pop() {
             self.observe(packet, ended);
         }
+        while let Some(packet) = self.fragments.drain() {
+            self.observe_orphan(&packet, ended);
+        }
         let before = ended.len();
         self.flows.finish(ended);
         self.counts.flows += (ended.len() - before) as u64;
-        self.fragments.clear();
     }
 
     /// What became of the packets so far.
@@ -152,46 +143,45 @@ impl Meter {
     }
 
     #[inline]
-    fn observe(&mut self, mut packet: Packet, ended: &mut Vec<Flow>) {
-        if let Some(fragment) = packet.fragment {
-            self.give_ports(&mut packet, fragment);
+    fn observe(&mut self, packet: Packet, ended: &mut Vec<Flow>) {
+        match packet.fragment {
+            None if self.fragments.is_idle() => self.book(&packet, ended),
+            fragment => self.observe_among_fragments(packet, fragment, ended),
         }
+    }
+
+    #[inline]
+    fn book(&mut self, packet: &Packet, ended: &mut Vec<Flow>) {
         let before = ended.len();
-        self.flows.observe(&packet, ended);
+        self.flows.observe(packet, ended);
         self.counts.flows += (ended.len() - before) as u64;
     }
 
-    /// Remembers the ports of a first fragment, or finds those of a later one.
+    /// Books a packet that is a fragment, or comes while fragments wait for their first one.
     #[cold]
-    fn give_ports(&mut self, packet: &mut Packet, fragment: Fragment) {
-        if !packet.protocol.has_ports() {
-            return;
+    fn observe_among_fragments(&mut self, mut packet: Packet, fragment: Option<Fragment>, ended: &mut Vec<Flow>) {
+        while let Some(orphan) = self.fragments.overdue(packet.time) {
+            self.observe_orphan(&orphan, ended);
         }
-        if fragment.is_first {
-            if self.fragments.len() == MAX_FRAGMENTS {
-                self.fragments.pop_front();
+        match fragment {
+            Some(fragment) if fragment.is_first => {
+                self.fragments.remember(&packet, fragment);
+                self.book(&packet, ended);
+                while let Some(later) = self.fragments.joined() {
+                    self.book(&later, ended);
+                }
             }
-            self.fragments.push_back(FirstFragment {
-                source: packet.source,
-                destination: packet.destination,
-                protocol: packet.protocol,
-                identification: fragment.identification,
-                ports: (packet.source_port, packet.destination_port),
-            });
-            return;
-        }
-        let first = self.fragments.iter().rev().find(|first| {
-            first.identification == fragment.identification
-                && first.source == packet.source
-                && first.destination == packet.destination
-                && first.protocol == packet.protocol
-        });
-        match first {
-            Some(first) => (packet.source_port, packet.destination_port) = first.ports,
-            None => self.counts.orphan_fragments += 1,
+            Some(fragment) if !self.fragments.complete(&mut packet, fragment) => {
+                if let Some(orphan) = self.fragments.wait(packet) {
+                    self.observe_orphan(&orphan, ended);
+                }
+            }
+            _ => self.book(&packet, ended),
         }
     }
-}
 
-/// First fragments remembered: more than a host keeps in reassembly, little enough to search from the newest.
-const MAX_FRAGMENTS: usize = 256;
+    fn observe_orphan(&mut self, packet: &Packet, ended: &mut Vec<Flow>) {
+        self.counts.orphan_fragments += 1;
+        self.book(packet, ended);
+    }
+}

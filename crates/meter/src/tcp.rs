@@ -1,54 +1,83 @@
 //! The life of a TCP conversation as an onlooker sees it, and its name in Zeek's terms.
+//!
+//! Each endpoint goes through the phases of Zeek's TCP_Endpoint; the name follows from the two phases as in Zeek's
+//! scripts/base/protocols/conn/main.zeek. Two departures: a SYN-ACK nobody asked for, which Zeek calls OTH, is SHR here,
+//! and a SYN that the capture shows after its SYN-ACK still opens the conversation.
 
 use flow::{Detail, State};
 
 use crate::decode::Segment;
 
-/// What one endpoint has shown so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Endpoint {
-    syn: bool,
-    syn_ack: bool,
-    /// Sent anything but a first SYN or SYN-ACK.
-    spoke: bool,
-    fin: bool,
-    rst: bool,
-    sent_payload: bool,
-    /// Its FIN was acknowledged by the other side.
-    fin_acknowledged: bool,
-    fin_end: u32,
-    /// The sequence number after the last byte seen, once `started`.
-    next: u32,
-    started: bool,
-    /// Bytes jumped over that may still come.
-    missing: u32,
-}
-
 /// Both endpoints: the originator's and the responder's.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Connection([Endpoint; 2]);
 
+/// What one endpoint has shown so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Endpoint {
+    phase: Phase,
+    /// The phase before this one.
+    before: Phase,
+    stream: Stream,
+    /// The sequence number after its FIN, once it sent one.
+    fin_end: Option<u32>,
+    fin_acknowledged: bool,
+    rst: bool,
+    sent_payload: bool,
+    sent_syn_ack: bool,
+    /// It sent anything that does not belong to the opening.
+    spoke: bool,
+}
+
+/// How far an endpoint is, from what it sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    /// Sent nothing.
+    #[default]
+    Inactive,
+    SynSent,
+    SynAckSent,
+    /// Spoke without an opening that we saw.
+    Partial,
+    Established,
+    /// Sent a FIN.
+    Closed,
+    /// Sent a RST.
+    Reset,
+}
+
+/// An endpoint's place in the bytes that it sends.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stream {
+    started: bool,
+    /// Sequence number of the first segment.
+    first: u32,
+    /// The sequence number after the last byte seen.
+    next: u32,
+    /// Bytes jumped over that may still come.
+    missing: u32,
+}
+
 impl Connection {
     /// Takes in a segment that side `from` (0 originator, 1 responder) sent, and counts in `detail` what it repeats.
     pub(crate) fn observe(&mut self, from: usize, segment: &Segment, payload_bytes: u32, detail: &mut Detail) {
-        let [mine, other] = {
-            let [originator, responder] = &mut self.0;
-            if from == 0 { [originator, responder] } else { [responder, originator] }
-        };
-        if segment.ack() && other.fin && !segment.syn() && !is_before(segment.acknowledgement, other.fin_end) {
-            other.fin_acknowledged = true;
+        let [originator, responder] = &mut self.0;
+        let is_originator = from == 0;
+        let (mine, peer) = if is_originator { (originator, responder) } else { (responder, originator) };
+        if segment.ack()
+            && !segment.syn()
+            && peer.fin_end.is_some_and(|end| !is_before(segment.acknowledgement, end))
+        {
+            peer.fin_acknowledged = true;
         }
-        match (segment.syn(), segment.ack()) {
-            (true, false) => mine.syn = true,
-            (true, true) => mine.syn_ack = true,
-            (false, _) => mine.spoke = true,
-        }
+        mine.stream.observe(segment, payload_bytes, detail);
+        mine.advance(peer, is_originator, segment, payload_bytes);
+        mine.spoke |= !segment.syn();
         mine.sent_payload |= payload_bytes > 0;
+        mine.sent_syn_ack |= segment.syn() && segment.ack();
         mine.rst |= segment.rst();
-        mine.count_sequence(segment, payload_bytes, detail);
         if segment.fin() {
-            mine.fin = true;
-            mine.fin_end = segment.sequence.wrapping_add(payload_bytes).wrapping_add(1);
+            mine.fin_end = Some(segment.sequence.wrapping_add(payload_bytes).wrapping_add(1));
         }
     }
 
@@ -58,54 +87,121 @@ impl Connection {
         originator.rst || responder.rst || (originator.fin_acknowledged && responder.fin_acknowledged)
     }
 
+    /// Whether a SYN of side `from` opens another conversation between the same ports: this one got beyond its opening,
+    /// and the SYN does not repeat the one that opened it.
+    pub(crate) fn is_reopened_by(&self, from: usize, segment: &Segment) -> bool {
+        let mine = &self.0[from];
+        mine.spoke && segment.sequence != mine.stream.first
+    }
+
     /// Its name in Zeek's terms.
     pub(crate) fn state(&self) -> State {
+        use Phase::{Closed, Established, Inactive, Partial, Reset, SynAckSent, SynSent};
         let [originator, responder] = &self.0;
-        let called = originator.syn || originator.syn_ack;
-        let answered = responder.syn_ack || responder.syn;
-        if responder.rst {
-            let only_syn = originator.syn && !responder.syn_ack;
-            return match (called, only_syn && !originator.sent_payload && !responder.sent_payload) {
-                (true, true) => State::Rej,
-                (true, false) => State::Rstr,
-                (false, _) => State::Rstrh,
-            };
-        }
-        if originator.rst {
-            return if answered || (responder.spoke && called) { State::Rsto } else { State::Rstos0 };
-        }
-        let closed = |endpoint: &Endpoint| endpoint.fin;
-        match (closed(originator), closed(responder)) {
-            (true, true) => State::SF,
-            (true, false) if answered || responder.spoke => State::S2,
-            (true, false) => State::Sh,
-            (false, true) if called || originator.spoke => State::S3,
-            (false, true) => State::Shr,
-            (false, false) if called && !answered && !responder.spoke => State::S0,
-            (false, false) if called && answered && originator.spoke => State::S1,
-            // A SYN-ACK without a SYN: backscatter of a spoofed SYN, or a reflected one.
-            (false, false) if responder.syn_ack && !called && !originator.spoke => State::Shr,
-            (false, false) => State::Oth,
+        let silent = |phase: Phase| matches!(phase, Inactive | Partial);
+        let no_payload = !originator.sent_payload && !responder.sent_payload;
+        match (originator.phase, responder.phase) {
+            (SynSent | SynAckSent, Reset) => State::Rej,
+            (Reset, Reset) if no_payload => State::Rej,
+            (one, Reset) if silent(one) => State::Rstrh,
+            (_, Reset) => State::Rstr,
+            (Reset, other) if silent(other) => State::Rstos0,
+            (Reset, _) => State::Rsto,
+            (Closed, Closed) => State::SF,
+            (Closed, other) if silent(other) => State::Sh,
+            (Closed, _) => State::S2,
+            (one, Closed) if silent(one) => State::Shr,
+            (_, Closed) => State::S3,
+            (SynSent, Inactive) => State::S0,
+            (Established, Established) => State::S1,
+            (Inactive, _) if responder.sent_syn_ack => State::Shr,
+            _ => State::Oth,
         }
     }
 }
 
 impl Endpoint {
+    /// Goes on to the next phase, as Zeek's TCPSessionAdapter has it.
+    fn advance(&mut self, peer: &mut Endpoint, is_originator: bool, segment: &Segment, payload_bytes: u32) {
+        use Phase::{Closed, Established, Inactive, Partial, Reset, SynAckSent, SynSent};
+        let (syn, ack, fin, rst) = (segment.syn(), segment.ack(), segment.fin(), segment.rst());
+        match self.phase {
+            Inactive => {
+                if syn && is_originator {
+                    let is_late = peer.phase == Established;
+                    self.enter(if is_late { Established } else if ack { SynAckSent } else { SynSent });
+                } else if syn {
+                    if peer.phase == SynSent {
+                        peer.enter(Established);
+                    }
+                    self.enter(Established);
+                }
+                if fin {
+                    self.enter(Closed);
+                }
+                if rst {
+                    self.enter(Reset);
+                }
+                if self.phase == Inactive {
+                    if !is_originator && payload_bytes == 0 && peer.phase == SynSent {
+                        // Some acknowledge the SYN before they answer it.
+                    } else if ack && peer.phase == Established {
+                        // The SYN was missed, not its answer.
+                        self.enter(Established);
+                    } else {
+                        self.enter(Partial);
+                    }
+                }
+            }
+            SynSent | SynAckSent => {
+                if fin {
+                    self.enter(Closed);
+                }
+                if rst {
+                    self.enter(Reset);
+                }
+            }
+            Established | Partial => {
+                if syn && !ack && self.phase == Partial && peer.phase == Inactive {
+                    self.enter(SynSent);
+                }
+                if fin && !rst {
+                    self.enter(Closed);
+                    if peer.phase == Reset && peer.before == Closed {
+                        peer.enter(Closed);
+                    }
+                }
+                if rst {
+                    self.enter(Reset);
+                }
+            }
+            Closed if rst && peer.phase != Closed => self.enter(Reset),
+            Closed | Reset => {}
+        }
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.before = std::mem::replace(&mut self.phase, phase);
+    }
+}
+
+impl Stream {
     /// Compares the segment's place in the stream with what was seen before (RFC 9293 s.3.4).
-    fn count_sequence(&mut self, segment: &Segment, payload_bytes: u32, detail: &mut Detail) {
+    fn observe(&mut self, segment: &Segment, payload_bytes: u32, detail: &mut Detail) {
         let length = payload_bytes + u32::from(segment.syn()) + u32::from(segment.fin());
         if length == 0 || segment.rst() {
             return;
         }
         let end = segment.sequence.wrapping_add(length);
-        if !self.started {
-            self.started = true;
-            self.next = end;
+        if !self.started || (segment.syn() && segment.sequence != self.first) {
+            *self = Stream { started: true, first: segment.sequence, next: end, missing: 0 };
         } else if is_before(self.next, end) {
             if is_before(self.next, segment.sequence) {
                 self.missing = self.missing.saturating_add(segment.sequence.wrapping_sub(self.next));
             }
             self.next = end;
+        } else if payload_bytes == 1 && length == 1 && end == self.next {
+            // A keep-alive (RFC 1122 s.4.2.3.6): the last byte once more, to hear whether the other side lives.
         } else if self.missing >= length {
             self.missing -= length;
             detail.out_of_order += 1;

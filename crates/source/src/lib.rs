@@ -1,6 +1,6 @@
 //! Everything that Lapwing can read becomes flows or a table.
 //!
-//! A transport says where the bytes come from ([`transport`]), a format what they mean ([`format`]). [`Input`] puts the
+//! A transport says where the bytes come from ([`transport`]), a format what they mean ([`mod@format`]). [`Input`] puts the
 //! two together for files: it looks at the first bytes, not at the name, and gives batches of flows. What cannot be read
 //! is skipped and counted by reason; only what stops the reading is an [`Error`], which names the file and what to do.
 //!

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use flow::features::ports;
 use flow::{Duration, Flow, Protocol, Time};
 
-use super::contacts::{Scale, Span, Tracks, crossing, grouped, hosts, port_words, seconds};
+use super::contacts::{Crossing, Scale, Span, Tracks, crossing, grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Example, Fact, Role, Severity, Technique};
 
@@ -24,8 +24,8 @@ pub(super) struct Guesses {
 /// One host's sessions with one service.
 #[derive(Default)]
 struct Sessions {
-    /// Start and the server's payload of each short session.
-    short: Vec<(Time, u64)>,
+    /// Start, the server's payload and the log-ins tried in each short session.
+    short: Vec<(Time, u64, u64)>,
     /// Start and payload of each longer session.
     long: Vec<(Time, u64)>,
     span: Span,
@@ -36,13 +36,13 @@ impl Watch for Guesses {
         let (caller, service) = (flow.key.originator.address, flow.key.responder);
         let (Some(asked), Some(answered)) = (flow.originator.payload_bytes, flow.responder.payload_bytes) else { return };
         let can_be_login = asked >= least_asked(service.port) && answered > 0;
-        if flow.key.protocol != Protocol::Tcp || !can_be_login || scales(service.port).is_none() {
+        if flow.key.protocol != Protocol::Tcp || !can_be_login || scales(service.port).is_none() || !is_dialogue(flow) {
             return;
         }
         let sessions = self.sessions.touch((caller, service.address, service.port), flow.end);
-        if asked <= MAX_ASKED && answered <= MAX_ANSWERED && flow.duration() <= MAX_DURATION {
+        if asked <= MAX_ASKED && answered <= most_answered(service.port) && flow.duration() <= MAX_DURATION {
             if sessions.short.len() < MAX_SESSIONS {
-                sessions.short.push((flow.start, answered));
+                sessions.short.push((flow.start, answered, tries(flow)));
             }
             sessions.span.add(flow);
         } else if sessions.long.len() < MAX_SESSIONS {
@@ -59,14 +59,15 @@ impl Watch for Guesses {
 impl Sessions {
     fn evidence(&self, caller: IpAddr, server: IpAddr, port: u16) -> Option<Evidence> {
         let (scales, most_variation) = scales(port)?;
-        let mut times: Vec<Time> = self.short.iter().map(|&(start, _)| start).collect();
+        let mut times: Vec<Time> = self.short.iter().map(|&(start, ..)| start).collect();
         times.sort_unstable();
-        let crossing = crossing(&times, scales)?;
-        let variation = variation(self.short.iter().map(|&(_, answered)| answered as f64));
+        let crossing = crossing(&times, scales).or_else(|| self.many_tries())?;
+        let variation = variation(self.short.iter().map(|&(_, answered, _)| answered as f64));
         if variation > most_variation {
             return None;
         }
-        let attempts = self.short.len() as u64;
+        let sessions = self.short.len() as u64;
+        let tries: u64 = self.short.iter().map(|&(.., tries)| tries).sum();
         let (first, last) = (times[0], times[times.len() - 1]);
         // A guess that succeeded goes on: a longer session soon after, by one who had none before.
         let is_new = self.long.iter().all(|&(start, _)| start > first);
@@ -75,7 +76,7 @@ impl Sessions {
         let service = port_words(port);
         let mut summary = format!(
             "{caller} held {} short sessions, alike, with {server} port {service} in {}",
-            grouped(attempts),
+            grouped(sessions),
             seconds(last.since(first)),
         );
         if let Some(bytes) = followed {
@@ -95,18 +96,54 @@ impl Sessions {
             },
             score: crossing.score(),
             technique: Some(Technique::PasswordGuessing),
-            flows: attempts,
+            flows: sessions,
             summary,
             facts: vec![
                 ("service", Fact::Text(service)),
-                ("sessions", Fact::Count(attempts)),
+                ("sessions", Fact::Count(sessions)),
+                ("log_ins_at_least", Fact::Count(tries)),
                 ("window", Fact::Text(crossing.scale.name())),
-                ("sessions_in_window", Fact::Count(crossing.count)),
+                ("count_in_window", Fact::Count(crossing.count)),
                 ("variation_of_answers", Fact::Number(variation)),
                 ("longer_sessions_after", Fact::Count(followed.map_or(0, |_| self.long.len() as u64))),
             ],
             examples: self.span.examples.iter().map(Example::of).collect(),
         })
+    }
+}
+
+impl Sessions {
+    /// Few sessions with many log-ins tried in each.
+    fn many_tries(&self) -> Option<Crossing> {
+        let mut times: Vec<Time> =
+            self.short.iter().flat_map(|&(start, _, tries)| std::iter::repeat_n(start, tries as usize)).collect();
+        times.sort_unstable();
+        crossing(&times, &TRIES).filter(|_| self.short.len() >= 5)
+    }
+}
+
+/// Whether both sides speak more than once, as they do over a log-in. One question and one answer over an unknown
+/// service is how machines ask each other how they are.
+fn is_dialogue(flow: &Flow) -> bool {
+    let often = |side: &flow::Side| side.detail.is_none_or(|detail| detail.payload_packets >= 2);
+    ports::service(flow.key.responder.port).is_some() || (often(&flow.originator) && often(&flow.responder))
+}
+
+/// The log-ins tried in a session, at least. SSH exchanges versions and keys in some five packets each way; whatever the
+/// server says after that in a session that comes to nothing is a refusal (RFC 4252 s.5.1).
+fn tries(flow: &Flow) -> u64 {
+    match (ports::service(flow.key.responder.port), flow.responder.detail) {
+        (Some("ssh"), Some(detail)) => u64::from(detail.payload_packets.saturating_sub(5)).clamp(1, 20),
+        _ => 1,
+    }
+}
+
+/// The most that a server says in a session that comes to nothing.
+fn most_answered(port: u16) -> u64 {
+    match ports::service(port) {
+        // Versions, keys and refusals. A session that is let in hears more, even where it only runs one command.
+        Some("ssh") => 3500,
+        _ => 20_000,
     }
 }
 
@@ -148,11 +185,12 @@ fn variation(values: impl Iterator<Item = f64> + Clone) -> f64 {
 
 /// People mistype a password a few times; nobody does twelve times a minute.
 const LOGIN: [Scale; 4] = [Scale::within(60, 12), Scale::within(600, 20), Scale::within(3600, 30), Scale::whole(60)];
+/// Log-ins tried over few sessions.
+const TRIES: [Scale; 3] = [Scale::within(60, 20), Scale::within(600, 40), Scale::within(3600, 60)];
 const POOLED: [Scale; 2] = [Scale::within(60, 200), Scale::within(600, 1000)];
 const UNKNOWN: [Scale; 2] = [Scale::within(60, 40), Scale::within(600, 150)];
-/// A log-in that fails is no longer than this: what is asked, what is answered, how long.
+/// A log-in that fails is no longer than this: what is asked, and how long.
 const MAX_ASKED: u64 = 10_000;
-const MAX_ANSWERED: u64 = 20_000;
 const MAX_DURATION: Duration = Duration::from_secs(60);
 /// How long after the last failure a session is still taken for the success.
 const SOON: Duration = Duration::from_secs(300);

@@ -120,7 +120,7 @@ impl Calls {
         let mut answers: Vec<u64> = self.answered.values().copied().collect();
         answers.sort_unstable_by(|a, b| b.cmp(a));
         let same_answered = answers.iter().take(2).sum::<u64>() as f64 / exchanges;
-        let is_alike = self.exchanges >= 15 && distinct_asked >= 0.3 && same_answered >= 0.6;
+        let is_alike = self.exchanges >= 15 && distinct_asked >= 0.5 && same_answered >= 0.6;
         // Encrypted sizes vary with padding and cookies, and machines report home over them in just this way.
         if !is_alike || ports::service(port) == Some("https") {
             return None;

@@ -10,7 +10,7 @@
 
 use std::net::IpAddr;
 
-use flow::{Flow, Protocol, Time};
+use flow::{Flow, Protocol, State, Time};
 
 use super::contacts::{
     Contacts, Outcome, SIGNIFICANCE, Scale, Span, Tracks, binomial_tail, crossing, grouped, hosts, list, seconds,
@@ -29,6 +29,8 @@ pub(super) struct Scans {
 struct Pair {
     ports: Contacts<(Protocol, u16)>,
     protocols: Contacts<u8>,
+    /// Ports whose offered handshake was broken off at once, whatever was done with them otherwise.
+    half_open: Contacts<(Protocol, u16)>,
     probes: [u64; Probe::ALL.len()],
     packets: u64,
     bytes: u64,
@@ -45,6 +47,7 @@ enum Probe {
     Xmas,
     Maimon,
     Ack,
+    SynFin,
     Udp,
     Other,
 }
@@ -60,6 +63,9 @@ impl Watch for Scans {
             Protocol::Tcp | Protocol::Udp | Protocol::Sctp => {
                 let pair = self.pairs.touch((key.originator.address, key.responder.address), flow.end);
                 pair.ports.add((key.protocol, key.responder.port), flow.start, outcome);
+                if is_half_open(flow) {
+                    pair.half_open.add((key.protocol, key.responder.port), flow.start, outcome);
+                }
                 if outcome != Outcome::Used {
                     pair.probes[Probe::of(flow) as usize] += 1;
                     pair.packets += flow.originator.packets;
@@ -81,7 +87,8 @@ impl Watch for Scans {
             .sorted()
             .into_iter()
             .flat_map(|((scanner, target), pair)| {
-                [pair.port_scan(scanner, target), pair.protocol_scan(scanner, target)].into_iter().flatten()
+                let ports = pair.port_scan(scanner, target).or_else(|| pair.fingerprinting(scanner, target));
+                [ports, pair.protocol_scan(scanner, target)].into_iter().flatten()
             })
             .collect()
     }
@@ -90,29 +97,35 @@ impl Watch for Scans {
 impl Pair {
     fn port_scan(&self, scanner: IpAddr, target: IpAddr) -> Option<Evidence> {
         let probed = self.ports.probed();
-        let times: Vec<Time> = probed.iter().map(|&(time, ..)| time).collect();
-        let crossing = crossing(&times, &PORTS)?;
         let p = binomial_tail(probed.len() as u64, self.ports.len() as u64, BENIGN_FAILURE);
-        if p > SIGNIFICANCE {
-            return None;
-        }
+        // A half-open scan of a host whose ports are all open fails nowhere, and no benign client breaks off like that.
+        let (probed, crossing) = match crossing(&times(&probed), &PORTS) {
+            Some(crossing) if p <= SIGNIFICANCE => (probed, crossing),
+            _ => {
+                let half_open = self.half_open.all();
+                let crossing = crossing(&times(&half_open), &HALF_OPEN)?;
+                (half_open, crossing)
+            }
+        };
+        let times = times(&probed);
         let kind = self.kind();
         // Many large datagrams to ever new ports are a flood that varies its port: a scanner asks and moves on.
         if kind == Probe::Udp && probed.len() > 1000 && self.bytes / self.packets.max(1) >= 128 {
             return None;
         }
         let count = |outcome| probed.iter().filter(|&&(_, _, o)| o == outcome).count() as u64;
-        let (silent, refused, unused) = (count(Outcome::Silent), count(Outcome::Refused), count(Outcome::Unused));
+        let (silent, refused) = (count(Outcome::Silent), count(Outcome::Refused));
+        let open = probed.len() as u64 - silent - refused;
         let (first, last) = (times[0], times[times.len() - 1]);
         let summary = format!(
-            "{scanner} tried {} {} of {target} in {} ({} scan): {} silent, {} refused, {} open but unused",
+            "{scanner} tried {} {} of {target} in {} ({} scan): {} silent, {} refused, {} open",
             grouped(probed.len() as u64),
             if kind == Probe::Udp { "UDP ports" } else { "TCP ports" },
             seconds(last.since(first)),
             kind.name(),
             grouped(silent),
             grouped(refused),
-            grouped(unused),
+            grouped(open),
         );
         Some(Evidence {
             behaviour: Behaviour::PortScan,
@@ -128,10 +141,10 @@ impl Pair {
             facts: vec![
                 ("probe", Fact::Text(kind.name().to_owned())),
                 ("distinct_ports", Fact::Count(probed.len() as u64)),
-                ("ports_used", Fact::Count((self.ports.len() - probed.len()) as u64)),
+                ("all_ports_called", Fact::Count(self.ports.len() as u64)),
                 ("silent", Fact::Count(silent)),
                 ("refused", Fact::Count(refused)),
-                ("open_unused", Fact::Count(unused)),
+                ("open", Fact::Count(open)),
                 ("window", Fact::Text(crossing.scale.name())),
                 ("ports_in_window", Fact::Count(crossing.count)),
                 ("benign_failure_chance", Fact::Number(BENIGN_FAILURE)),
@@ -171,6 +184,35 @@ impl Pair {
         })
     }
 
+    /// Several packets that no stack sends of itself: the sender wants to see how the target's answers differ.
+    fn fingerprinting(&self, scanner: IpAddr, target: IpAddr) -> Option<Evidence> {
+        let count = |probe: Probe| self.probes[probe as usize];
+        let kinds: Vec<Probe> =
+            [Probe::Null, Probe::Xmas, Probe::SynFin].into_iter().filter(|&probe| count(probe) > 0).collect();
+        if kinds.len() < 2 {
+            return None;
+        }
+        let packets: u64 = kinds.iter().map(|&probe| count(probe)).sum();
+        let names: Vec<&str> = kinds.iter().map(|probe| probe.name()).collect();
+        Some(Evidence {
+            behaviour: Behaviour::PortScan,
+            subject: scanner,
+            hosts: hosts((scanner, Role::Attacker), [target], Role::Victim),
+            start: self.span.start(),
+            end: self.span.end(),
+            severity: Severity::Medium,
+            score: 1.0 - 0.5 / packets as f64,
+            technique: Some(Technique::NetworkServiceDiscovery),
+            flows: packets,
+            summary: format!(
+                "{scanner} sent {packets} packets to {target} with flags that no system sends of itself: {} (operating system detection)",
+                names.join(", "),
+            ),
+            facts: vec![("probe", Fact::Text("fingerprinting".to_owned())), ("flags", list(names))],
+            examples: self.span.examples.iter().map(Example::of).collect(),
+        })
+    }
+
     /// The kind of the most probes. A connect scan is a SYN scan that finishes the handshake where it can.
     fn kind(&self) -> Probe {
         let count = |probe: Probe| self.probes[probe as usize];
@@ -182,7 +224,7 @@ impl Pair {
 }
 
 impl Probe {
-    const ALL: [Probe; 9] = [
+    const ALL: [Probe; 10] = [
         Probe::Syn,
         Probe::Connect,
         Probe::Fin,
@@ -190,6 +232,7 @@ impl Probe {
         Probe::Xmas,
         Probe::Maimon,
         Probe::Ack,
+        Probe::SynFin,
         Probe::Udp,
         Probe::Other,
     ];
@@ -203,6 +246,7 @@ impl Probe {
         };
         let flags = detail.flags;
         match (flags.syn > 0, flags.fin > 0, flags.ack > 0) {
+            (true, true, _) if flow.originator.packets == 1 => Probe::SynFin,
             (true, _, true) if flow.responder.packets > 0 => Probe::Connect,
             (true, _, _) => Probe::Syn,
             (false, true, true) => Probe::Maimon,
@@ -223,10 +267,24 @@ impl Probe {
             Probe::Xmas => "Xmas",
             Probe::Maimon => "Maimon",
             Probe::Ack => "ACK",
+            Probe::SynFin => "SYN+FIN",
             Probe::Udp => "UDP",
             Probe::Other => "unnamed",
         }
     }
+}
+
+/// Whether the originator broke off the handshake that it was offered: SYN, SYN-ACK, and a RST without a word.
+fn is_half_open(flow: &Flow) -> bool {
+    flow.key.protocol == Protocol::Tcp
+        && flow.state == Some(State::Rsto)
+        && flow.originator.packets <= 3
+        && flow.payload_bytes() == Some(0)
+        && flow.originator.detail.is_some_and(|detail| detail.flags.ack == 0)
+}
+
+fn times<T>(contacts: &[(Time, T, Outcome)]) -> Vec<Time> {
+    contacts.iter().map(|&(time, ..)| time).collect()
 }
 
 /// Traceroute counts its way up through UDP ports from 33434 on, unanswered by design.
@@ -235,7 +293,8 @@ fn is_traceroute(flow: &Flow) -> bool {
 }
 
 /// Seconds, minutes, the whole input.
-const PORTS: [Scale; 3] = [Scale::within(10, 12), Scale::within(600, 20), Scale::whole(30)];
+const PORTS: [Scale; 3] = [Scale::within(10, 10), Scale::within(600, 20), Scale::whole(30)];
+const HALF_OPEN: [Scale; 3] = [Scale::within(10, 6), Scale::within(600, 10), Scale::whole(15)];
 /// A benign host speaks perhaps three protocols besides TCP, UDP and ICMP with another.
 const PROTOCOLS: [Scale; 2] = [Scale::within(600, 6), Scale::whole(10)];
 /// The chance that a benign host's first contact with a port fails, at most.

@@ -4,6 +4,7 @@
 //! at most one first call in five over TCP and UDP; one ping in twenty, since people and monitors ping what is there; one
 //! ARP request in two, since neighbours are often off.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use flow::features::ports;
@@ -76,8 +77,8 @@ impl Sweep {
             grouped(failed.len() as u64),
         );
         let severity = match what {
-            // Peers of a file-sharing or game network that went away look like this, too.
-            What::Udp(port) if ports::service(port).is_none() => Severity::Low,
+            // Peers of a file-sharing or game network that went away look like this, too, but are no neighbours.
+            What::Udp(port) if ports::service(port).is_none() && !are_neighbours(&counted) => Severity::Low,
             _ if counted.len() >= 100 => Severity::High,
             _ => Severity::Medium,
         };
@@ -108,6 +109,21 @@ impl Sweep {
             examples: self.span.examples.iter().map(Example::of).collect(),
         })
     }
+}
+
+/// Whether at least half of the targets lie in one network of 256 addresses.
+fn are_neighbours(targets: &[(Time, IpAddr, Outcome)]) -> bool {
+    let mut networks: BTreeMap<[u8; 15], usize> = BTreeMap::new();
+    for (_, target, _) in targets {
+        let octets = match target {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
+        };
+        let mut network = [0; 15];
+        network.copy_from_slice(&octets[..15]);
+        *networks.entry(network).or_default() += 1;
+    }
+    networks.values().max().is_some_and(|&most| most * 2 >= targets.len())
 }
 
 impl What {

@@ -19,6 +19,9 @@ pub(super) fn decode(bytes: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
     if total_bytes < header_bytes {
         return Err(Skip::IpBad);
     }
+    if total_bytes > wire_bytes {
+        return Err(Skip::IpShort);
+    }
     let source = u32::from_be_bytes([header[12], header[13], header[14], header[15]]);
     let destination = u32::from_be_bytes([header[16], header[17], header[18], header[19]]);
     let protocol = Protocol::from_number(header[9]);
@@ -26,7 +29,7 @@ pub(super) fn decode(bytes: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
     let fragmentation = u16::from_be_bytes([header[6], header[7]]);
     let (more, offset) = (fragmentation & 0x2000 != 0, fragmentation & 0x1fff);
     if more || offset != 0 {
-        let identification = u32::from(u16::from_be_bytes([header[4], header[5]]));
+        let identification = u32::from_be_bytes([0, header[9], header[4], header[5]]);
         packet.fragment = Some(Fragment { identification, is_first: offset == 0 });
     }
     let carried = bytes.get(header_bytes as usize..).ok_or(Skip::IpCut)?;

@@ -14,6 +14,9 @@ pub(super) fn decode(bytes: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
         0 => wire_bytes.saturating_sub(40),
         payload => payload,
     };
+    if payload_bytes + 40 > wire_bytes {
+        return Err(Skip::IpShort);
+    }
     let address = |at: usize| -> u128 {
         header[at..at + 16].iter().fold(0, |address, byte| address << 8 | u128::from(*byte))
     };

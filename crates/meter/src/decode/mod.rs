@@ -49,6 +49,8 @@ impl Link {
 /// Why a packet is in no flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Skip {
+    /// The capture's own record of the packet contradicts itself.
+    Record,
     /// No bytes were captured.
     Empty,
     /// The link header is cut short.
@@ -63,6 +65,8 @@ pub enum Skip {
     IpCut,
     /// The IP header contradicts itself: version, header length, total length.
     IpBad,
+    /// The packet was shorter on the wire than its IP header says; every host drops such a one.
+    IpShort,
     /// The chain of IPv6 extension headers is cut short or longer than any real one.
     ExtensionBad,
     /// The transport header is cut short.
@@ -73,7 +77,8 @@ pub enum Skip {
 
 impl Skip {
     /// Every reason, in the order of a packet's layers.
-    pub const ALL: [Skip; 10] = [
+    pub const ALL: [Skip; 12] = [
+        Skip::Record,
         Skip::Empty,
         Skip::LinkCut,
         Skip::LinkUnknown,
@@ -81,6 +86,7 @@ impl Skip {
         Skip::Arp,
         Skip::IpCut,
         Skip::IpBad,
+        Skip::IpShort,
         Skip::ExtensionBad,
         Skip::TransportCut,
         Skip::TransportBad,
@@ -89,6 +95,7 @@ impl Skip {
     /// The reason in words.
     pub const fn reason(self) -> &'static str {
         match self {
+            Skip::Record => "capture record contradicts itself",
             Skip::Empty => "no bytes captured",
             Skip::LinkCut => "link header cut short",
             Skip::LinkUnknown => "link type that cannot be read",
@@ -96,6 +103,7 @@ impl Skip {
             Skip::Arp => "ARP cut short or not of IPv4",
             Skip::IpCut => "IP header cut short",
             Skip::IpBad => "IP header contradicts itself",
+            Skip::IpShort => "shorter than its IP header says",
             Skip::ExtensionBad => "IPv6 extension headers cut short or endless",
             Skip::TransportCut => "transport header cut short",
             Skip::TransportBad => "transport header contradicts itself",
@@ -136,6 +144,7 @@ pub(crate) enum Direction {
 /// Where an IP fragment belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fragment {
+    /// The header's identification; of IPv4 with the protocol above it, which RFC 791 counts to it.
     pub(crate) identification: u32,
     pub(crate) is_first: bool,
 }

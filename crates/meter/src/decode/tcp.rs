@@ -1,6 +1,6 @@
 //! TCP headers (RFC 9293 s.3.1).
 
-use super::{Direction, Packet, Skip};
+use super::{Direction, Packet, Skip, u16_at};
 
 /// What the flow table needs of a TCP header.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,9 @@ impl Segment {
 }
 
 pub(super) fn decode(mut packet: Packet, bytes: &[u8]) -> Result<Packet, Skip> {
-    let header: &[u8; 20] = bytes.first_chunk().ok_or(Skip::TransportCut)?;
+    let Some(header): Option<&[u8; 20]> = bytes.first_chunk() else {
+        return decode_ports(packet, bytes);
+    };
     let header_bytes = u32::from(header[12] >> 4) * 4;
     if header_bytes < 20 || header_bytes > packet.payload_bytes {
         return Err(Skip::TransportBad);
@@ -57,6 +59,14 @@ pub(super) fn decode(mut packet: Packet, bytes: &[u8]) -> Result<Packet, Skip> {
     };
     packet.segment = Some(segment);
     Ok(packet)
+}
+
+/// A first fragment may end within the header, to hide its flags: the ports still tell whose it is.
+fn decode_ports(packet: Packet, bytes: &[u8]) -> Result<Packet, Skip> {
+    match (packet.fragment, u16_at(bytes, 0), u16_at(bytes, 2)) {
+        (Some(_), Some(source_port), Some(destination_port)) => Ok(Packet { source_port, destination_port, ..packet }),
+        _ => Err(Skip::TransportCut),
+    }
 }
 
 const FIN: u8 = 0x01;
