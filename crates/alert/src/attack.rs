@@ -26,6 +26,9 @@ pub enum Technique {
     /// Brute Force: Password Guessing.
     #[serde(rename = "T1110.001")]
     PasswordGuessing,
+    /// Brute Force: Password Spraying: the same few passwords at many doors.
+    #[serde(rename = "T1110.003")]
+    PasswordSpraying,
 }
 
 impl Technique {
@@ -39,6 +42,7 @@ impl Technique {
             Technique::OsExhaustionFlood => "T1499.001",
             Technique::ServiceExhaustionFlood => "T1499.002",
             Technique::PasswordGuessing => "T1110.001",
+            Technique::PasswordSpraying => "T1110.003",
         }
     }
 
@@ -52,6 +56,7 @@ impl Technique {
             Technique::OsExhaustionFlood => "OS Exhaustion Flood",
             Technique::ServiceExhaustionFlood => "Service Exhaustion Flood",
             Technique::PasswordGuessing => "Password Guessing",
+            Technique::PasswordSpraying => "Password Spraying",
         }
     }
 }

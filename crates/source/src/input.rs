@@ -5,7 +5,7 @@ use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use flow::{Flow, Time};
-use meter::{Meter, Settings, Skip};
+use meter::{Meter, Settings};
 
 use crate::Error;
 use crate::format::packet::{self, Capture};
@@ -36,7 +36,10 @@ pub struct Report {
 /// Captures and logs of flows, read one after the other in the order of their first times. Captures share one meter, so
 /// a conversation may go on from one file to the next. A file that turns out damaged is read up to there.
 pub struct Input {
+    /// The next one last.
     files: Vec<InputFile>,
+    /// Of all files, those read to the end too.
+    progress: Vec<Progress>,
     meter: Meter,
     lines: u64,
     line_skips: BTreeMap<&'static str, u64>,
@@ -47,6 +50,8 @@ pub struct Input {
 struct InputFile {
     path: PathBuf,
     format: Format,
+    /// Of its first packet or flow, as far as the first bytes show it.
+    start: Option<Time>,
     progress: Progress,
     records: u64,
 }
@@ -57,35 +62,40 @@ enum Format {
 }
 
 impl Input {
-    /// Opens the files, which must all be captures or logs of flows.
+    /// Opens the files, which must all be captures or logs of flows. Of several files, one that is empty or in no known
+    /// format (the last of a rotation, a note beside the captures) is reported as damage and passed over.
     pub fn open(paths: &[PathBuf], settings: Settings) -> Result<Input, Error> {
-        let mut files = paths.iter().map(|path| InputFile::open(path)).collect::<Result<Vec<_>, _>>()?;
-        if files.len() > 1 {
-            let mut timed = Vec::with_capacity(files.len());
-            for (position, path) in paths.iter().enumerate() {
-                timed.push((first_time(path)?, position));
+        let mut files = Vec::with_capacity(paths.len());
+        let mut unreadable = Vec::new();
+        for path in paths {
+            match InputFile::open(path) {
+                Ok(file) => files.push(file),
+                // A path that cannot be opened is more likely mistyped.
+                Err(error @ Error::Open { .. }) => return Err(error),
+                Err(error) => unreadable.push(error),
             }
-            timed.sort();
-            let mut slots: Vec<Option<InputFile>> = files.into_iter().map(Some).collect();
-            files = timed.into_iter().filter_map(|(_, position)| slots[position].take()).collect();
         }
+        if files.is_empty() && !unreadable.is_empty() {
+            return Err(unreadable.swap_remove(0));
+        }
+        let progress = files.iter().map(|file| file.progress.clone()).collect();
+        // The sort is stable: where times are equal or unknown, the order of the paths stands.
+        files.sort_by_key(|file| file.start);
         files.reverse();
         Ok(Input {
             files,
+            progress,
             meter: Meter::new(settings),
             lines: 0,
             line_skips: BTreeMap::new(),
-            damage: Vec::new(),
+            damage: unreadable.iter().map(Error::to_string).collect(),
             finished: false,
         })
     }
 
-    /// How much of the files still open was read: bytes so far and in all, as they lie on the disk.
+    /// How much of the files was read: bytes so far and in all, as they lie on the disk.
     pub fn progress(&self) -> (u64, u64) {
-        self.files
-            .iter()
-            .map(|file| &file.progress)
-            .fold((0, 0), |(read, total), progress| (read + progress.read(), total + progress.total()))
+        self.progress.iter().fold((0, 0), |(read, total), file| (read + file.read(), total + file.total()))
     }
 
     /// What was read so far.
@@ -147,33 +157,35 @@ impl InputFile {
     fn open(path: &Path) -> Result<InputFile, Error> {
         let mut opened = file::open(path)?;
         let damaged = |reason: String| Error::Damaged { path: path.to_owned(), record: "byte", number: 0, reason };
-        let start = opened.bytes.fill_buf().map_err(|error| damaged(error.to_string()))?.to_vec();
-        let format = if packet::is_capture(&start) {
+        let head = opened.bytes.fill_buf().map_err(|error| damaged(error.to_string()))?.to_vec();
+        let (format, start) = if packet::is_capture(&head) {
             let bytes: Box<dyn Read + Send> = Box::new(opened.bytes);
-            Format::Capture(Box::new(Capture::new(bytes, &start).map_err(damaged)?))
-        } else if zeek::is_log(&start) {
-            Format::ConnLog { log: ConnLog::default(), bytes: opened.bytes, line: Vec::new() }
+            (Format::Capture(Box::new(Capture::new(bytes).map_err(damaged)?)), first_packet(&head))
+        } else if zeek::is_log(&head) {
+            (Format::ConnLog { log: ConnLog::default(), bytes: opened.bytes, line: Vec::new() }, first_line(&head))
         } else {
-            let start = String::from_utf8_lossy(&start[..start.len().min(24)]).escape_debug().to_string();
+            let start = String::from_utf8_lossy(&head[..head.len().min(24)]).escape_debug().to_string();
             let start = format!("\"{start}\"");
             return Err(Error::Unknown { path: path.to_owned(), start, expected: EXPECTED });
         };
-        Ok(InputFile { path: path.to_owned(), format, progress: opened.progress, records: 0 })
+        Ok(InputFile { path: path.to_owned(), format, start, progress: opened.progress, records: 0 })
     }
 }
 
-/// The time of a file's first packet or flow; files without any come first.
-fn first_time(path: &Path) -> Result<Option<Time>, Error> {
-    let mut file = InputFile::open(path)?;
-    match &mut file.format {
-        Format::Capture(capture) => Ok(capture.next_record().ok().flatten().map(|record| record.time)),
-        Format::ConnLog { log, bytes, line } => {
-            let mut flows = Vec::new();
-            // A file that fails here fails again when it is read, and is reported then.
-            while flows.is_empty() && matches!(read_lines(log, bytes, line, &mut 0, &mut flows), Ok(true)) {}
-            Ok(flows.first().map(|flow| flow.start))
-        }
-    }
+/// The time of a capture's first packet.
+fn first_packet(head: &[u8]) -> Option<Time> {
+    Some(Capture::new(head).ok()?.next_record().ok()??.time)
+}
+
+/// The start of a log's first flow.
+fn first_line(mut head: &[u8]) -> Option<Time> {
+    let mut flows = Vec::new();
+    // Whole lines only: the last one may be cut.
+    let end = head.iter().rposition(|&byte| byte == b'\n')?;
+    head = &head[..=end];
+    let mut log = ConnLog::default();
+    while flows.is_empty() && matches!(read_lines(&mut log, &mut head, &mut Vec::new(), &mut 0, &mut flows), Ok(true)) {}
+    flows.first().map(|flow| flow.start)
 }
 
 /// Gives the meter the next packets; `false` at the end of the capture.
@@ -187,8 +199,8 @@ fn read_packets<R: Read>(
         let Some(record) = capture.next_record()? else { return Ok(false) };
         *records += 1;
         match record.link {
-            Some(link) => meter.packet(link, record.time, &record.bytes, record.wire_bytes, flows),
-            None => meter.skip(Skip::LinkUnknown),
+            Ok(link) => meter.packet(link, record.time, record.bytes, record.wire_bytes, flows),
+            Err(skip) => meter.skip(skip),
         }
     }
     Ok(true)

@@ -1,8 +1,8 @@
 //! Password guessing: the same short session with the same service, again and again.
 //!
 //! Test: completed sessions from one host to one service that are short, small, and alike in what the server answers
-//! (coefficient of variation of its bytes), in a minute, in ten, in an hour, and in the whole input. Failed log-ins are alike because
-//! the server says the same each time. Services that people log in to need fewer; for any other the pattern must be
+//! (coefficient of variation of its bytes), in a minute, in ten, in an hour, and in the whole input. Failed log-ins are
+//! alike because the server says the same each time. Services that people log in to need fewer; for any other the pattern must be
 //! stronger; services that machines call in just this way (web, DNS, directory, databases' pools) are left out or need
 //! far more.
 
@@ -34,25 +34,46 @@ struct Sessions {
 impl Watch for Guesses {
     fn observe(&mut self, flow: &Flow) {
         let (caller, service) = (flow.key.originator.address, flow.key.responder);
-        let (Some(asked), Some(answered)) = (flow.originator.payload_bytes, flow.responder.payload_bytes) else { return };
-        let can_be_login = asked >= least_asked(service.port) && answered > 0;
-        if flow.key.protocol != Protocol::Tcp || !can_be_login || scales(service.port).is_none() || !is_dialogue(flow) {
-            return;
-        }
+        let Some(session) = Session::of(flow) else { return };
         let sessions = self.sessions.touch((caller, service.address, service.port), flow.end);
-        if asked <= MAX_ASKED && answered <= most_answered(service.port) && flow.duration() <= MAX_DURATION {
+        if session.is_short {
             if sessions.short.len() < MAX_SESSIONS {
-                sessions.short.push((flow.start, answered, tries(flow)));
+                sessions.short.push((flow.start, session.answered, tries(flow)));
             }
             sessions.span.add(flow);
         } else if sessions.long.len() < MAX_SESSIONS {
-            sessions.long.push((flow.start, asked + answered));
+            sessions.long.push((flow.start, session.asked + session.answered));
         }
     }
 
     fn evidence(&self) -> Vec<Evidence> {
         let sessions = self.sessions.sorted();
         sessions.into_iter().filter_map(|((caller, server, port), sessions)| sessions.evidence(caller, server, port)).collect()
+    }
+}
+
+/// A session over which somebody may have logged in.
+pub(super) struct Session {
+    asked: u64,
+    answered: u64,
+    /// No more was said than when a log-in fails.
+    pub(super) is_short: bool,
+}
+
+impl Session {
+    /// `None` where the flow is no such session.
+    pub(super) fn of(flow: &Flow) -> Option<Session> {
+        let port = flow.key.responder.port;
+        let (asked, answered) = (flow.originator.payload_bytes?, flow.responder.payload_bytes?);
+        let can_be_login = asked >= least_asked(port) && answered > 0 && is_dialogue(flow);
+        let answers = flow.responder.detail.map_or(0, |detail| detail.payload_packets);
+        let (most_bytes, most_answers) = most_answered(flow);
+        let is_short = asked <= MAX_ASKED
+            && answered <= most_bytes
+            && answers <= most_answers
+            && flow.duration() <= MAX_DURATION;
+        (flow.key.protocol == Protocol::Tcp && scales(port).is_some() && can_be_login)
+            .then_some(Session { asked, answered, is_short })
     }
 }
 
@@ -132,18 +153,32 @@ fn is_dialogue(flow: &Flow) -> bool {
 /// The log-ins tried in a session, at least. SSH exchanges versions and keys in some five packets each way; whatever the
 /// server says after that in a session that comes to nothing is a refusal (RFC 4252 s.5.1).
 fn tries(flow: &Flow) -> u64 {
-    match (ports::service(flow.key.responder.port), flow.responder.detail) {
-        (Some("ssh"), Some(detail)) => u64::from(detail.payload_packets.saturating_sub(5)).clamp(1, 20),
+    match flow.responder.detail {
+        Some(detail) if is_ssh(flow) => u64::from(detail.payload_packets.saturating_sub(5)).clamp(1, 20),
         _ => 1,
     }
 }
 
-/// The most that a server says in a session that comes to nothing.
-fn most_answered(port: u16) -> u64 {
-    match ports::service(port) {
+/// The most that a server says in a session that comes to nothing: bytes, and packets with payload.
+fn most_answered(flow: &Flow) -> (u64, u32) {
+    match ports::service(flow.key.responder.port) {
         // Versions, keys and refusals. A session that is let in hears more, even where it only runs one command.
-        Some("ssh") => 3500,
-        _ => 20_000,
+        _ if is_ssh(flow) => (3200, 40),
+        // A welcome, and two answers for each of three tries.
+        Some("ftp") => (20_000, 8),
+        _ => (20_000, u32::MAX),
+    }
+}
+
+/// Whether it is SSH, on its own port or by its look on another: keys take a kibibyte each way, and many packets.
+fn is_ssh(flow: &Flow) -> bool {
+    let looks_so = |side: &flow::Side| {
+        side.payload_bytes.is_some_and(|bytes| bytes >= 1000)
+            && side.detail.is_some_and(|detail| (7..=40).contains(&detail.payload_packets))
+    };
+    match ports::service(flow.key.responder.port) {
+        Some(service) => service == "ssh",
+        None => looks_so(&flow.originator) && looks_so(&flow.responder),
     }
 }
 

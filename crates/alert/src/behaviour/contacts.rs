@@ -229,6 +229,8 @@ pub(crate) struct Load {
     pub(crate) sources: FixedMap<IpAddr, u64>,
     /// Packets by port, as many as are told apart.
     pub(crate) ports: FixedMap<u16, u64>,
+    /// Packets by source port.
+    pub(crate) source_ports: FixedMap<u16, u64>,
     pub(crate) span: Span,
 }
 
@@ -270,6 +272,7 @@ impl Load {
         self.span.add(flow);
         count_key(&mut self.sources, source, packets);
         count_key(&mut self.ports, port, packets);
+        count_key(&mut self.source_ports, flow.key.originator.port, packets);
         let width = Self::BUCKET.as_nanos() as i64;
         let number = |time: Time| time.nanoseconds().div_euclid(width);
         let first = number(flow.start);
@@ -338,7 +341,12 @@ impl Load {
 
     /// The busiest port and its packets.
     pub(crate) fn top_port(&self) -> Option<(u16, u64)> {
-        self.ports.iter().map(|(&port, &count)| (count, std::cmp::Reverse(port))).max().map(|(count, port)| (port.0, count))
+        busiest(&self.ports)
+    }
+
+    /// The port from which most packets came, and how many.
+    pub(crate) fn top_source_port(&self) -> Option<(u16, u64)> {
+        busiest(&self.source_ports)
     }
 
     /// The sources of at least a tenth of the packets, busiest first.
@@ -362,6 +370,10 @@ impl Load {
             count => format!("{} sources", grouped(count as u64)),
         }
     }
+}
+
+fn busiest(ports: &FixedMap<u16, u64>) -> Option<(u16, u64)> {
+    ports.iter().map(|(&port, &count)| (count, std::cmp::Reverse(port))).max().map(|(count, port)| (port.0, count))
 }
 
 fn count_key<K: Hash + Eq>(counts: &mut FixedMap<K, u64>, key: K, amount: u64) {

@@ -50,7 +50,9 @@ impl Watch for Floods {
         let places: &[Option<u16>] = if kind == Kind::Syn { &[Some(port), None] } else { &[None] };
         for &place in places {
             let entry = self.victims.touch((victim, kind, place), flow.end);
-            if is_unanswered {
+            // Refusals on many ports are the echo of a scan.
+            let is_scanned = kind == Kind::Syn && place.is_none() && flow.state == Some(State::Rej);
+            if is_unanswered && !is_scanned {
                 let side = &flow.originator;
                 let packets = match (kind, side.detail) {
                     (Kind::Syn, Some(detail)) => u64::from(detail.flags.syn),
@@ -80,7 +82,8 @@ impl Watch for Floods {
 impl Victim {
     fn evidence(&self, victim: IpAddr, kind: Kind, port: Option<u16>) -> Option<Evidence> {
         let load = &self.unanswered;
-        let crossing = load.crossing(kind.scales())?;
+        let is_reflected = kind == Kind::Udp && self.is_from_one_port();
+        let crossing = load.crossing(if is_reflected { &REFLECTED } else { kind.scales() })?;
         let flows = load.flows + self.answered_flows;
         let p = binomial_tail(load.flows, flows, BENIGN_UNANSWERED);
         let one_long_flow = load.packets / load.flows.max(1) >= 1000;
@@ -88,7 +91,8 @@ impl Victim {
             return None;
         }
         let spread = load.is_spread();
-        if port.is_none() && (kind == Kind::Syn || kind == Kind::Tcp) && !spread || self.is_scan(kind) {
+        let varies_port = load.ports.len() > 500 && load.packets >= load.ports.len() as u64 * 4;
+        if kind == Kind::Syn && port.is_none() && !spread && !varies_port || self.is_scan(kind) {
             return None;
         }
         let attackers = if spread { Vec::new() } else { load.main_sources() };
@@ -105,14 +109,29 @@ impl Victim {
             [first, rest @ ..] => format!("{first} and {} more", rest.len()),
         };
         let burst = load.burst();
-        let spoofed = if spread { ", probably spoofed or hired" } else { "" };
+        let spoofed = match (is_reflected, spread) {
+            (true, _) => ", all from one port: reflectors",
+            (false, true) => ", probably spoofed or hired",
+            (false, false) => "",
+        };
         let summary = format!(
             "{victim}{at} got {} {} in {} from {who}{spoofed}",
             grouped(burst.packets),
             kind.noun(),
             burst.length(),
         );
-        let severity = severity(&crossing);
+        let is_known = ports::service(top_port).is_some();
+        let severity = if kind == Kind::Udp && load.flows <= 3 && !is_known && crossing.count < ONE_STREAM {
+            // A camera, a log or a measurement that needs no answer looks like this, too.
+            Severity::Low
+        } else {
+            severity(&crossing)
+        };
+        let (behaviour, technique) = match kind {
+            _ if is_reflected => (Behaviour::Reflection, Technique::ReflectionAmplification),
+            Kind::Syn => (kind.behaviour(), Technique::OsExhaustionFlood),
+            _ => (kind.behaviour(), Technique::DirectNetworkFlood),
+        };
         let subject = attackers.first().copied().unwrap_or(victim);
         let hosts = if attackers.is_empty() {
             hosts((victim, Role::Victim), [], Role::Peer)
@@ -122,14 +141,14 @@ impl Victim {
             hosts
         };
         Some(Evidence {
-            behaviour: kind.behaviour(),
+            behaviour,
             subject: victim,
             hosts,
             start: burst.start,
             end: burst.end,
             severity,
             score: crossing.score(),
-            technique: Some(if kind == Kind::Syn { Technique::OsExhaustionFlood } else { Technique::DirectNetworkFlood }),
+            technique: Some(technique),
             flows: load.flows,
             summary,
             facts: vec![
@@ -149,10 +168,18 @@ impl Victim {
         })
     }
 
-    /// A UDP port scan is small packets to ever new ports from few sources.
+    /// Many sources that all send from one port, and not small queries, are services that answer: which one they are
+    /// need not be known.
+    fn is_from_one_port(&self) -> bool {
+        let load = &self.unanswered;
+        let (_, packets) = load.top_source_port().unwrap_or_default();
+        load.is_spread() && packets * 10 >= load.packets * 8 && load.bytes / load.packets.max(1) >= 128
+    }
+
+    /// A port scan is small packets to ever new ports from few sources.
     fn is_scan(&self, kind: Kind) -> bool {
         let load = &self.unanswered;
-        kind == Kind::Udp
+        matches!(kind, Kind::Udp | Kind::Tcp)
             && load.sources.len() < 20
             && load.ports.len() as u64 * 10 > load.packets * 2
             && load.bytes / load.packets.max(1) < 128
@@ -170,13 +197,13 @@ impl Kind {
                     Some(detail) => detail.flags.syn > 0 && detail.flags.ack == 0,
                     None => matches!(flow.state, Some(State::S0)),
                 };
-                let stray = flow.state == Some(State::Oth) || matches!(flow.state, Some(State::Rstrh | State::Rstos0));
-                match flow.originator.detail {
-                    Some(detail) if detail.flags.syn == 0 && stray => {
-                        Some((Kind::Tcp, flow.originator.packets <= 3 && flow.responder.payload_bytes == Some(0)))
-                    }
-                    _ => Some((Kind::Syn, half_open && !matches!(flow.state, Some(State::Rej)))),
+                let handshake = [&flow.originator, &flow.responder].map(|side| side.detail.map(|detail| detail.flags.syn));
+                if handshake == [Some(0), Some(0)] {
+                    let is_stray = flow.originator.packets <= 3 && flow.responder.payload_bytes == Some(0);
+                    return Some((Kind::Tcp, is_stray));
                 }
+                // A SYN flood on a closed port is refused, each time.
+                Some((Kind::Syn, half_open || flow.state == Some(State::Rej)))
             }
             Protocol::Udp if is_one_way_service(flow.key.responder.port) || is_reflected(flow) => None,
             Protocol::Udp => Some((Kind::Udp, unanswered)),
@@ -239,5 +266,9 @@ fn is_broadcast(address: IpAddr) -> bool {
 const SYN: [Scale; 3] = [Scale::within(10, 100), Scale::within(300, 600), Scale::whole(3000)];
 const PACKETS: [Scale; 3] = [Scale::within(10, 1000), Scale::within(300, 10_000), Scale::whole(100_000)];
 const ICMP: [Scale; 3] = [Scale::within(10, 400), Scale::within(300, 5000), Scale::whole(50_000)];
+/// What one stream of a benign source may send within the window.
+const ONE_STREAM: u64 = 50_000;
+/// Unanswered packets from one port of many sources.
+const REFLECTED: [Scale; 2] = [Scale::within(10, 300), Scale::within(300, 3000)];
 /// The chance that a flow to a benign, working host stays unanswered, at most.
 const BENIGN_UNANSWERED: f64 = 0.2;

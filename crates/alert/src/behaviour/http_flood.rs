@@ -2,8 +2,8 @@
 //!
 //! Fast, by count: more connections, or requests over open ones, to one web service in ten seconds or in minutes than a
 //! browser makes. Slow, by likeness: tools that defeat caches vary every request while the server answers all alike, so
-//! the requests' sizes are nearly all distinct and the answers' sizes nearly all the same; people's are the other way
-//! round. The same likeness in one short burst is a scanner running its scripts.
+//! the requests' sizes are nearly all distinct and the answers' sizes nearly all the same, and at least a tenth of the
+//! connections carry no word; people's are the other way round. The same likeness in one short burst is a scanner running its scripts.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -45,7 +45,8 @@ impl Watch for HttpFloods {
         if outcome == Outcome::Unused {
             calls.dropped += 1;
             // Who never acknowledges what is offered, or resets it without a word, did not want a connection.
-            if !matches!(flow.state, Some(State::S1 | State::S2 | State::S3 | State::SF | State::Rstr)) {
+            let acknowledged = flow.originator.detail.is_none_or(|detail| detail.flags.ack > 0);
+            if !acknowledged || flow.state == Some(State::Rsto) {
                 return;
             }
         }
@@ -135,7 +136,8 @@ impl Calls {
             ("share_of_two_commonest_answer_sizes", Fact::Number(same_answered)),
         ];
         let hosts = hosts((caller, Role::Attacker), [server], Role::Victim);
-        if self.exchanges >= SLOW_FLOOD {
+        // Machines report in to their makers in different words, too, but mean each connection that they open.
+        if self.exchanges >= SLOW_FLOOD && self.dropped * 10 >= self.load.flows {
             let summary = format!(
                 "{caller} made {} connections to {server} port {} in {}: {} different request sizes, {:.0} % answered with one of two sizes (slow HTTP flood)",
                 grouped(self.load.flows),

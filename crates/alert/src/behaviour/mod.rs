@@ -10,6 +10,7 @@ mod flood;
 mod http_flood;
 mod reflection;
 mod scan;
+mod spraying;
 mod sweep;
 
 use flow::Flow;
@@ -101,5 +102,6 @@ pub fn watches() -> Vec<Box<dyn Watch>> {
         Box::<http_flood::HttpFloods>::default(),
         Box::<reflection::Reflections>::default(),
         Box::<brute_force::Guesses>::default(),
+        Box::<spraying::Sprays>::default(),
     ]
 }

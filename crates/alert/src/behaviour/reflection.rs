@@ -1,6 +1,6 @@
 //! Reflection and amplification: answers that nobody asked for, from many hosts towards one victim.
 //!
-//! Test: distinct hosts that answer one host from one service without its having asked, in seconds, in minutes and in
+//! Test: distinct hosts (or, from a few, packets) that answer one host from one service without its having asked, in seconds, in minutes and in
 //! the whole input; and the share of such answers among all that comes from that service, by binomial test against a
 //! chance of 0.2. The reflectors are abused, so the victim is named, not they.
 
@@ -62,7 +62,7 @@ impl Victim {
     fn evidence(&self, victim: IpAddr, protocol: Protocol, port: u16) -> Option<Evidence> {
         let reflectors = self.reflectors.all();
         let times: Vec<Time> = reflectors.iter().map(|&(time, ..)| time).collect();
-        let crossing = crossing(&times, &SCALES)?;
+        let crossing = crossing(&times, &SCALES).or_else(|| self.load.crossing(&VOLUME).filter(|_| times.len() >= 3))?;
         let p = binomial_tail(self.load.flows, self.load.flows + self.asked_flows, BENIGN_UNASKED);
         if p > SIGNIFICANCE {
             return None;
@@ -100,7 +100,7 @@ impl Victim {
                 ("asked_flows", Fact::Count(self.asked_flows)),
                 ("bytes_a_packet", Fact::Number(load.bytes as f64 / load.packets.max(1) as f64)),
                 ("window", Fact::Text(crossing.scale.name())),
-                ("reflectors_in_window", Fact::Count(crossing.count)),
+                ("count_in_window", Fact::Count(crossing.count)),
                 ("p_value", Fact::Number(p)),
             ],
             examples: load.span.examples.iter().map(Example::of).collect(),
@@ -114,7 +114,9 @@ pub(super) fn is_reflected(flow: &Flow) -> bool {
         && flow.responder.packets == 0
         && (ports::service(flow.key.originator.port).is_some() || AMPLIFIERS.contains(&flow.key.originator.port))
         && !flow.key.to_group()
-        && flow.key.originator.port != flow.key.responder.port
+        // Between equal ports it is an answer only by its size: both sides of NTP and DNS may use the service's port.
+        && (flow.key.originator.port != flow.key.responder.port
+            || flow.originator.bytes / flow.originator.packets.max(1) >= LARGE_BYTES)
 }
 
 /// Whether the answers bear the marks of a reflector: of TCP only the SYN-ACK, of ICMP only echo replies.
@@ -132,7 +134,11 @@ fn is_unasked_answer(flow: &Flow) -> bool {
 /// UDP services abused for amplification that are no usual services otherwise (US-CERT TA14-017A and later advisories).
 const AMPLIFIERS: [u16; 19] =
     [17, 19, 69, 111, 520, 1434, 3283, 3478, 3702, 5093, 6881, 8000, 10001, 10074, 11211, 27015, 30718, 32414, 37810];
+/// Larger than any usual query.
+const LARGE_BYTES: u64 = 200;
 /// Distinct reflectors in seconds, in minutes, in the whole input.
 const SCALES: [Scale; 3] = [Scale::within(10, 12), Scale::within(600, 30), Scale::whole(100)];
+/// Packets of a few reflectors that send much each.
+const VOLUME: [Scale; 2] = [Scale::within(10, 1000), Scale::within(300, 10_000)];
 /// The chance that a benign host gets an answer whose question the capture missed, at most.
 const BENIGN_UNASKED: f64 = 0.2;

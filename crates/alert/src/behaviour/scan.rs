@@ -109,8 +109,12 @@ impl Pair {
         };
         let times = times(&probed);
         let kind = self.kind();
-        // Many large datagrams to ever new ports are a flood that varies its port: a scanner asks and moves on.
-        if kind == Probe::Udp && probed.len() > 1000 && self.bytes / self.packets.max(1) >= 128 {
+        // A scanner asks each port a time or two; a flood that varies its port does not care how often.
+        if probed.len() > 500 && self.packets >= probed.len() as u64 * 4 {
+            return None;
+        }
+        // Large datagrams are answers or a flood that varies its port: a scanner asks in few bytes and moves on.
+        if kind == Probe::Udp && self.bytes / self.packets.max(1) >= 200 {
             return None;
         }
         let count = |outcome| probed.iter().filter(|&&(_, _, o)| o == outcome).count() as u64;

@@ -77,8 +77,14 @@ impl Sweep {
             grouped(failed.len() as u64),
         );
         let severity = match what {
-            // Peers of a file-sharing or game network that went away look like this, too, but are no neighbours.
+            // Peers of a file-sharing or game network that went away look like this, too, but are no neighbours; nor are
+            // they as many as a worm tries; web servers over a line that does not work are neither.
             What::Udp(port) if ports::service(port).is_none() && !are_neighbours(&counted) => Severity::Low,
+            What::Tcp(port)
+                if (ports::service(port).is_none() || is_web(port)) && !are_neighbours(&counted) && counted.len() < 100 =>
+            {
+                Severity::Low
+            }
             _ if counted.len() >= 100 => Severity::High,
             _ => Severity::Medium,
         };
@@ -111,6 +117,11 @@ impl Sweep {
     }
 }
 
+/// The ports that browsers call all over the world.
+fn is_web(port: u16) -> bool {
+    matches!(port, 80 | 443)
+}
+
 /// Whether at least half of the targets lie in one network of 256 addresses.
 fn are_neighbours(targets: &[(Time, IpAddr, Outcome)]) -> bool {
     let mut networks: BTreeMap<[u8; 15], usize> = BTreeMap::new();
@@ -141,7 +152,7 @@ impl What {
 
     fn scales(self) -> &'static [Scale] {
         match self {
-            What::Tcp(80 | 443) | What::Udp(443) => &WEB,
+            What::Tcp(port) | What::Udp(port) if is_web(port) => &WEB,
             What::Tcp(_) | What::Udp(_) => &SERVICE,
             What::Ping => &PING,
             What::Arp => &ARP,
@@ -156,12 +167,13 @@ impl What {
         }
     }
 
-    /// The most that a benign host's chance alone may explain. Pings are few: a network of twenty hosts at home, where
-    /// half of them answer, is all that there is to ping.
+    /// The most that a benign host's chance alone may explain. Few benign hosts call many others over TCP but for the
+    /// web, or ping them; and a network of twenty hosts, where half of them answer, is all that there is to sweep.
     fn significance(self) -> f64 {
         match self {
-            What::Tcp(_) | What::Udp(_) | What::Arp => SIGNIFICANCE,
-            What::Ping => 1e-4,
+            What::Tcp(port) if is_web(port) => SIGNIFICANCE,
+            What::Udp(_) | What::Arp => SIGNIFICANCE,
+            What::Tcp(_) | What::Ping => 1e-4,
         }
     }
 
@@ -189,4 +201,5 @@ const SERVICE: [Scale; 3] = [Scale::within(10, 10), Scale::within(600, 15), Scal
 /// A browser without IPv6 connectivity, say, fails at many web servers in a row.
 const WEB: [Scale; 3] = [Scale::within(10, 20), Scale::within(600, 30), Scale::whole(60)];
 const PING: [Scale; 3] = [Scale::within(10, 10), Scale::within(600, 20), Scale::whole(40)];
-const ARP: [Scale; 3] = [Scale::within(10, 20), Scale::within(600, 40), Scale::whole(100)];
+/// A gateway asks for whatever others look for.
+const ARP: [Scale; 3] = [Scale::within(10, 45), Scale::within(600, 100), Scale::whole(200)];

@@ -1,195 +1,309 @@
-//! Capture files: pcap and pcapng, as tcpdump, Wireshark and their kin write them.
+//! Capture files: pcap (draft-ietf-opsawg-pcap) and pcapng (draft-ietf-opsawg-pcapng), as tcpdump, Wireshark and their
+//! kin write them.
 //!
-//! The framing is read by the `pcap-file` crate; what the frames hold is the meter's work. Guards around the crate: the
-//! number of pcapng interfaces is bounded, and timestamps are scaled by each interface's own resolution, which the crate
-//! leaves to its caller.
+//! The framing is short enough to be read here, and so one odd block (an interface name that is not UTF-8, options
+//! without their end, a packet of an interface nobody described) does not cost the rest of the file. Only where the
+//! framing itself is lost, the reading stops: no later byte can be trusted to start a packet.
 
-use std::borrow::Cow;
-use std::io::Read;
+use std::io::{self, Read};
 
 use flow::Time;
-use meter::Link;
-use pcap_file::pcap::PcapReader;
-use pcap_file::pcapng::PcapNgReader;
-use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
-use pcap_file::{Endianness, PcapError, TsResolution};
+use meter::{Link, Skip};
 
 /// Whether a file that starts with these bytes is a capture.
 pub fn is_capture(start: &[u8]) -> bool {
-    PCAP.iter().any(|magic| start.starts_with(magic)) || start.starts_with(&PCAPNG)
+    PCAP.iter().any(|magic| start.starts_with(magic)) || start.starts_with(&SECTION_HEADER)
 }
 
 /// A capture file, read packet by packet.
-pub struct Capture<R: Read>(Framing<R>);
-
-enum Framing<R: Read> {
-    Pcap { reader: PcapReader<R>, link: Option<Link>, nanoseconds_per_tick: i64 },
-    PcapNg { reader: PcapNgReader<R>, clocks: Vec<Clock>, body: Vec<u8> },
+pub struct Capture<R: Read> {
+    window: Window<R>,
+    framing: Framing,
 }
 
 /// One packet as captured.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// What its first byte belongs to; `None` where that cannot be read.
-    pub link: Option<Link>,
+    /// What its first byte belongs to, or why that cannot be told.
+    pub link: Result<Link, Skip>,
     /// When it was captured.
     pub time: Time,
-    /// Its length before the capture cut it, in bytes.
+    /// Its length before the capture cut it, in bytes; never less than was captured.
     pub wire_bytes: u32,
     /// The captured bytes.
-    pub bytes: Cow<'a, [u8]>,
+    pub bytes: &'a [u8],
+}
+
+enum Framing {
+    Pcap { order: Order, link: Result<Link, Skip>, nanoseconds_per_tick: i64 },
+    PcapNg { order: Order, interfaces: Vec<Interface>, latest: Time },
 }
 
 /// What a pcapng interface says of its packets.
-struct Clock {
-    link: Option<Link>,
+struct Interface {
+    link: Result<Link, Skip>,
     /// Ticks a second.
     resolution: u64,
     /// Added to each time stamp.
     offset_seconds: i64,
 }
 
+/// In which order numbers are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Little,
+    Big,
+}
+
 impl<R: Read> Capture<R> {
-    /// Reads the file's header. Fails with a reason.
-    pub fn new(bytes: R, start: &[u8]) -> Result<Capture<R>, String> {
-        if start.starts_with(&PCAPNG) {
-            let reader = PcapNgReader::new(bytes).map_err(|error| reason(&error))?;
-            return Ok(Capture(Framing::PcapNg { reader, clocks: Vec::new(), body: Vec::new() }));
+    /// Reads the start of the file. Fails with a reason.
+    pub fn new(bytes: R) -> Result<Capture<R>, String> {
+        let mut window = Window::new(bytes);
+        let start = window.peek(4)?.ok_or(CUT)?;
+        if start.starts_with(&SECTION_HEADER) {
+            let framing = Framing::PcapNg { order: Order::Little, interfaces: Vec::new(), latest: Time::default() };
+            return Ok(Capture { window, framing });
         }
-        let reader = PcapReader::new(bytes).map_err(|error| reason(&error))?;
-        let header = reader.header();
-        let nanoseconds_per_tick = match header.ts_resolution {
-            TsResolution::MicroSecond => 1000,
-            TsResolution::NanoSecond => 1,
+        let (order, nanoseconds_per_tick) = match start {
+            [0xd4, 0xc3, 0xb2, 0xa1] => (Order::Little, 1000),
+            [0xa1, 0xb2, 0xc3, 0xd4] => (Order::Big, 1000),
+            [0x4d, 0x3c, 0xb2, 0xa1] => (Order::Little, 1),
+            [0xa1, 0xb2, 0x3c, 0x4d] => (Order::Big, 1),
+            _ => return Err("no capture starts so".to_owned()),
         };
+        let header = window.take(24)?.ok_or(CUT)?;
         // The upper bits of the field say how long frame check sequences are.
-        let link = Link::from_number(u32::from(header.datalink) & 0xffff);
-        Ok(Capture(Framing::Pcap { reader, link, nanoseconds_per_tick }))
+        let link = link(order.u32(header, 20).unwrap_or_default() & 0xffff);
+        Ok(Capture { window, framing: Framing::Pcap { order, link, nanoseconds_per_tick } })
     }
 
     /// The next packet, or `None` at the end. Fails with a reason where the file is cut or damaged; there is nothing
     /// more to read then.
     #[inline]
     pub fn next_record(&mut self) -> Result<Option<Record<'_>>, String> {
-        match &mut self.0 {
-            Framing::Pcap { reader, link, nanoseconds_per_tick } => match reader.next_raw_packet() {
-                None => Ok(None),
-                Some(Err(error)) => Err(reason(&error)),
-                Some(Ok(packet)) => {
-                    let ticks = i64::from(packet.ts_frac) * *nanoseconds_per_tick;
-                    let time = Time::from_nanoseconds(i64::from(packet.ts_sec) * 1_000_000_000 + ticks);
-                    Ok(Some(Record { link: *link, time, wire_bytes: packet.orig_len, bytes: packet.data }))
+        match &mut self.framing {
+            Framing::Pcap { order, link, nanoseconds_per_tick } => {
+                let Some(header) = self.window.peek(16)? else { return self.window.end().map(|()| None) };
+                let word = |at| order.u32(header, at).unwrap_or_default();
+                let (seconds, ticks, captured, wire_bytes) = (word(0), word(4), word(8), word(12));
+                if captured > MAX_CAPTURED_BYTES {
+                    return Err(format!("a packet claims {captured} captured bytes, which no capture keeps"));
                 }
-            },
-            Framing::PcapNg { reader, clocks, body } => next_block(reader, clocks, body),
+                let nanoseconds = i64::from(seconds) * 1_000_000_000 + i64::from(ticks) * *nanoseconds_per_tick;
+                let bytes = self.window.take(16 + captured as usize)?.ok_or(CUT)?;
+                Ok(Some(Record {
+                    link: *link,
+                    time: Time::from_nanoseconds(nanoseconds),
+                    wire_bytes: wire_bytes.max(captured),
+                    bytes: &bytes[16..],
+                }))
+            }
+            Framing::PcapNg { order, interfaces, latest } => next_block(&mut self.window, order, interfaces, latest),
         }
     }
 }
 
-/// Reads blocks up to the next packet, whose body it copies into `body`.
+/// Reads blocks up to the next packet.
 fn next_block<'a, R: Read>(
-    reader: &mut PcapNgReader<R>,
-    clocks: &mut Vec<Clock>,
-    body: &'a mut Vec<u8>,
+    window: &'a mut Window<R>,
+    order: &mut Order,
+    interfaces: &mut Vec<Interface>,
+    latest: &mut Time,
 ) -> Result<Option<Record<'a>>, String> {
     loop {
-        let kind = match reader.next_raw_block() {
-            None => return Ok(None),
-            Some(Err(error)) => return Err(reason(&error)),
-            Some(Ok(block)) => {
-                if matches!(block.type_, ENHANCED_PACKET | SIMPLE_PACKET | OBSOLETE_PACKET) {
-                    body.clear();
-                    body.extend_from_slice(&block.body);
-                }
-                block.type_
-            }
-        };
-        match kind {
-            SECTION_HEADER => clocks.clear(),
-            INTERFACE_DESCRIPTION if clocks.len() == MAX_INTERFACES => {
-                return Err(format!("more than {MAX_INTERFACES} interfaces in one section"));
-            }
-            INTERFACE_DESCRIPTION => clocks.extend(reader.interfaces().last().map(Clock::of)),
-            ENHANCED_PACKET | SIMPLE_PACKET | OBSOLETE_PACKET => {
-                let is_little = reader.section().endianness == Endianness::Little;
-                return record(kind, body, is_little, clocks).map(Some);
-            }
-            _ => {}
+        let Some(start) = window.peek(12)? else { return window.end().map(|()| None) };
+        let is_section = start.starts_with(&SECTION_HEADER);
+        if is_section {
+            *order = match start[8..12] {
+                [0x4d, 0x3c, 0x2b, 0x1a] => Order::Little,
+                [0x1a, 0x2b, 0x3c, 0x4d] => Order::Big,
+                _ => return Err("a section is in no known byte order".to_owned()),
+            };
+            interfaces.clear();
         }
+        let kind = order.u32(start, 0).unwrap_or_default();
+        let length = order.u32(start, 4).unwrap_or_default();
+        if !(12..=MAX_BLOCK_BYTES).contains(&length) || length % 4 != 0 {
+            return Err(format!("a block claims the impossible length of {length} bytes"));
+        }
+        let length = length as usize;
+        // Borrowed again below: the borrow checker does not see that a block without a packet is let go.
+        let block = window.peek(length)?.ok_or(CUT)?;
+        if order.u32(block, length - 4) != Some(length as u32) {
+            return Err("the two lengths of a block differ".to_owned());
+        }
+        if kind == INTERFACE_DESCRIPTION && interfaces.len() < MAX_INTERFACES {
+            interfaces.push(Interface::of(&block[8..length - 4], *order));
+        }
+        if matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET | OBSOLETE_PACKET) {
+            let block = window.take(length)?.ok_or(CUT)?;
+            return Ok(Some(record(kind, &block[8..length - 4], *order, interfaces, latest)));
+        }
+        window.take(length)?;
     }
 }
 
-/// Reads the body of a packet block (draft-ietf-opsawg-pcapng s.4.3, s.4.4, appendix A).
-fn record<'a>(kind: u32, body: &'a [u8], is_little: bool, clocks: &[Clock]) -> Result<Record<'a>, String> {
-    let word = |at: usize| -> Result<u32, String> {
-        let bytes = body.get(at..).and_then(|rest| rest.first_chunk()).ok_or("a packet block is too short")?;
-        Ok(if is_little { u32::from_le_bytes(*bytes) } else { u32::from_be_bytes(*bytes) })
-    };
+/// Reads the body of a packet block (draft-ietf-opsawg-pcapng s.4.3, s.4.4, appendix A). A packet of a block that has no
+/// time, or contradicts itself, takes the time of the one before.
+fn record<'a>(kind: u32, body: &'a [u8], order: Order, interfaces: &[Interface], latest: &mut Time) -> Record<'a> {
+    let contradiction = Record { link: Err(Skip::Record), time: *latest, wire_bytes: 0, bytes: &[] };
     if kind == SIMPLE_PACKET {
-        let (wire_bytes, bytes) = (word(0)?, body.get(4..).unwrap_or_default());
-        let clock = clocks.first().ok_or("a packet before any interface description")?;
-        // The block pads to four bytes and has no time of its own.
+        let (Some(wire_bytes), Some(bytes)) = (order.u32(body, 0), body.get(4..)) else { return contradiction };
+        let link = interfaces.first().map_or(Err(Skip::LinkUnknown), |interface| interface.link);
+        // The block pads to four bytes.
         let bytes = &bytes[..bytes.len().min(wire_bytes as usize)];
-        return Ok(Record { link: clock.link, time: Time::from_nanoseconds(0), wire_bytes, bytes: bytes.into() });
+        return Record { link, time: *latest, wire_bytes, bytes };
     }
-    let interface = match (kind, is_little) {
-        (ENHANCED_PACKET, _) => word(0)?,
-        (_, true) => word(0)? & 0xffff,
-        (_, false) => word(0)? >> 16,
+    let word = |at| order.u32(body, at);
+    let (Some(first), Some(high), Some(low), Some(captured), Some(wire_bytes)) =
+        (word(0), word(4), word(8), word(12), word(16))
+    else {
+        return contradiction;
     };
-    let clock =
-        clocks.get(interface as usize).ok_or_else(|| format!("a packet of undescribed interface {interface}"))?;
-    let time = clock.time(u64::from(word(4)?) << 32 | u64::from(word(8)?));
-    let (captured, wire_bytes) = (word(12)?, word(16)?);
-    let bytes = body
-        .get(20..)
-        .and_then(|rest| rest.get(..captured as usize))
-        .ok_or_else(|| format!("a packet block of {} bytes claims {captured} captured bytes", body.len()))?;
-    Ok(Record { link: clock.link, time, wire_bytes, bytes: bytes.into() })
+    let Some(bytes) = body[20..].get(..captured as usize) else { return contradiction };
+    let number = match (kind, order) {
+        (ENHANCED_PACKET, _) => first,
+        (_, Order::Little) => first & 0xffff,
+        (_, Order::Big) => first >> 16,
+    };
+    let Some(interface) = interfaces.get(number as usize) else {
+        return Record { link: Err(Skip::LinkUnknown), ..contradiction };
+    };
+    *latest = interface.time(u64::from(high) << 32 | u64::from(low));
+    Record { link: interface.link, time: *latest, wire_bytes: wire_bytes.max(captured), bytes }
 }
 
-impl Clock {
-    fn of(interface: &InterfaceDescriptionBlock<'_>) -> Clock {
-        let mut clock =
-            Clock { link: Link::from_number(u32::from(interface.linktype)), resolution: 1_000_000, offset_seconds: 0 };
-        for option in &interface.options {
-            match option {
-                InterfaceDescriptionOption::IfTsResol(exponent) => {
+impl Interface {
+    /// Reads the body of an interface description (s.4.2), and of its options those that concern time.
+    fn of(body: &[u8], order: Order) -> Interface {
+        let number = order.u16(body, 0).map_or(u32::MAX, u32::from);
+        let mut interface = Interface { link: link(number), resolution: 1_000_000, offset_seconds: 0 };
+        let mut options = body.get(8..).unwrap_or_default();
+        while let (Some(code), Some(length)) = (order.u16(options, 0), order.u16(options, 2)) {
+            let length = usize::from(length);
+            let Some(value) = options[4..].get(..length) else { break };
+            match (code, value) {
+                (0, _) => break,
+                (TIME_RESOLUTION, &[exponent]) => {
                     let base: u64 = if exponent & 0x80 == 0 { 10 } else { 2 };
-                    clock.resolution = base.checked_pow(u32::from(exponent & 0x7f)).unwrap_or(u64::MAX);
+                    interface.resolution = base.checked_pow(u32::from(exponent & 0x7f)).unwrap_or(u64::MAX);
                 }
-                InterfaceDescriptionOption::IfTsOffset(seconds) => clock.offset_seconds = *seconds as i64,
+                (TIME_OFFSET, &[a, b, c, d, e, f, g, h]) => {
+                    let bytes = [a, b, c, d, e, f, g, h];
+                    interface.offset_seconds = match order {
+                        Order::Little => i64::from_le_bytes(bytes),
+                        Order::Big => i64::from_be_bytes(bytes),
+                    };
+                }
                 _ => {}
             }
+            options = options.get(4 + length.next_multiple_of(4)..).unwrap_or_default();
         }
-        clock
+        interface
     }
 
     fn time(&self, ticks: u64) -> Time {
-        let seconds = (ticks / self.resolution) as i64;
+        let seconds = i64::try_from(ticks / self.resolution).unwrap_or(i64::MAX);
         let rest = u128::from(ticks % self.resolution) * 1_000_000_000 / u128::from(self.resolution);
         let nanoseconds = seconds.saturating_add(self.offset_seconds).saturating_mul(1_000_000_000);
         Time::from_nanoseconds(nanoseconds.saturating_add(rest as i64))
     }
 }
 
-fn reason(error: &PcapError) -> String {
-    match error {
-        PcapError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            "the file ends in the middle of a packet, or the packet's length is impossible".to_owned()
+fn link(number: u32) -> Result<Link, Skip> {
+    Link::from_number(number).ok_or(Skip::LinkUnknown)
+}
+
+impl Order {
+    /// The 16-bit number at `at`.
+    fn u16(self, bytes: &[u8], at: usize) -> Option<u16> {
+        let bytes = *bytes.get(at..)?.first_chunk()?;
+        Some(if self == Order::Little { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) })
+    }
+
+    /// The 32-bit number at `at`.
+    #[inline]
+    fn u32(self, bytes: &[u8], at: usize) -> Option<u32> {
+        let bytes = *bytes.get(at..)?.first_chunk()?;
+        Some(if self == Order::Little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
+    }
+}
+
+/// The bytes that were read and not yet used, in one piece.
+struct Window<R> {
+    bytes: R,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl<R: Read> Window<R> {
+    fn new(bytes: R) -> Window<R> {
+        Window { bytes, buffer: vec![0; WINDOW_BYTES], start: 0, end: 0 }
+    }
+
+    /// The next `count` bytes, which stay; `None` where fewer are left.
+    #[inline]
+    fn peek(&mut self, count: usize) -> Result<Option<&[u8]>, String> {
+        if self.end - self.start < count && !self.fill(count)? {
+            return Ok(None);
         }
-        PcapError::IoError(error) => error.to_string(),
-        other => other.to_string(),
+        Ok(Some(&self.buffer[self.start..self.start + count]))
+    }
+
+    /// The next `count` bytes, which are used up; `None` where fewer are left.
+    #[inline]
+    fn take(&mut self, count: usize) -> Result<Option<&[u8]>, String> {
+        if self.end - self.start < count && !self.fill(count)? {
+            return Ok(None);
+        }
+        let start = self.start;
+        self.start += count;
+        Ok(Some(&self.buffer[start..self.start]))
+    }
+
+    /// Whether the file ends here as it should: with all of its bytes used.
+    fn end(&self) -> Result<(), String> {
+        if self.start == self.end { Ok(()) } else { Err(CUT.to_owned()) }
+    }
+
+    /// Reads on until there are `count` bytes; `false` where the file ends before.
+    #[cold]
+    fn fill(&mut self, count: usize) -> Result<bool, String> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if count > self.buffer.len() {
+            self.buffer.resize(count, 0);
+        }
+        while self.end < count {
+            match self.bytes.read(&mut self.buffer[self.end..]) {
+                Ok(0) => return Ok(false),
+                Ok(read) => self.end += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Ok(true)
     }
 }
 
 const PCAP: [[u8; 4]; 4] =
     [[0xa1, 0xb2, 0xc3, 0xd4], [0xd4, 0xc3, 0xb2, 0xa1], [0xa1, 0xb2, 0x3c, 0x4d], [0x4d, 0x3c, 0xb2, 0xa1]];
-const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
-const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 const INTERFACE_DESCRIPTION: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
-/// Real captures have a handful.
+/// Option if_tsresol.
+const TIME_RESOLUTION: u16 = 9;
+/// Option if_tsoffset.
+const TIME_OFFSET: u16 = 14;
+const CUT: &str = "the file ends in the middle of a packet";
+/// The most that libpcap lets a capture keep of a packet (its MAXIMUM_SNAPLEN).
+const MAX_CAPTURED_BYTES: u32 = 262_144;
+/// Room for any packet, and for the names and keys that Wireshark stores beside them.
+const MAX_BLOCK_BYTES: u32 = 16 << 20;
+/// Real captures have a handful; packets of further ones are counted as of an unknown link.
 const MAX_INTERFACES: usize = 4096;
+/// Read at a time: large enough to make system calls rare, small enough for the second-level cache.
+const WINDOW_BYTES: usize = 1 << 18;

@@ -30,6 +30,8 @@ pub struct ConnLog {
     columns: Vec<Option<Field>>,
     /// The last columns are joined by blanks.
     blank_joined: bool,
+    /// The header names another log than conn.log.
+    is_foreign: bool,
     skipped: BTreeMap<&'static str, u64>,
 }
 
@@ -44,14 +46,20 @@ impl ConnLog {
                 let names = names.trim_start_matches(['\t', ' ']);
                 self.blank_joined = names.contains(BLANKS);
                 self.columns = split(names, self.blank_joined).map(Field::of).collect();
+            } else if let Some(name) = header.strip_prefix("path") {
+                self.is_foreign = !name.trim().starts_with("conn");
             }
+            return None;
+        }
+        if self.is_foreign {
+            self.skip("line of another Zeek log than conn.log");
             return None;
         }
         let record = if line.starts_with('{') { json(line) } else { self.tab_separated(line) };
         match record.and_then(|record| record.flow()) {
             Ok(flow) => Some(flow),
             Err(reason) => {
-                *self.skipped.entry(reason).or_default() += 1;
+                self.skip(reason);
                 None
             }
         }
@@ -141,7 +149,7 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     fn flow(&self) -> Result<Flow, &'static str> {
-        let start = self.number(Field::Time).and_then(Time::from_seconds).ok_or("no readable time")?;
+        let start = time(self.text(Field::Time)).ok_or("no readable time")?;
         let address = |field| self.text(field).parse::<IpAddr>().map_err(|_| "no readable address");
         let port = |field| self.text(field).parse::<u16>().map_err(|_| "no readable port");
         let originator = Endpoint::new(address(Field::OriginatorAddress)?, port(Field::OriginatorPort)?);
@@ -195,6 +203,25 @@ impl Connection<'_> {
     fn number(&self, field: Field) -> Option<f64> {
         self.text(field).parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0)
     }
+}
+
+/// A time as Zeek writes it: seconds since the epoch with a fraction, or RFC 3339 where its JSON is set so.
+fn time(text: &str) -> Option<Time> {
+    if text.ends_with('Z') {
+        let time = chrono::DateTime::parse_from_rfc3339(text).ok()?;
+        return time.timestamp_nanos_opt().map(Time::from_nanoseconds);
+    }
+    let exact = || {
+        let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let seconds: i64 = seconds.parse().ok().filter(|seconds| *seconds >= 0)?;
+        if fraction.len() > 9 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let nanoseconds: i64 = format!("{fraction:0<9}").parse().ok()?;
+        seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds).map(Time::from_nanoseconds)
+    };
+    // An f64 holds today's times to a quarter of a microsecond only.
+    exact().or_else(|| text.parse().ok().and_then(Time::from_seconds))
 }
 
 fn json(line: &str) -> Result<Connection<'static>, &'static str> {

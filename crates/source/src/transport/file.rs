@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use crate::Error;
 
@@ -55,14 +56,8 @@ pub fn open(path: &Path) -> Result<Opened, Error> {
     }
     let bytes: Box<dyn BufRead + Send> = if start.starts_with(&GZIP) {
         Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(plain)))
-    } else if start.starts_with(&ZSTD) {
-        let decoder = StreamingDecoder::new(plain).map_err(|error| Error::Damaged {
-            path: path.to_owned(),
-            record: "byte",
-            number: 0,
-            reason: format!("Zstandard header: {error}"),
-        })?;
-        Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
+    } else if is_zstandard(start) {
+        Box::new(BufReader::with_capacity(BUFFER_BYTES, Zstandard::new(plain)))
     } else {
         Box::new(plain)
     };
@@ -83,6 +78,61 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
+/// Undoes Zstandard (RFC 8878): any number of frames, as several threads or `cat` write them, skippable ones between.
+struct Zstandard<R> {
+    inner: R,
+    decoder: FrameDecoder,
+    in_frame: bool,
+}
+
+impl<R: BufRead> Zstandard<R> {
+    fn new(inner: R) -> Zstandard<R> {
+        Zstandard { inner, decoder: FrameDecoder::new(), in_frame: false }
+    }
+
+    /// Starts the next frame; `false` at the end.
+    fn start_frame(&mut self) -> io::Result<bool> {
+        loop {
+            if self.inner.fill_buf()?.is_empty() {
+                return Ok(false);
+            }
+            match self.decoder.reset(&mut self.inner) {
+                Ok(()) => return Ok(true),
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                    io::copy(&mut (&mut self.inner).take(length.into()), &mut io::sink())?;
+                }
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Read for Zstandard<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if !self.in_frame && !self.start_frame()? {
+                return Ok(0);
+            }
+            self.in_frame = true;
+            let count = self.decoder.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            if self.decoder.is_finished() {
+                self.in_frame = false;
+            } else {
+                let strategy = BlockDecodingStrategy::UptoBytes(BUFFER_BYTES);
+                self.decoder.decode_blocks(&mut self.inner, strategy).map_err(io::Error::other)?;
+            }
+        }
+    }
+}
+
+fn is_zstandard(start: &[u8]) -> bool {
+    // Writers of several threads begin with a skippable frame.
+    start.starts_with(&ZSTANDARD) || matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+const ZSTANDARD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const BUFFER_BYTES: usize = 1 << 17;
