@@ -129,7 +129,8 @@ impl Table {
         if self.columns.len() != other.columns.len() {
             return Err(TableError::Append(format!("{} columns", other.columns.len())));
         }
-        if let Some((_, theirs)) = self.columns.iter().zip(&other.columns).find(|(ours, theirs)| !ours.is_like(theirs)) {
+        if let Some((_, theirs)) = self.columns.iter().zip(&other.columns).find(|(ours, theirs)| !ours.is_like(theirs))
+        {
             return Err(TableError::Append(format!("column `{}`", theirs.name)));
         }
         for (ours, theirs) in self.columns.iter_mut().zip(&other.columns) {

@@ -354,8 +354,7 @@ impl Pair {
     /// The packet's pair, and whether its source is the lower endpoint.
     fn of(packet: &Packet) -> (Pair, bool) {
         let protocol = packet.protocol.number().map_or(ARP, u64::from);
-        let source_is_low =
-            (packet.source, packet.source_port) <= (packet.destination, packet.destination_port);
+        let source_is_low = (packet.source, packet.source_port) <= (packet.destination, packet.destination_port);
         let (low, high, low_port, high_port) = if source_is_low {
             (packet.source, packet.destination, packet.source_port, packet.destination_port)
         } else {

@@ -64,10 +64,7 @@ impl Connection {
         let [originator, responder] = &mut self.0;
         let is_originator = from == 0;
         let (mine, peer) = if is_originator { (originator, responder) } else { (responder, originator) };
-        if segment.ack()
-            && !segment.syn()
-            && peer.fin_end.is_some_and(|end| !is_before(segment.acknowledgement, end))
-        {
+        if segment.ack() && !segment.syn() && peer.fin_end.is_some_and(|end| !is_before(segment.acknowledgement, end)) {
             peer.fin_acknowledged = true;
         }
         mine.stream.observe(segment, payload_bytes, detail);
@@ -129,7 +126,13 @@ impl Endpoint {
             Inactive => {
                 if syn && is_originator {
                     let is_late = peer.phase == Established;
-                    self.enter(if is_late { Established } else if ack { SynAckSent } else { SynSent });
+                    self.enter(if is_late {
+                        Established
+                    } else if ack {
+                        SynAckSent
+                    } else {
+                        SynSent
+                    });
                 } else if syn {
                     if peer.phase == SynSent {
                         peer.enter(Established);

@@ -184,7 +184,8 @@ fn first_line(mut head: &[u8]) -> Option<Time> {
     let end = head.iter().rposition(|&byte| byte == b'\n')?;
     head = &head[..=end];
     let mut log = ConnLog::default();
-    while flows.is_empty() && matches!(read_lines(&mut log, &mut head, &mut Vec::new(), &mut 0, &mut flows), Ok(true)) {}
+    while flows.is_empty() && matches!(read_lines(&mut log, &mut head, &mut Vec::new(), &mut 0, &mut flows), Ok(true)) {
+    }
     flows.first().map(|flow| flow.start)
 }
 

@@ -139,7 +139,7 @@ impl Sessions {
         let mut times: Vec<Time> =
             self.short.iter().flat_map(|&(start, _, tries)| std::iter::repeat_n(start, tries as usize)).collect();
         times.sort_unstable();
-        crossing(&times, &TRIES).filter(|_| self.short.len() >= 5)
+        crossing(&times, &TRIES).filter(|_| self.short.len() >= 5 && times.len() >= self.short.len() * 2)
     }
 }
 

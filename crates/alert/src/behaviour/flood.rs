@@ -91,7 +91,7 @@ impl Victim {
             return None;
         }
         let spread = load.is_spread();
-        let varies_port = load.ports.len() > 500 && load.packets >= load.ports.len() as u64 * 4;
+        let varies_port = load.ports.len() > 500 && load.packets >= load.ports.len() as u64 * 10;
         if kind == Kind::Syn && port.is_none() && !spread && !varies_port || self.is_scan(kind) {
             return None;
         }
@@ -120,9 +120,7 @@ impl Victim {
             kind.noun(),
             burst.length(),
         );
-        let is_known = ports::service(top_port).is_some();
-        let severity = if kind == Kind::Udp && load.flows <= 3 && !is_known && crossing.count < ONE_STREAM {
-            // A camera, a log or a measurement that needs no answer looks like this, too.
+        let severity = if kind == Kind::Udp && !is_reflected && self.is_streams(&crossing, top_port) {
             Severity::Low
         } else {
             severity(&crossing)
@@ -174,6 +172,16 @@ impl Victim {
         let load = &self.unanswered;
         let (_, packets) = load.top_source_port().unwrap_or_default();
         load.is_spread() && packets * 10 >= load.packets * 8 && load.bytes / load.packets.max(1) >= 128
+    }
+
+    /// Cameras, logs and measurements that need no answer look like a flood, too: one long, moderate stream a source to
+    /// a port that is not known for answering.
+    fn is_streams(&self, crossing: &Crossing, port: u16) -> bool {
+        let load = &self.unanswered;
+        let sources = load.sources.len() as u64;
+        let is_one = load.flows <= 3 && crossing.count < ONE_STREAM;
+        let are_many = sources < 1000 && load.flows <= sources * 2 && crossing.count < sources * MODEST_STREAM;
+        ports::service(port).is_none() && load.ports.len() <= 3 && (is_one || are_many)
     }
 
     /// A port scan is small packets to ever new ports from few sources.
@@ -266,6 +274,8 @@ fn is_broadcast(address: IpAddr) -> bool {
 const SYN: [Scale; 3] = [Scale::within(10, 100), Scale::within(300, 600), Scale::whole(3000)];
 const PACKETS: [Scale; 3] = [Scale::within(10, 1000), Scale::within(300, 10_000), Scale::whole(100_000)];
 const ICMP: [Scale; 3] = [Scale::within(10, 400), Scale::within(300, 5000), Scale::whole(50_000)];
+/// What each of many such streams may send in ten seconds.
+const MODEST_STREAM: u64 = 500;
 /// What one stream of a benign source may send within the window.
 const ONE_STREAM: u64 = 50_000;
 /// Unanswered packets from one port of many sources.

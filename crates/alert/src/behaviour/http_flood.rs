@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use flow::features::ports;
-use flow::{Flow, Protocol, State, Time};
+use flow::{Duration, Flow, Protocol, State, Time};
 
 use super::contacts::{Load, Outcome, Scale, Tracks, crossing, grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
@@ -31,8 +31,10 @@ struct Calls {
     asked: HashMap<u64, u64>,
     answered: HashMap<u64, u64>,
     exchanges: u64,
-    /// Connections opened and dropped at once without a word.
+    /// Connections opened over which nothing was said.
     dropped: u64,
+    /// Starts of connections that stayed open long without ever being answered.
+    waiting: Vec<Time>,
 }
 
 impl Watch for HttpFloods {
@@ -54,6 +56,9 @@ impl Watch for HttpFloods {
         calls.load.add(flow, caller, service.port, requests, flow.bytes());
         if calls.starts.len() < MAX_CALLS {
             calls.starts.push(flow.start);
+            if flow.responder.payload_bytes == Some(0) && flow.duration() >= WAITING {
+                calls.waiting.push(flow.start);
+            }
             if let (Some(asked), Some(answered), Outcome::Used) =
                 (flow.originator.payload_bytes, flow.responder.payload_bytes, outcome)
             {
@@ -69,7 +74,9 @@ impl Watch for HttpFloods {
     fn evidence(&self) -> Vec<Evidence> {
         let mut evidence = Vec::new();
         for ((caller, server, port), calls) in self.callers.sorted() {
-            evidence.extend(calls.fast(caller, server, port).or_else(|| calls.alike(caller, server, port)));
+            let fast = calls.fast(caller, server, port);
+            let slow = fast.or_else(|| calls.waiting(caller, server, port));
+            evidence.extend(slow.or_else(|| calls.alike(caller, server, port)));
         }
         for ((server, port), load) in self.services.sorted() {
             if load.is_spread() && !evidence.iter().any(|e: &Evidence| e.hosts.iter().any(|h| h.address == server)) {
@@ -96,6 +103,11 @@ impl Calls {
         let mut starts = self.starts.clone();
         starts.sort_unstable();
         let crossing = crossing(&starts, &CONNECTIONS).or_else(|| self.load.crossing(&REQUESTS))?;
+        // A proxy in front of a busy site, on the site's own network, opens as many and gets as many different answers.
+        let is_varied = self.exchanges >= 15 && self.same_answered() < 0.5;
+        if is_private(caller) && is_varied && crossing.count < crossing.scale.least * 20 {
+            return None;
+        }
         let burst = self.load.burst();
         let summary = format!(
             "{caller} sent {} requests over {} connections to {server} port {} in {}",
@@ -114,13 +126,38 @@ impl Calls {
         Some(describe(caller, hosts, &self.load, crossing.score(), summary, facts))
     }
 
-    /// Requests that differ, answers that do not.
-    fn alike(&self, caller: IpAddr, server: IpAddr, port: u16) -> Option<Evidence> {
-        let exchanges = self.exchanges as f64;
-        let distinct_asked = self.asked.len() as f64 / exchanges;
+    /// Connections held open with requests that are never finished: slowloris and its kin.
+    fn waiting(&self, caller: IpAddr, server: IpAddr, port: u16) -> Option<Evidence> {
+        let mut starts = self.waiting.clone();
+        starts.sort_unstable();
+        let crossing = crossing(&starts, &HELD_OPEN)?;
+        let summary = format!(
+            "{caller} held {} connections to {server} port {} open for {} and longer without an answer (slow HTTP flood)",
+            grouped(starts.len() as u64),
+            port_words(port),
+            seconds(WAITING),
+        );
+        let facts = vec![
+            ("connections", Fact::Count(self.load.flows)),
+            ("held_open", Fact::Count(starts.len() as u64)),
+            ("window", Fact::Text(crossing.scale.name())),
+        ];
+        let hosts = hosts((caller, Role::Attacker), [server], Role::Victim);
+        Some(describe(caller, hosts, &self.load, crossing.score(), summary, facts))
+    }
+
+    /// The share of the two commonest sizes of answers.
+    fn same_answered(&self) -> f64 {
         let mut answers: Vec<u64> = self.answered.values().copied().collect();
         answers.sort_unstable_by(|a, b| b.cmp(a));
-        let same_answered = answers.iter().take(2).sum::<u64>() as f64 / exchanges;
+        answers.iter().take(2).sum::<u64>() as f64 / self.exchanges.max(1) as f64
+    }
+
+    /// Requests that differ, answers that do not.
+    fn alike(&self, caller: IpAddr, server: IpAddr, port: u16) -> Option<Evidence> {
+        let exchanges = self.exchanges.max(1) as f64;
+        let distinct_asked = self.asked.len() as f64 / exchanges;
+        let same_answered = self.same_answered();
         let is_alike = self.exchanges >= 15 && distinct_asked >= 0.5 && same_answered >= 0.6;
         // Encrypted sizes vary with padding and cookies, and machines report home over them in just this way.
         if !is_alike || ports::service(port) == Some("https") {
@@ -191,6 +228,14 @@ fn describe(
     }
 }
 
+/// Whether the address belongs to a site's own network (RFC 1918, RFC 4193).
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_private(),
+        IpAddr::V6(address) => address.is_unique_local(),
+    }
+}
+
 /// The requests of a connection: one, or as many as its small packets with payload where they are met by as many answers.
 /// An upload's large packets are no requests.
 fn requests(flow: &Flow) -> u64 {
@@ -211,5 +256,8 @@ const MANY_CALLERS: [Scale; 2] = [Scale::within(10, 5000), Scale::within(300, 10
 const SLOW_FLOOD: u64 = 60;
 /// So many connections at once are more than a browser opens to one host.
 const BURST: Scale = Scale::within(2, 15);
+/// A browser keeps some connections in reserve, but not so many, nor without an answer for so long.
+const HELD_OPEN: [Scale; 2] = [Scale::within(60, 40), Scale::within(600, 100)];
+const WAITING: Duration = Duration::from_secs(10);
 /// Connections whose sizes are kept.
 const MAX_CALLS: usize = 10_000;

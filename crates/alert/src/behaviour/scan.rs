@@ -99,7 +99,8 @@ impl Pair {
         let probed = self.ports.probed();
         let p = binomial_tail(probed.len() as u64, self.ports.len() as u64, BENIGN_FAILURE);
         // A half-open scan of a host whose ports are all open fails nowhere, and no benign client breaks off like that.
-        let (probed, crossing) = match crossing(&times(&probed), &PORTS) {
+        let scales = if self.kind() == Probe::Udp { &UDP_PORTS } else { &PORTS };
+        let (probed, crossing) = match crossing(&times(&probed), scales) {
             Some(crossing) if p <= SIGNIFICANCE => (probed, crossing),
             _ => {
                 let half_open = self.half_open.all();
@@ -110,7 +111,7 @@ impl Pair {
         let times = times(&probed);
         let kind = self.kind();
         // A scanner asks each port a time or two; a flood that varies its port does not care how often.
-        if probed.len() > 500 && self.packets >= probed.len() as u64 * 4 {
+        if probed.len() > 500 && self.packets >= probed.len() as u64 * 10 {
             return None;
         }
         // Large datagrams are answers or a flood that varies its port: a scanner asks in few bytes and moves on.
@@ -298,6 +299,8 @@ fn is_traceroute(flow: &Flow) -> bool {
 
 /// Seconds, minutes, the whole input.
 const PORTS: [Scale; 3] = [Scale::within(10, 10), Scale::within(600, 20), Scale::whole(30)];
+/// Calls and games look for a way through by trying a dozen.
+const UDP_PORTS: [Scale; 3] = [Scale::within(10, 15), Scale::within(600, 25), Scale::whole(40)];
 const HALF_OPEN: [Scale; 3] = [Scale::within(10, 6), Scale::within(600, 10), Scale::whole(15)];
 /// A benign host speaks perhaps three protocols besides TCP, UDP and ICMP with another.
 const PROTOCOLS: [Scale; 2] = [Scale::within(600, 6), Scale::whole(10)];

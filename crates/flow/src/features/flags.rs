@@ -25,9 +25,12 @@ pub(super) const FEATURES: &[Feature] = &[
     number("responder_window", "bytes", "TCP window of the responder's first packet, unscaled.", |flow| {
         window(&flow.responder)
     }),
-    number("originator_retransmissions", "count", "Segments of the originator that repeat bytes sent before.", |flow| {
-        side(flow, &flow.originator, |detail| detail.retransmissions)
-    }),
+    number(
+        "originator_retransmissions",
+        "count",
+        "Segments of the originator that repeat bytes sent before.",
+        |flow| side(flow, &flow.originator, |detail| detail.retransmissions),
+    ),
     number("responder_retransmissions", "count", "Segments of the responder that repeat bytes sent before.", |flow| {
         side(flow, &flow.responder, |detail| detail.retransmissions)
     }),
@@ -52,7 +55,11 @@ fn flags(flow: &Flow, count: fn(&Flags) -> u32) -> f32 {
     if !is_metered_tcp(flow) {
         return f32::NAN;
     }
-    [&flow.originator, &flow.responder].iter().filter_map(|side| side.detail).map(|detail| count(&detail.flags) as f32).sum()
+    [&flow.originator, &flow.responder]
+        .iter()
+        .filter_map(|side| side.detail)
+        .map(|detail| count(&detail.flags) as f32)
+        .sum()
 }
 
 fn side(flow: &Flow, side: &Side, count: fn(&Detail) -> u32) -> f32 {

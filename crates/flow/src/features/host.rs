@@ -22,27 +22,42 @@ pub(super) const FEATURES: &[Feature] = &[
     context("ports_1m", "count", "Distinct services (responder and port) that the originator called in 1 min.", |c| {
         c.ports[1]
     }),
-    context("ports_10m", "count", "Distinct services (responder and port) that the originator called in 10 min.", |c| {
-        c.ports[2]
-    }),
+    context(
+        "ports_10m",
+        "count",
+        "Distinct services (responder and port) that the originator called in 10 min.",
+        |c| c.ports[2],
+    ),
     context("flows_10s", "count", "Flows that the originator opened in 10 s.", |c| c.flows[0]),
     context("flows_1m", "count", "Flows that the originator opened in 1 min.", |c| c.flows[1]),
     context("flows_10m", "count", "Flows that the originator opened in 10 min.", |c| c.flows[2]),
-    context("failed_share_10s", "share", "Share of the originator's flows in 10 s that got no or a refusing answer.", |c| {
-        c.failed_share[0]
-    }),
-    context("failed_share_1m", "share", "Share of the originator's flows in 1 min that got no or a refusing answer.", |c| {
-        c.failed_share[1]
-    }),
-    context("failed_share_10m", "share", "Share of the originator's flows in 10 min that got no or a refusing answer.", |c| {
-        c.failed_share[2]
-    }),
+    context(
+        "failed_share_10s",
+        "share",
+        "Share of the originator's flows in 10 s that got no or a refusing answer.",
+        |c| c.failed_share[0],
+    ),
+    context(
+        "failed_share_1m",
+        "share",
+        "Share of the originator's flows in 1 min that got no or a refusing answer.",
+        |c| c.failed_share[1],
+    ),
+    context(
+        "failed_share_10m",
+        "share",
+        "Share of the originator's flows in 10 min that got no or a refusing answer.",
+        |c| c.failed_share[2],
+    ),
     context("new_peer", "share", "1 where the originator had not called this responder within memory, else 0.", |c| {
         c.new_peer
     }),
-    context("new_peer_share_10m", "share", "Share of the originator's flows in 10 min that went to a new responder.", |c| {
-        c.new_peer_share
-    }),
+    context(
+        "new_peer_share_10m",
+        "share",
+        "Share of the originator's flows in 10 min that went to a new responder.",
+        |c| c.new_peer_share,
+    ),
     context("callers_10s", "count", "Distinct originators that called the responder in 10 s.", |c| c.callers[0]),
     context("callers_1m", "count", "Distinct originators that called the responder in 1 min.", |c| c.callers[1]),
     context("callers_10m", "count", "Distinct originators that called the responder in 10 min.", |c| c.callers[2]),

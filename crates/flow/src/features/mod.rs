@@ -72,7 +72,8 @@ impl FeatureSet {
     pub fn table(&self, flows: &[Flow], hosts: &mut Hosts) -> Table {
         let contexts: Vec<Context> = flows.iter().map(|flow| hosts.observe(flow)).collect();
         let columns = self.features.iter().map(|feature| feature.column(flows, &contexts)).collect();
-        Table::new(columns).unwrap_or_else(|error| unreachable!("features have distinct names and one row a flow: {error}"))
+        Table::new(columns)
+            .unwrap_or_else(|error| unreachable!("features have distinct names and one row a flow: {error}"))
     }
 }
 

@@ -19,9 +19,12 @@ pub(super) const FEATURES: &[Feature] = &[
     number("originator_gap_max", "s", "Longest gap between the originator's packets.", |flow| {
         side(&flow.originator, max)
     }),
-    number("originator_gap_deviation", "s", "Standard deviation of the gaps between the originator's packets.", |flow| {
-        side(&flow.originator, deviation)
-    }),
+    number(
+        "originator_gap_deviation",
+        "s",
+        "Standard deviation of the gaps between the originator's packets.",
+        |flow| side(&flow.originator, deviation),
+    ),
     number("responder_gap_min", "s", "Shortest gap between the responder's packets.", |flow| {
         side(&flow.responder, min)
     }),

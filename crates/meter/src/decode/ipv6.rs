@@ -17,9 +17,8 @@ pub(super) fn decode(bytes: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
     if payload_bytes + 40 > wire_bytes {
         return Err(Skip::IpShort);
     }
-    let address = |at: usize| -> u128 {
-        header[at..at + 16].iter().fold(0, |address, byte| address << 8 | u128::from(*byte))
-    };
+    let address =
+        |at: usize| -> u128 { header[at..at + 16].iter().fold(0, |address, byte| address << 8 | u128::from(*byte)) };
     let mut packet = Packet::new(address(8), address(24), Protocol::Other(0), payload_bytes + 40);
     let (mut next, mut offset) = (header[6], 40);
     for _ in 0..MAX_EXTENSIONS {

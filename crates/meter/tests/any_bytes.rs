@@ -1,0 +1,77 @@
+//! Whatever comes, each packet is in a flow or counted as skipped.
+
+mod packets;
+
+use flow::{Flow, Time};
+use meter::{Link, Meter, Settings};
+use packets::{CLIENT, SERVER, ethernet, icmp, ipv4_fragment, ipv6, tcp, udp};
+use proptest::prelude::*;
+
+const LINKS: [Link; 5] = [Link::Ethernet, Link::LinuxCooked, Link::LinuxCooked2, Link::Ip, Link::Loopback];
+
+/// A good frame of some kind, to be damaged.
+fn frame(kind: u8, number: u16) -> Vec<u8> {
+    match kind % 7 {
+        0 => tcp(CLIENT, SERVER, ["S", "SA", "A", "FA", "R", "PA"][usize::from(number % 6)], number.into(), 1, 9),
+        1 => tcp(SERVER, CLIENT, ["S", "SA", "A", "FA", "R", "PA"][usize::from(number % 6)], 1, number.into(), 9),
+        2 => udp(CLIENT, (SERVER.0, number), 9),
+        3 => icmp(CLIENT.0, SERVER.0, number as u8, 0, 9),
+        4 => ethernet(0x0800, &ipv4_fragment(CLIENT.0, SERVER.0, 17, (number % 4, number & 8, true), &[1; 16])),
+        5 => ethernet(0x86dd, &ipv6(1, 2, [0, 43, 44, 51, 60, 135, 6][usize::from(number % 7)], &[0; 48])),
+        _ => packets::arp(number as u8, CLIENT.0, SERVER.0),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn packets_given_equal_packets_in_flows_plus_packets_skipped(
+        packets in prop::collection::vec(
+            (any::<(u8, u16, u8)>(), -3_000i64..40_000, prop::collection::vec((any::<u16>(), any::<u8>()), 0..3), any::<u32>()),
+            0..200,
+        ),
+        flows in 0usize..8,
+    ) {
+        let mut meter = Meter::new(Settings { flows, ..Settings::default() });
+        let mut ended = Vec::new();
+        let mut milliseconds = 0;
+        for ((kind, number, link), step, damage, wire_bytes) in &packets {
+            let mut bytes = frame(*kind, *number);
+            for &(at, byte) in damage {
+                let at = usize::from(at) % bytes.len();
+                bytes[at] = byte;
+            }
+            bytes.truncate(if number % 5 == 0 { usize::from(*number) % bytes.len() } else { bytes.len() });
+            milliseconds += step;
+            let time = Time::from_nanoseconds(milliseconds * 1_000_000);
+            let wire_bytes = if number % 3 == 0 { *wire_bytes } else { bytes.len() as u32 };
+            let link = if link % 4 == 0 { LINKS[usize::from(*link / 4) % 5] } else { Link::Ethernet };
+            meter.packet(link, time, &bytes, wire_bytes, &mut ended);
+        }
+        meter.finish(&mut ended);
+        let counts = meter.counts();
+        let in_flows: u64 = ended.iter().map(Flow::packets).sum();
+        prop_assert_eq!(counts.packets, packets.len() as u64);
+        prop_assert_eq!(counts.packets, in_flows + counts.skipped_packets());
+        prop_assert_eq!(counts.flows, ended.len() as u64);
+        prop_assert_eq!(meter.open_flows(), 0);
+        for flow in &ended {
+            prop_assert!(flow.conversation_start <= flow.start && flow.start <= flow.end);
+        }
+    }
+
+    #[test]
+    fn any_bytes_at_any_time_end_without_panic(
+        packets in prop::collection::vec((any::<i64>(), prop::collection::vec(any::<u8>(), 0..120), any::<u32>()), 0..50),
+    ) {
+        let mut meter = Meter::new(Settings::default());
+        let mut ended = Vec::new();
+        for (position, (nanoseconds, bytes, wire_bytes)) in packets.iter().enumerate() {
+            meter.packet(LINKS[position % 5], Time::from_nanoseconds(*nanoseconds), bytes, *wire_bytes, &mut ended);
+        }
+        meter.finish(&mut ended);
+        let in_flows: u64 = ended.iter().map(Flow::packets).sum();
+        prop_assert_eq!(packets.len() as u64, in_flows + meter.counts().skipped_packets());
+    }
+}
