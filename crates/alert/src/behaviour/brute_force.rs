@@ -28,6 +28,8 @@ struct Sessions {
     short: Vec<(Time, u64, u64)>,
     /// Start and payload of each longer session.
     long: Vec<(Time, u64)>,
+    /// They look like SSH, whatever the port.
+    are_ssh: bool,
     span: Span,
 }
 
@@ -37,6 +39,7 @@ impl Watch for Guesses {
         let Some(session) = Session::of(flow) else { return };
         let sessions = self.sessions.touch((caller, service.address, service.port), flow.end);
         if session.is_short {
+            sessions.are_ssh |= is_ssh(flow);
             if sessions.short.len() < MAX_SESSIONS {
                 sessions.short.push((flow.start, session.answered, tries(flow)));
             }
@@ -79,7 +82,7 @@ impl Session {
 
 impl Sessions {
     fn evidence(&self, caller: IpAddr, server: IpAddr, port: u16) -> Option<Evidence> {
-        let (scales, most_variation) = scales(port)?;
+        let (scales, most_variation) = if self.are_ssh { (&LOGIN[..], 0.5) } else { scales(port)? };
         let mut times: Vec<Time> = self.short.iter().map(|&(start, ..)| start).collect();
         times.sort_unstable();
         let crossing = crossing(&times, scales).or_else(|| self.many_tries())?;
@@ -91,8 +94,9 @@ impl Sessions {
         let tries: u64 = self.short.iter().map(|&(.., tries)| tries).sum();
         let (first, last) = (times[0], times[times.len() - 1]);
         // A guess that succeeded goes on: a longer session soon after, by one who had none before.
+        let middle = times[times.len() / 2];
         let is_new = self.long.iter().all(|&(start, _)| start > first);
-        let soon = |start: Time| start > first && start <= last + SOON;
+        let soon = |start: Time| start >= middle && start <= last + SOON;
         let followed = self.long.iter().filter(|&&(start, _)| is_new && soon(start)).map(|&(_, bytes)| bytes).max();
         let service = port_words(port);
         let mut summary = format!(
@@ -223,7 +227,7 @@ const LOGIN: [Scale; 4] = [Scale::within(60, 12), Scale::within(600, 20), Scale:
 /// Log-ins tried over few sessions.
 const TRIES: [Scale; 3] = [Scale::within(60, 20), Scale::within(600, 40), Scale::within(3600, 60)];
 const POOLED: [Scale; 2] = [Scale::within(60, 200), Scale::within(600, 1000)];
-const UNKNOWN: [Scale; 2] = [Scale::within(60, 40), Scale::within(600, 150)];
+const UNKNOWN: [Scale; 2] = [Scale::within(60, 25), Scale::within(600, 60)];
 /// A log-in that fails is no longer than this: what is asked, and how long.
 const MAX_ASKED: u64 = 10_000;
 const MAX_DURATION: Duration = Duration::from_secs(60);

@@ -81,6 +81,13 @@ impl Outcome {
         }
         Some(match flow.state {
             Some(State::Rej | State::Rstrh) => Outcome::Refused,
+            // A probe without SYN, of a FIN scan, that was answered by RST.
+            Some(State::Rstr)
+                if flow.payload_bytes() == Some(0)
+                    && flow.originator.detail.is_some_and(|detail| detail.flags.syn == 0) =>
+            {
+                Outcome::Refused
+            }
             _ if flow.payload_bytes() == Some(0) => Outcome::Unused,
             _ => Outcome::Used,
         })
@@ -433,9 +440,11 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// A length of time in words: `0.2 s`, `45 s`, `12 min`, `3.5 h`.
+/// A length of time in words: `20 ms`, `0.2 s`, `45 s`, `12 min`, `3.5 h`.
 pub(crate) fn seconds(duration: Duration) -> String {
     match duration.as_secs_f64() {
+        seconds if seconds < 0.001 => "less than 1 ms".to_owned(),
+        seconds if seconds < 0.1 => format!("{:.0} ms", seconds * 1000.0),
         seconds if seconds < 10.0 => format!("{} s", (seconds * 10.0).round() / 10.0),
         seconds if seconds < 120.0 => format!("{seconds:.0} s"),
         seconds if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),

@@ -121,7 +121,7 @@ impl Victim {
             burst.length(),
         );
         let severity = if kind == Kind::Udp && !is_reflected && self.is_streams(&crossing, top_port) {
-            Severity::Low
+            if crossing.count < ONE_MODEST_STREAM { Severity::Info } else { Severity::Low }
         } else {
             severity(&crossing)
         };
@@ -274,6 +274,8 @@ fn is_broadcast(address: IpAddr) -> bool {
 const SYN: [Scale; 3] = [Scale::within(10, 100), Scale::within(300, 600), Scale::whole(3000)];
 const PACKETS: [Scale; 3] = [Scale::within(10, 1000), Scale::within(300, 10_000), Scale::whole(100_000)];
 const ICMP: [Scale; 3] = [Scale::within(10, 400), Scale::within(300, 5000), Scale::whole(50_000)];
+/// Up to so much, such a stream is not even unusual.
+const ONE_MODEST_STREAM: u64 = 15_000;
 /// What each of many such streams may send in ten seconds.
 const MODEST_STREAM: u64 = 500;
 /// What one stream of a benign source may send within the window.

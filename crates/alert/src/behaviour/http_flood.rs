@@ -2,8 +2,8 @@
 //!
 //! Fast, by count: more connections, or requests over open ones, to one web service in ten seconds or in minutes than a
 //! browser makes. Slow, by likeness: tools that defeat caches vary every request while the server answers all alike, so
-//! the requests' sizes are nearly all distinct and the answers' sizes nearly all the same, and at least a tenth of the
-//! connections carry no word; people's are the other way round. The same likeness in one short burst is a scanner running its scripts.
+//! the requests' sizes are nearly all distinct and the answers' sizes nearly all the same, and the answers are large or
+//! a tenth of the connections carries no word; people's are the other way round. The same likeness in one short burst is a scanner running its scripts.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -146,6 +146,11 @@ impl Calls {
         Some(describe(caller, hosts, &self.load, crossing.score(), summary, facts))
     }
 
+    /// Mean bytes of an answer.
+    fn mean_answer(&self) -> u64 {
+        self.answered.iter().map(|(bytes, count)| bytes * count).sum::<u64>() / self.exchanges.max(1)
+    }
+
     /// The share of the two commonest sizes of answers.
     fn same_answered(&self) -> f64 {
         let mut answers: Vec<u64> = self.answered.values().copied().collect();
@@ -158,7 +163,7 @@ impl Calls {
         let exchanges = self.exchanges.max(1) as f64;
         let distinct_asked = self.asked.len() as f64 / exchanges;
         let same_answered = self.same_answered();
-        let is_alike = self.exchanges >= 15 && distinct_asked >= 0.5 && same_answered >= 0.6;
+        let is_alike = self.exchanges >= 15 && distinct_asked >= 0.3 && same_answered >= 0.6;
         // Encrypted sizes vary with padding and cookies, and machines report home over them in just this way.
         if !is_alike || ports::service(port) == Some("https") {
             return None;
@@ -173,8 +178,9 @@ impl Calls {
             ("share_of_two_commonest_answer_sizes", Fact::Number(same_answered)),
         ];
         let hosts = hosts((caller, Role::Attacker), [server], Role::Victim);
-        // Machines report in to their makers in different words, too, but mean each connection that they open.
-        if self.exchanges >= SLOW_FLOOD && self.dropped * 10 >= self.load.flows {
+        // Machines report in to their makers in different words, too, but mean each connection and get a short thanks.
+        let costs = self.dropped * 10 >= self.load.flows || self.mean_answer() >= COSTLY_BYTES;
+        if self.exchanges >= SLOW_FLOOD && costs {
             let summary = format!(
                 "{caller} made {} connections to {server} port {} in {}: {} different request sizes, {:.0} % answered with one of two sizes (slow HTTP flood)",
                 grouped(self.load.flows),
@@ -254,6 +260,8 @@ const REQUESTS: [Scale; 2] = [Scale::within(10, 1000), Scale::within(300, 20_000
 const MANY_CALLERS: [Scale; 2] = [Scale::within(10, 5000), Scale::within(300, 100_000)];
 /// So many different requests, answered alike, are no person's.
 const SLOW_FLOOD: u64 = 60;
+/// An answer that costs the server something.
+const COSTLY_BYTES: u64 = 1000;
 /// So many connections at once are more than a browser opens to one host.
 const BURST: Scale = Scale::within(2, 15);
 /// A browser keeps some connections in reserve, but not so many, nor without an answer for so long.

@@ -49,6 +49,7 @@ enum Probe {
     Ack,
     SynFin,
     Udp,
+    Sctp,
     Other,
 }
 
@@ -125,7 +126,7 @@ impl Pair {
         let summary = format!(
             "{scanner} tried {} {} of {target} in {} ({} scan): {} silent, {} refused, {} open",
             grouped(probed.len() as u64),
-            if kind == Probe::Udp { "UDP ports" } else { "TCP ports" },
+            kind.ports(),
             seconds(last.since(first)),
             kind.name(),
             grouped(silent),
@@ -229,7 +230,7 @@ impl Pair {
 }
 
 impl Probe {
-    const ALL: [Probe; 10] = [
+    const ALL: [Probe; 11] = [
         Probe::Syn,
         Probe::Connect,
         Probe::Fin,
@@ -239,12 +240,15 @@ impl Probe {
         Probe::Ack,
         Probe::SynFin,
         Probe::Udp,
+        Probe::Sctp,
         Probe::Other,
     ];
 
     fn of(flow: &Flow) -> Probe {
-        if flow.key.protocol == Protocol::Udp {
-            return Probe::Udp;
+        match flow.key.protocol {
+            Protocol::Udp => return Probe::Udp,
+            Protocol::Sctp => return Probe::Sctp,
+            _ => {}
         }
         let Some(detail) = flow.originator.detail.filter(|_| flow.key.protocol == Protocol::Tcp) else {
             return Probe::Other;
@@ -274,7 +278,17 @@ impl Probe {
             Probe::Ack => "ACK",
             Probe::SynFin => "SYN+FIN",
             Probe::Udp => "UDP",
-            Probe::Other => "unnamed",
+            Probe::Sctp => "SCTP",
+            // Logs of flows do not tell flags.
+            Probe::Other => "TCP",
+        }
+    }
+
+    const fn ports(self) -> &'static str {
+        match self {
+            Probe::Udp => "UDP ports",
+            Probe::Sctp => "SCTP ports",
+            _ => "TCP ports",
         }
     }
 }

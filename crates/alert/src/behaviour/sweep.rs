@@ -71,21 +71,28 @@ impl Sweep {
         if p > what.significance() {
             return None;
         }
-        let summary = format!(
-            "{caller} {} {} hosts in {}: {} did not answer or refused",
+        let count = |wanted| counted.iter().filter(|&&(_, _, outcome)| outcome == wanted).count() as u64;
+        let mut summary = format!(
+            "{caller} {} {} hosts in {}: {} did not answer",
             what.verb(),
             grouped(counted.len() as u64),
             seconds(times[times.len() - 1].since(times[0])),
-            grouped(failed.len() as u64),
+            grouped(count(Outcome::Silent)),
         );
+        if matches!(what, What::Tcp(_)) {
+            let (refused, left) = (count(Outcome::Refused), count(Outcome::Unused));
+            summary.push_str(&format!(", {} refused, {} accepted and were left at once", grouped(refused), grouped(left)));
+        }
         let severity = match what {
-            // Peers of a file-sharing or game network that went away look like this, too, but are no neighbours; nor are
-            // they as many as a worm tries; web servers over a line that does not work are neither.
-            What::Udp(port) if ports::service(port).is_none() && !are_neighbours(&counted) => Severity::Low,
-            What::Tcp(port)
-                if (ports::service(port).is_none() || is_web(port)) && !are_neighbours(&counted) && counted.len() < 100 =>
-            {
-                Severity::Low
+            // Peers of a file-sharing or game network that went away look like this, too, and web servers over a line that
+            // does not work; but they are no neighbours, nor are they as many as a worm tries.
+            What::Tcp(port) | What::Udp(port) if !are_neighbours(&counted) && !is_login_or_file_service(port) => {
+                match (what, counted.len() >= 100) {
+                    (What::Tcp(port), false) if !is_web(port) => Severity::Low,
+                    (What::Tcp(_), true) => Severity::High,
+                    (_, false) => Severity::Info,
+                    (_, true) => Severity::Low,
+                }
             }
             _ if counted.len() >= 100 => Severity::High,
             _ => Severity::Medium,
@@ -117,6 +124,11 @@ impl Sweep {
             examples: self.span.examples.iter().map(Example::of).collect(),
         })
     }
+}
+
+/// Whether the port belongs to a service that no one calls on strangers by the dozen.
+fn is_login_or_file_service(port: u16) -> bool {
+    ports::service(port).is_some() && !is_web(port)
 }
 
 /// The ports that browsers call all over the world.

@@ -123,7 +123,7 @@ fn next_block<'a, R: Read>(
         }
         let kind = order.u32(start, 0).unwrap_or_default();
         let length = order.u32(start, 4).unwrap_or_default();
-        if !(12..=MAX_BLOCK_BYTES).contains(&length) || length % 4 != 0 {
+        if !(12..=MAX_BLOCK_BYTES).contains(&length) || !length.is_multiple_of(4) {
             return Err(format!("a block claims the impossible length of {length} bytes"));
         }
         let length = length as usize;

@@ -291,4 +291,24 @@ mod tests {
         assert_eq!(log.line("x\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3"), None);
         assert_eq!(log.skipped().len(), 2);
     }
+
+    #[test]
+    fn times_are_read_exactly_in_both_ways_that_zeek_writes_them() {
+        let exact = Some(Time::from_nanoseconds(1_700_000_000_123_456_000));
+        assert_eq!(time("1700000000.123456"), exact);
+        assert_eq!(time("2023-11-14T22:13:20.123456Z"), exact);
+        assert_eq!(time("1.5e9"), Some(Time::from_nanoseconds(1_500_000_000_000_000_000)));
+        assert_eq!([time(""), time("-"), time("99999999999999"), time("1.x")], [None; 4]);
+    }
+
+    #[test]
+    fn lines_of_another_log_are_no_flows() {
+        let mut log = ConnLog::default();
+        log.line("#path\tdns");
+        log.line(HEADER);
+        assert_eq!(log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3"), None);
+        assert_eq!(log.skipped().values().sum::<u64>(), 1);
+        log.line("#path\tconn");
+        assert!(log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3").is_some());
+    }
 }

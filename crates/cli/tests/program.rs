@@ -1,0 +1,175 @@
+//! The program as a user meets it: any input, its output and its exit status.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A folder of its own for each test, below the one that Cargo gives to tests.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    fs::create_dir_all(&folder).expect("the tests' folder can be written");
+    folder
+}
+
+fn lapwing(arguments: &[&str]) -> Output {
+    lapwing_on_threads("2", arguments)
+}
+
+fn lapwing_on_threads(threads: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lapwing"));
+    command.env("RAYON_NUM_THREADS", threads).args(arguments).output().expect("the program starts")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A quarter of an hour in a small office with these attacks.
+fn capture(folder: &Path, attacks: &str) -> String {
+    let path = folder.join("office.pcap").display().to_string();
+    let made = lapwing(&["simulate", "-o", &path, "--hosts", "16", "--hours", "0.25", "--attacks", attacks]);
+    assert!(made.status.success(), "{}", stderr(&made));
+    path
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_that_names_the_file() {
+    let folder = folder("unreadable");
+    let pcap_header = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
+    let noise: Vec<u8> = (0..4096u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let inputs: [(&str, &[u8]); 6] = [
+        ("empty.pcap", &[]),
+        ("text.pcap", b"this is a shopping list\n"),
+        ("noise.bin", &noise),
+        ("cut-magic.pcap", &[0xd4, 0xc3]),
+        ("no-packets.pcap", &pcap_header),
+        ("bad.pcap.gz", &[0x1f, 0x8b, 8, 0, 1, 2, 3]),
+    ];
+    for (name, bytes) in inputs {
+        let path = folder.join(name);
+        fs::write(&path, bytes).expect("the tests' folder can be written");
+        for verb in ["scan", "flows"] {
+            let output = lapwing(&[verb, &path.display().to_string()]);
+            assert_eq!(output.status.code(), Some(1), "{verb} {name}: {}", stderr(&output));
+            assert!(stderr(&output).contains(name) || name == "no-packets.pcap", "{verb} {name}: {}", stderr(&output));
+            assert!(!stderr(&output).contains("panicked"), "{verb} {name}: {}", stderr(&output));
+        }
+    }
+}
+
+#[test]
+fn a_folder_and_a_missing_file_say_what_to_do() {
+    let folder = folder("not-a-file");
+    let output = lapwing(&["scan", &folder.display().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("name the files inside it"), "{}", stderr(&output));
+    let output = lapwing(&["scan", &folder.join("missing.pcap").display().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("check the path"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_capture_cut_in_the_middle_is_read_up_to_there() {
+    let folder = folder("cut");
+    let whole = fs::read(capture(&folder, "syn-scan")).expect("the capture was written");
+    let cut = folder.join("cut.pcap");
+    fs::write(&cut, &whole[..whole.len() - 7]).expect("the tests' folder can be written");
+    let output = lapwing(&["scan", "--json", &cut.display().to_string()]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("cut.pcap is damaged after packet"), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("port-scan"));
+}
+
+#[test]
+fn alerts_are_one_json_object_a_line_as_the_schema_says() {
+    let folder = folder("schema");
+    let path = capture(&folder, "syn-scan,icmp-sweep,arp-scan,spoofed-syn-flood,udp-flood,ntp-reflection,ssh-guessing");
+    let output = lapwing(&["scan", "--json", "--contamination", "0.01", &path]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let schema = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/alert.schema.json"));
+    let schema: Value = serde_json::from_str(&schema.expect("the schema is there")).expect("the schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("the schema is one");
+    let text = String::from_utf8(output.stdout).expect("alerts are text");
+    let alerts: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+    assert!(alerts.len() >= 7, "{text}");
+    for alert in &alerts {
+        let errors: Vec<String> = validator.iter_errors(alert).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?} in {alert}");
+    }
+    let mut broken = alerts[0].clone();
+    broken["severity"] = "urgent".into();
+    assert!(!validator.is_valid(&broken), "the schema must refuse something");
+}
+
+#[test]
+fn one_thread_and_two_give_the_same_bytes() {
+    let folder = folder("threads");
+    let path = capture(&folder, "syn-scan,http-flood");
+    for arguments in [vec!["scan", "--json", "--contamination", "0.01", &path], vec!["flows", &path], vec!["scan", &path]] {
+        let [one, two] = ["1", "2"].map(|threads| lapwing_on_threads(threads, &arguments));
+        assert!(one.status.success(), "{}", stderr(&one));
+        assert_eq!(one.stdout, two.stdout, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_detector_is_trained_saved_evaluated_and_scores() {
+    let folder = folder("detector");
+    let file = |name: &str| folder.join(name).display().to_string();
+    let mut table = String::from("duration,protocol,bytes,label\n");
+    for row in 0..600 {
+        let (bytes, label) = if row % 5 == 0 { (9000 + row, "exfiltration") } else { (100 + row % 90, "normal") };
+        table.push_str(&format!("{}.5,{},{bytes},{label}\n", row % 7, if row % 3 == 0 { "udp" } else { "tcp" }));
+    }
+    fs::write(file("table.csv"), &table).expect("the tests' folder can be written");
+    let trained = [1, 2].map(|threads| {
+        let detector = file(&format!("{threads}.lapwing"));
+        let arguments = ["train", &file("table.csv"), "--method", "random-forest", "--label", "label", "-o", &detector];
+        let output = lapwing_on_threads(&threads.to_string(), &arguments);
+        assert!(output.status.success(), "{}", stderr(&output));
+        fs::read(&detector).expect("the detector was saved")
+    });
+    assert!(trained[0] == trained[1], "one thread and two give different detectors");
+
+    let output = lapwing(&["evaluate", &file("1.lapwing"), &file("table.csv"), "--json"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    serde_json::from_slice::<Value>(&output.stdout).expect("figures are JSON");
+
+    let output = lapwing(&["score", &file("1.lapwing"), &file("table.csv"), "-o", &file("scored.csv")]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let scored = fs::read_to_string(file("scored.csv")).expect("the scores were written");
+    assert_eq!(scored.lines().count(), 601);
+
+    fs::write(file("other.csv"), "duration,bytes\n1,2\n").expect("the tests' folder can be written");
+    let output = lapwing(&["score", &file("1.lapwing"), &file("other.csv"), "-o", &file("no.csv")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("protocol"), "the missing column is named: {}", stderr(&output));
+
+    let mut broken = trained[0].clone();
+    let middle = broken.len() / 2;
+    broken[middle] ^= 1;
+    fs::write(file("broken.lapwing"), broken).expect("the tests' folder can be written");
+    let output = lapwing(&["score", &file("broken.lapwing"), &file("table.csv"), "-o", &file("no.csv")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("broken.lapwing"), "{}", stderr(&output));
+}
+
+#[test]
+fn every_verb_has_help_with_what_it_is_for() {
+    for verb in ["scan", "flows", "train", "evaluate", "score", "simulate", "features", "demo", "completions"] {
+        let output = lapwing(&[verb, "--help"]);
+        assert!(output.status.success(), "{verb}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("Usage: lapwing"), "{verb}");
+    }
+}
+
+#[test]
+fn the_features_are_listed_with_unit_and_meaning() {
+    let output = lapwing(&["features"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for name in ["bytes_per_second", "packets_per_second", "byte_ratio", "failed_share_1m"] {
+        assert!(text.contains(name), "{name} is missing from {text}");
+    }
+}
