@@ -7,7 +7,7 @@ use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::{Behaviour, Evidence, Example, Fact, Host, Severity, Technique};
+use crate::{Behaviour, Evidence, Fact, Host, Severity, Technique};
 
 /// What a person must look at: who, what, when, how urgent, how sure, why.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,7 +78,6 @@ impl Serialize for Evidence {
                 map.end()
             }
         }
-        let examples: &Vec<Example> = &self.examples;
         let mut object = serializer.serialize_struct("Evidence", 7)?;
         object.serialize_field("summary", &self.summary)?;
         object.serialize_field("start", &self.start.to_string())?;
@@ -86,7 +85,7 @@ impl Serialize for Evidence {
         object.serialize_field("flows", &self.flows)?;
         object.serialize_field("score", &self.score)?;
         object.serialize_field("facts", &Facts(&self.facts))?;
-        object.serialize_field("examples", examples)?;
+        object.serialize_field("examples", &self.examples)?;
         object.end()
     }
 }

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use flow::{Endpoint, Flow, Time};
-use serde::Serialize;
+use flow::{Endpoint, Flow, Key, State, Time};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use crate::{Behaviour, Severity, Technique};
 
@@ -88,18 +89,14 @@ pub enum Fact {
 }
 
 /// A flow behind the evidence, in short.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Example {
-    /// When it started, RFC 3339.
-    pub start: String,
-    /// Its originator.
-    pub originator: String,
-    /// Its responder.
-    pub responder: String,
-    /// Its protocol.
-    pub protocol: String,
+    /// When it started.
+    pub start: Time,
+    /// Who talked with whom.
+    pub key: Key,
     /// How it opened and closed.
-    pub state: Option<&'static str>,
+    pub state: Option<State>,
     /// Its packets.
     pub packets: u64,
     /// Its bytes.
@@ -109,17 +106,35 @@ pub struct Example {
 impl Example {
     /// A flow in short.
     pub fn of(flow: &Flow) -> Example {
-        let name = |endpoint: Endpoint| {
-            if flow.key.protocol.has_ports() { endpoint.to_string() } else { endpoint.address.to_string() }
-        };
-        Example {
-            start: flow.start.to_string(),
-            originator: name(flow.key.originator),
-            responder: name(flow.key.responder),
-            protocol: flow.key.protocol.to_string(),
-            state: flow.state.map(flow::State::name),
-            packets: flow.packets(),
-            bytes: flow.bytes(),
-        }
+        let (packets, bytes) = (flow.packets(), flow.bytes());
+        Example { start: flow.start, key: flow.key, state: flow.state, packets, bytes }
+    }
+
+    /// Its originator: address and port, where the protocol has ports.
+    pub fn originator(&self) -> String {
+        self.name(self.key.originator)
+    }
+
+    /// Its responder: address and port, where the protocol has ports.
+    pub fn responder(&self) -> String {
+        self.name(self.key.responder)
+    }
+
+    fn name(&self, endpoint: Endpoint) -> String {
+        if self.key.protocol.has_ports() { endpoint.to_string() } else { endpoint.address.to_string() }
+    }
+}
+
+impl Serialize for Example {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Example", 7)?;
+        object.serialize_field("start", &self.start.to_string())?;
+        object.serialize_field("originator", &self.originator())?;
+        object.serialize_field("responder", &self.responder())?;
+        object.serialize_field("protocol", &self.key.protocol.to_string())?;
+        object.serialize_field("state", &self.state.map(State::name))?;
+        object.serialize_field("packets", &self.packets)?;
+        object.serialize_field("bytes", &self.bytes)?;
+        object.end()
     }
 }

@@ -6,7 +6,7 @@ use flow::Flow;
 use model::Verdict;
 
 use crate::behaviour::contacts::{Span, Tracks, grouped, hosts, list};
-use crate::{Behaviour, Evidence, Example, Fact, Role, Severity};
+use crate::{Behaviour, Evidence, Fact, Role, Severity};
 
 /// Gathers the flows that a detector alarmed on, by the host that opened them.
 pub struct Alarms {
@@ -88,7 +88,7 @@ impl Alarms {
                 ("flows_judged", Fact::Count(self.judged)),
                 ("unusual", list(&alarmed.reasons)),
             ],
-            examples: alarmed.span.examples.iter().map(Example::of).collect(),
+            examples: alarmed.span.examples.clone(),
         }
     }
 }

@@ -68,7 +68,9 @@ fn write_rows(writer: &mut impl Write, flows: &[Flow], table: &Table) -> Result<
             line.push(b',');
             match &column.values {
                 Values::Numbers(numbers) => write_number(&mut line, numbers[row])?,
-                Values::Categories(category) => line.extend_from_slice(category.name(row).unwrap_or_default().as_bytes()),
+                Values::Categories(category) => {
+                    line.extend_from_slice(category.name(row).unwrap_or_default().as_bytes())
+                }
             }
         }
         line.push(b'\n');
@@ -77,14 +79,23 @@ fn write_rows(writer: &mut impl Write, flows: &[Flow], table: &Table) -> Result<
     Ok(())
 }
 
-/// Writes the shortest decimal that reads as this number, as `Display` does but in a third of its time; nothing for NaN.
+/// Writes the shortest decimal that reads as this number, byte for byte as `Display` does but in a third of its time;
+/// nothing for NaN.
 fn write_number(line: &mut Vec<u8>, number: f32) -> Result<()> {
     if number.is_nan() {
         return Ok(());
     }
+    let whole = number as u32;
+    if whole as f32 == number && whole < 1 << f32::MANTISSA_DIGITS && number.is_sign_positive() {
+        line.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+        return Ok(());
+    }
     let mut buffer = zmij::Buffer::new();
     let decimal = buffer.format(number);
-    if number.is_infinite() || decimal.contains('e') {
+    let decimals = decimal.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    // Where two shortest decimals are equally near, `Display` takes the larger one and the library the even one.
+    let is_tie = (f64::from(number) * 10f64.powi(decimals as i32)).fract().abs() == 0.5;
+    if number.is_infinite() || is_tie || decimal.contains('e') {
         write!(line, "{number}")?;
     } else {
         line.extend_from_slice(decimal.strip_suffix(".0").unwrap_or(decimal).as_bytes());
@@ -103,7 +114,22 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_display_writes_them() {
-        let chosen = [0.0, -0.0, 1.0, 0.5, 0.1, 1e-7, 1.5e-5, 16_777_216.0, 123_456_789.0, 1e10, 3e38, -2.5, f32::INFINITY];
+        let chosen = [
+            0.0,
+            -0.0,
+            1.0,
+            0.5,
+            0.1,
+            1e-7,
+            1.5e-5,
+            16_777_216.0,
+            123_456_789.0,
+            1e10,
+            3e38,
+            -2.5,
+            138_389.625,
+            f32::INFINITY,
+        ];
         let any = (0..100_000u32).map(|number| f32::from_bits(number.wrapping_mul(2_654_435_761)));
         for number in chosen.into_iter().chain(any).filter(|number| !number.is_nan()) {
             let mut written = Vec::new();

@@ -89,8 +89,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     if report.skipped.values().sum::<u64>() >= report.packets + report.lines {
         bail!("nothing in the input could be read; -v says why");
     }
-    let alerts: Vec<&Alert> =
-        outcome.alerts.iter().filter(|alert| alert.severity >= arguments.least.into()).collect();
+    let alerts: Vec<&Alert> = outcome.alerts.iter().filter(|alert| alert.severity >= arguments.least.into()).collect();
     if arguments.json { print_json(&alerts) } else { print_text(&alerts, outcome.flows) }
 }
 
@@ -121,7 +120,8 @@ pub(crate) fn print_alert(out: &mut impl Write, alert: &Alert) -> Result<()> {
     let style = style(alert.severity);
     let bold = Style::new().bold();
     let dim = Style::new().dimmed();
-    let technique = alert.technique.map_or_else(String::new, |technique| format!("  {} {}", technique.id(), technique.name()));
+    let technique =
+        alert.technique.map_or_else(String::new, |technique| format!("  {} {}", technique.id(), technique.name()));
     writeln!(
         out,
         "{style}{:<8}{style:#} {bold}{}{bold:#}  {}{technique}",
@@ -143,10 +143,10 @@ pub(crate) fn print_alert(out: &mut impl Write, alert: &Alert) -> Result<()> {
         writeln!(
             out,
             "         {dim}e.g. {} → {} {} {} · {} packets, {} bytes{dim:#}",
-            example.originator,
-            example.responder,
-            example.protocol,
-            example.state.unwrap_or("-"),
+            example.originator(),
+            example.responder(),
+            example.key.protocol,
+            example.state.map_or("-", flow::State::name),
             example.packets,
             example.bytes,
         )?;
@@ -157,7 +157,8 @@ pub(crate) fn print_alert(out: &mut impl Write, alert: &Alert) -> Result<()> {
 /// Who does what to whom: `10.0.0.1 → 10.0.0.2, 10.0.0.3 and 5 more`.
 pub(crate) fn who(hosts: &[Host]) -> String {
     let of = |role: Role| {
-        let names: Vec<String> = hosts.iter().filter(|host| host.role == role).map(|host| host.address.to_string()).collect();
+        let names: Vec<String> =
+            hosts.iter().filter(|host| host.role == role).map(|host| host.address.to_string()).collect();
         match names.as_slice() {
             [] => None,
             [one] => Some(one.clone()),

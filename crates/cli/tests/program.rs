@@ -107,7 +107,9 @@ fn alerts_are_one_json_object_a_line_as_the_schema_says() {
 fn one_thread_and_two_give_the_same_bytes() {
     let folder = folder("threads");
     let path = capture(&folder, "syn-scan,http-flood");
-    for arguments in [vec!["scan", "--json", "--contamination", "0.01", &path], vec!["flows", &path], vec!["scan", &path]] {
+    for arguments in
+        [vec!["scan", "--json", "--contamination", "0.01", &path], vec!["flows", &path], vec!["scan", &path]]
+    {
         let [one, two] = ["1", "2"].map(|threads| lapwing_on_threads(threads, &arguments));
         assert!(one.status.success(), "{}", stderr(&one));
         assert_eq!(one.stdout, two.stdout, "{arguments:?}");

@@ -177,5 +177,5 @@ fn unusual(names: &[String], row: &[f32]) -> Vec<String> {
 const LEAST_ITSELF: usize = 1000;
 /// A baseline is chosen by a person, so it may be smaller.
 const LEAST_BASELINE: usize = 100;
-/// More flows than this teach nothing new and cost memory: some 80 MiB here.
-const MOST_FLOWS: usize = 100_000;
+/// More flows than this teach nothing new and cost memory.
+const MOST_FLOWS: usize = 50_000;

@@ -13,7 +13,7 @@ use flow::{Duration, Flow, Protocol, Time};
 
 use super::contacts::{Crossing, Scale, Span, Tracks, crossing, grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
-use crate::{Evidence, Example, Fact, Role, Severity, Technique};
+use crate::{Evidence, Fact, Role, Severity, Technique};
 
 /// Watches who holds short sessions with which service.
 #[derive(Default)]
@@ -132,7 +132,7 @@ impl Sessions {
                 ("variation_of_answers", Fact::Number(variation)),
                 ("longer_sessions_after", Fact::Count(followed.map_or(0, |_| self.long.len() as u64))),
             ],
-            examples: self.span.examples.iter().map(Example::of).collect(),
+            examples: self.span.examples.clone(),
         })
     }
 }

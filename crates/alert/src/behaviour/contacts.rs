@@ -7,42 +7,53 @@ use std::net::IpAddr;
 use flow::{Duration, Flow, Protocol, State, Time};
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-use crate::{Evidence, Fact, Host, Role};
+use crate::{Evidence, Example, Fact, Host, Role};
 
 type FixedMap<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
-/// One value a key, for at most [`Tracks::CAPACITY`] keys; beyond it the half touched longest ago is forgotten.
+/// One value a key, for at most [`Tracks::CAPACITY`] keys; beyond it a half is forgotten: first those touched least
+/// often, which are all that a flood of made-up sources leaves, then those touched longest ago.
 #[derive(Clone, Debug)]
 pub(crate) struct Tracks<K, V> {
-    values: FixedMap<K, (Time, V)>,
+    values: FixedMap<K, Track<V>>,
+}
+
+#[derive(Clone, Debug)]
+struct Track<V> {
+    last: Time,
+    touches: u8,
+    value: V,
 }
 
 impl<K: Hash + Ord + Copy, V: Default> Tracks<K, V> {
-    /// Enough for a class B network that talks with the world; some tens of MiB at the worst.
-    const CAPACITY: usize = 1 << 17;
+    /// As many as a class B network has hosts; some tens of MiB.
+    const CAPACITY: usize = 1 << 16;
 
     /// The value of that key, touched at that time.
     pub(crate) fn touch(&mut self, key: K, time: Time) -> &mut V {
         if self.values.len() >= Self::CAPACITY && !self.values.contains_key(&key) {
             self.forget_half();
         }
-        let (last, value) = self.values.entry(key).or_insert_with(|| (time, V::default()));
-        *last = time.max(*last);
-        value
+        let track =
+            self.values.entry(key).or_insert_with(|| Track { last: time, touches: 0, value: V::default() });
+        track.last = time.max(track.last);
+        track.touches = track.touches.saturating_add(1);
+        &mut track.value
     }
 
     /// Keys and values, by key.
     pub(crate) fn sorted(&self) -> Vec<(K, &V)> {
-        let mut sorted: Vec<(K, &V)> = self.values.iter().map(|(key, (_, value))| (*key, value)).collect();
+        let mut sorted: Vec<(K, &V)> = self.values.iter().map(|(key, track)| (*key, &track.value)).collect();
         sorted.sort_unstable_by_key(|(key, _)| *key);
         sorted
     }
 
     fn forget_half(&mut self) {
-        let mut ages: Vec<(Time, K)> = self.values.iter().map(|(key, (last, _))| (*last, *key)).collect();
+        let mut ages: Vec<(u8, Time, K)> =
+            self.values.iter().map(|(key, track)| (track.touches.min(OFTEN), track.last, *key)).collect();
         let middle = ages.len() / 2;
-        let (older, _, _) = ages.select_nth_unstable(middle);
-        for (_, key) in older {
+        let (forgotten, _, _) = ages.select_nth_unstable(middle);
+        for (_, _, key) in forgotten {
             self.values.remove(key);
         }
     }
@@ -273,25 +284,30 @@ impl Load {
 
     /// Adds a flow's packets from `source`, spread evenly over its time.
     pub(crate) fn add(&mut self, flow: &Flow, source: IpAddr, port: u16, packets: u64, bytes: u64) {
-        self.flows += 1;
-        self.packets += packets;
         self.bytes += bytes;
         self.span.add(flow);
         count_key(&mut self.sources, source, packets);
         count_key(&mut self.ports, port, packets);
         count_key(&mut self.source_ports, flow.key.originator.port, packets);
+        self.spread(flow.start, flow.end, packets);
+    }
+
+    /// Adds packets spread evenly over a time, of no one in particular.
+    pub(crate) fn spread(&mut self, from: Time, to: Time, packets: u64) {
+        self.flows += 1;
+        self.packets += packets;
         let width = Self::BUCKET.as_nanos() as i64;
         let number = |time: Time| time.nanoseconds().div_euclid(width);
-        let first = number(flow.start);
-        let count = (number(flow.end) - first + 1).clamp(1, 1000) as u64;
+        let first = number(from);
+        let count = (number(to) - first + 1).clamp(1, 1000) as u64;
         for step in 0..count {
             let share = packets * (step + 1) / count - packets * step / count;
             if share == 0 {
                 continue;
             }
             let bucket = first + step as i64;
-            let start = flow.start.max(Time::from_nanoseconds(bucket.saturating_mul(width)));
-            let end = flow.end.min(Time::from_nanoseconds((bucket + 1).saturating_mul(width)));
+            let start = from.max(Time::from_nanoseconds(bucket.saturating_mul(width)));
+            let end = to.min(Time::from_nanoseconds((bucket + 1).saturating_mul(width)));
             let entry = self.buckets.entry(bucket).or_insert(Bucket { packets: 0, start, end });
             entry.packets += share;
             entry.start = entry.start.min(start);
@@ -393,7 +409,7 @@ fn count_key<K: Hash + Eq>(counts: &mut FixedMap<K, u64>, key: K, amount: u64) {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Span {
     pub(crate) times: Option<(Time, Time)>,
-    pub(crate) examples: Vec<Flow>,
+    pub(crate) examples: Vec<Example>,
 }
 
 impl Span {
@@ -403,7 +419,9 @@ impl Span {
         let (start, end) = self.times.unwrap_or((flow.start, flow.end));
         self.times = Some((start.min(flow.start), end.max(flow.end)));
         if self.examples.len() < Self::EXAMPLES {
-            self.examples.push(flow.clone());
+            // Most spans see one flow only.
+            self.examples.reserve_exact(1);
+            self.examples.push(Example::of(flow));
         }
     }
 
@@ -457,6 +475,8 @@ pub(crate) fn port_words(port: u16) -> String {
     flow::features::ports::service(port).map_or_else(|| port.to_string(), |service| format!("{port} ({service})"))
 }
 
+/// From so many touches on, only age counts.
+const OFTEN: u8 = 4;
 /// The most a benign host's chance alone may explain before it is called an attack.
 pub(crate) const SIGNIFICANCE: f64 = 1e-6;
 

@@ -15,7 +15,7 @@ use super::contacts::{
 };
 use super::reflection::is_reflected;
 use super::{Behaviour, Watch};
-use crate::{Evidence, Example, Fact, Role, Severity, Technique};
+use crate::{Evidence, Fact, Role, Severity, Technique};
 
 /// Watches what falls on each host.
 #[derive(Default)]
@@ -162,7 +162,7 @@ impl Victim {
                 ("benign_unanswered_chance", Fact::Number(BENIGN_UNANSWERED)),
                 ("p_value", Fact::Number(p)),
             ],
-            examples: load.span.examples.iter().map(Example::of).collect(),
+            examples: load.span.examples.clone(),
         })
     }
 

@@ -5,15 +5,15 @@
 //! the requests' sizes are nearly all distinct and the answers' sizes nearly all the same, and the answers are large or
 //! a tenth of the connections carries no word; people's are the other way round. The same likeness in one short burst is a scanner running its scripts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use flow::features::ports;
 use flow::{Duration, Flow, Protocol, State, Time};
 
-use super::contacts::{Load, Outcome, Scale, Tracks, crossing, grouped, hosts, port_words, seconds};
+use super::contacts::{Load, Outcome, Scale, Span, Tracks, crossing, grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
-use crate::{Evidence, Example, Fact, Role, Severity, Technique};
+use crate::{Evidence, Fact, Role, Severity, Technique};
 
 /// Watches who calls which web service how often.
 #[derive(Default)]
@@ -25,16 +25,23 @@ pub(super) struct HttpFloods {
 /// One caller's connections to one web service.
 #[derive(Default)]
 struct Calls {
-    load: Load,
-    starts: Vec<Time>,
-    /// Connections by the sizes of what was asked and of what was answered, up to a bound.
-    asked: HashMap<u64, u64>,
-    answered: HashMap<u64, u64>,
-    exchanges: u64,
+    calls: Vec<Call>,
+    flows: u64,
     /// Connections opened over which nothing was said.
     dropped: u64,
-    /// Starts of connections that stayed open long without ever being answered.
-    waiting: Vec<Time>,
+    span: Span,
+}
+
+/// One connection.
+#[derive(Clone, Copy)]
+struct Call {
+    start: Time,
+    end: Time,
+    requests: u64,
+    /// Payload asked and answered, where both sides spoke.
+    exchange: Option<(u64, u64)>,
+    /// It stayed open long without ever being answered.
+    is_waiting: bool,
 }
 
 impl Watch for HttpFloods {
@@ -53,19 +60,17 @@ impl Watch for HttpFloods {
             }
         }
         let requests = requests(flow);
-        calls.load.add(flow, caller, service.port, requests, flow.bytes());
-        if calls.starts.len() < MAX_CALLS {
-            calls.starts.push(flow.start);
-            if flow.responder.payload_bytes == Some(0) && flow.duration() >= WAITING {
-                calls.waiting.push(flow.start);
-            }
-            if let (Some(asked), Some(answered), Outcome::Used) =
-                (flow.originator.payload_bytes, flow.responder.payload_bytes, outcome)
-            {
-                calls.exchanges += 1;
-                *calls.asked.entry(asked).or_default() += 1;
-                *calls.answered.entry(answered).or_default() += 1;
-            }
+        calls.flows += 1;
+        calls.span.add(flow);
+        if calls.calls.len() < MAX_CALLS {
+            let exchange = flow.originator.payload_bytes.zip(flow.responder.payload_bytes);
+            calls.calls.push(Call {
+                start: flow.start,
+                end: flow.end,
+                requests,
+                exchange: exchange.filter(|_| outcome == Outcome::Used),
+                is_waiting: flow.responder.payload_bytes == Some(0) && flow.duration() >= WAITING,
+            });
         }
         let service = self.services.touch((service.address, service.port), flow.end);
         service.add(flow, caller, flow.key.responder.port, requests, flow.bytes());
@@ -74,9 +79,13 @@ impl Watch for HttpFloods {
     fn evidence(&self) -> Vec<Evidence> {
         let mut evidence = Vec::new();
         for ((caller, server, port), calls) in self.callers.sorted() {
-            let fast = calls.fast(caller, server, port);
+            if calls.calls.len() < FEW_CALLS && calls.calls.iter().map(|call| call.requests).sum::<u64>() < REQUESTS[0].least {
+                continue;
+            }
+            let likeness = Likeness::of(&calls.calls);
+            let fast = calls.fast(caller, server, port, &likeness);
             let slow = fast.or_else(|| calls.waiting(caller, server, port));
-            evidence.extend(slow.or_else(|| calls.alike(caller, server, port)));
+            evidence.extend(slow.or_else(|| calls.alike(caller, server, port, &likeness)));
         }
         for ((server, port), load) in self.services.sorted() {
             if load.is_spread() && !evidence.iter().any(|e: &Evidence| e.hosts.iter().any(|h| h.address == server)) {
@@ -90,7 +99,11 @@ impl Watch for HttpFloods {
                         load.source_words(),
                     );
                     let hosts = hosts((server, Role::Victim), [], Role::Peer);
-                    describe(server, hosts, load, crossing.score(), summary, Vec::new())
+                    Evidence {
+                        start: burst.start,
+                        end: burst.end,
+                        ..describe(server, hosts, &load.span, load.flows, crossing.score(), summary)
+                    }
                 }));
             }
         }
@@ -99,37 +112,49 @@ impl Watch for HttpFloods {
 }
 
 impl Calls {
-    fn fast(&self, caller: IpAddr, server: IpAddr, port: u16) -> Option<Evidence> {
-        let mut starts = self.starts.clone();
+    fn starts(&self, is_counted: impl Fn(&Call) -> bool) -> Vec<Time> {
+        let mut starts: Vec<Time> =
+            self.calls.iter().filter(|call| is_counted(call)).map(|call| call.start).collect();
         starts.sort_unstable();
-        let crossing = crossing(&starts, &CONNECTIONS).or_else(|| self.load.crossing(&REQUESTS))?;
+        starts
+    }
+
+    fn fast(&self, caller: IpAddr, server: IpAddr, port: u16, likeness: &Likeness) -> Option<Evidence> {
+        let mut load = Load::default();
+        for call in &self.calls {
+            load.spread(call.start, call.end, call.requests);
+        }
+        let crossing = crossing(&self.starts(|_| true), &CONNECTIONS).or_else(|| load.crossing(&REQUESTS))?;
         // A proxy in front of a busy site, on the site's own network, opens as many and gets as many different answers.
-        let is_varied = self.exchanges >= 15 && self.same_answered() < 0.5;
+        let is_varied = likeness.exchanges >= 15 && likeness.same_answered < 0.5;
         if is_private(caller) && is_varied && crossing.count < crossing.scale.least * 20 {
             return None;
         }
-        let burst = self.load.burst();
+        let burst = load.burst();
         let summary = format!(
             "{caller} sent {} requests over {} connections to {server} port {} in {}",
             grouped(burst.packets),
-            grouped(self.load.flows),
+            grouped(self.flows),
             port_words(port),
             burst.length(),
         );
-        let facts = vec![
-            ("requests", Fact::Count(self.load.packets)),
-            ("connections", Fact::Count(self.load.flows)),
-            ("window", Fact::Text(crossing.scale.name())),
-            ("count_in_window", Fact::Count(crossing.count)),
-        ];
         let hosts = hosts((caller, Role::Attacker), [server], Role::Victim);
-        Some(describe(caller, hosts, &self.load, crossing.score(), summary, facts))
+        Some(Evidence {
+            start: burst.start,
+            end: burst.end,
+            facts: vec![
+                ("requests", Fact::Count(load.packets)),
+                ("connections", Fact::Count(self.flows)),
+                ("window", Fact::Text(crossing.scale.name())),
+                ("count_in_window", Fact::Count(crossing.count)),
+            ],
+            ..describe(caller, hosts, &self.span, self.flows, crossing.score(), summary)
+        })
     }
 
     /// Connections held open with requests that are never finished: slowloris and its kin.
     fn waiting(&self, caller: IpAddr, server: IpAddr, port: u16) -> Option<Evidence> {
-        let mut starts = self.waiting.clone();
-        starts.sort_unstable();
+        let starts = self.starts(|call| call.is_waiting);
         let crossing = crossing(&starts, &HELD_OPEN)?;
         let summary = format!(
             "{caller} held {} connections to {server} port {} open for {} and longer without an answer (slow HTTP flood)",
@@ -137,100 +162,119 @@ impl Calls {
             port_words(port),
             seconds(WAITING),
         );
-        let facts = vec![
-            ("connections", Fact::Count(self.load.flows)),
-            ("held_open", Fact::Count(starts.len() as u64)),
-            ("window", Fact::Text(crossing.scale.name())),
-        ];
         let hosts = hosts((caller, Role::Attacker), [server], Role::Victim);
-        Some(describe(caller, hosts, &self.load, crossing.score(), summary, facts))
-    }
-
-    /// Mean bytes of an answer.
-    fn mean_answer(&self) -> u64 {
-        self.answered.iter().map(|(bytes, count)| bytes * count).sum::<u64>() / self.exchanges.max(1)
-    }
-
-    /// The share of the two commonest sizes of answers.
-    fn same_answered(&self) -> f64 {
-        let mut answers: Vec<u64> = self.answered.values().copied().collect();
-        answers.sort_unstable_by(|a, b| b.cmp(a));
-        answers.iter().take(2).sum::<u64>() as f64 / self.exchanges.max(1) as f64
+        Some(Evidence {
+            facts: vec![
+                ("connections", Fact::Count(self.flows)),
+                ("held_open", Fact::Count(starts.len() as u64)),
+                ("window", Fact::Text(crossing.scale.name())),
+            ],
+            ..describe(caller, hosts, &self.span, self.flows, crossing.score(), summary)
+        })
     }
 
     /// Requests that differ, answers that do not.
-    fn alike(&self, caller: IpAddr, server: IpAddr, port: u16) -> Option<Evidence> {
-        let exchanges = self.exchanges.max(1) as f64;
-        let distinct_asked = self.asked.len() as f64 / exchanges;
-        let same_answered = self.same_answered();
-        let is_alike = self.exchanges >= 15 && distinct_asked >= 0.3 && same_answered >= 0.6;
+    fn alike(&self, caller: IpAddr, server: IpAddr, port: u16, likeness: &Likeness) -> Option<Evidence> {
+        let is_alike = likeness.exchanges >= 15 && likeness.distinct_asked >= 0.3 && likeness.same_answered >= 0.6;
         // Encrypted sizes vary with padding and cookies, and machines report home over them in just this way.
         if !is_alike || ports::service(port) == Some("https") {
             return None;
         }
-        let mut starts = self.starts.clone();
-        starts.sort_unstable();
         let facts = vec![
-            ("connections", Fact::Count(self.load.flows)),
-            ("exchanges", Fact::Count(self.exchanges)),
+            ("connections", Fact::Count(self.flows)),
+            ("exchanges", Fact::Count(likeness.exchanges)),
             ("dropped_unused", Fact::Count(self.dropped)),
-            ("distinct_request_sizes", Fact::Count(self.asked.len() as u64)),
-            ("share_of_two_commonest_answer_sizes", Fact::Number(same_answered)),
+            ("share_of_distinct_request_sizes", Fact::Number(likeness.distinct_asked)),
+            ("share_of_two_commonest_answer_sizes", Fact::Number(likeness.same_answered)),
         ];
         let hosts = hosts((caller, Role::Attacker), [server], Role::Victim);
         // Machines report in to their makers in different words, too, but mean each connection and get a short thanks.
-        let costs = self.dropped * 10 >= self.load.flows || self.mean_answer() >= COSTLY_BYTES;
-        if self.exchanges >= SLOW_FLOOD && costs {
+        let costs = self.dropped * 10 >= self.flows || likeness.mean_answer >= COSTLY_BYTES;
+        if likeness.exchanges >= SLOW_FLOOD && costs {
             let summary = format!(
-                "{caller} made {} connections to {server} port {} in {}: {} different request sizes, {:.0} % answered with one of two sizes (slow HTTP flood)",
-                grouped(self.load.flows),
+                "{caller} made {} connections to {server} port {} in {}: {:.0} % of the requests differ in size, {:.0} % of the answers have one of two sizes (slow HTTP flood)",
+                grouped(self.flows),
                 port_words(port),
-                seconds(self.load.span.end().since(self.load.span.start())),
-                self.asked.len(),
-                same_answered * 100.0,
+                seconds(self.span.end().since(self.span.start())),
+                likeness.distinct_asked * 100.0,
+                likeness.same_answered * 100.0,
             );
-            let score = 1.0 - 0.5 * SLOW_FLOOD as f64 / exchanges;
-            let evidence = describe(caller, hosts, &self.load, score, summary, facts);
-            return Some(Evidence { severity: Severity::Medium, ..evidence });
+            let score = 1.0 - 0.5 * SLOW_FLOOD as f64 / likeness.exchanges as f64;
+            let evidence = describe(caller, hosts, &self.span, self.flows, score, summary);
+            return Some(Evidence { severity: Severity::Medium, facts, ..evidence });
         }
-        let crossing = crossing(&starts, &[BURST]).filter(|_| self.dropped > 0)?;
+        let crossing = crossing(&self.starts(|_| true), &[BURST]).filter(|_| self.dropped > 0)?;
         let summary = format!(
             "{caller} sent {} different requests at once to {server} port {}, answered alike, after connections without a word (service and script scan)",
             crossing.count,
             port_words(port),
         );
-        let evidence = describe(caller, hosts, &self.load, crossing.score(), summary, facts);
         Some(Evidence {
             behaviour: Behaviour::PortScan,
             technique: Some(Technique::NetworkServiceDiscovery),
             severity: Severity::Medium,
-            ..evidence
+            facts,
+            ..describe(caller, hosts, &self.span, self.flows, crossing.score(), summary)
         })
     }
 }
 
-/// Evidence of a flood, the common part.
+/// How alike the requests are among themselves, and the answers, told by their sizes.
+struct Likeness {
+    exchanges: u64,
+    /// Distinct sizes of requests over exchanges.
+    distinct_asked: f64,
+    /// The share of the two commonest sizes of answers.
+    same_answered: f64,
+    /// Mean bytes of an answer.
+    mean_answer: u64,
+}
+
+impl Likeness {
+    fn of(calls: &[Call]) -> Likeness {
+        let mut asked = HashSet::new();
+        let mut answered: HashMap<u64, u64> = HashMap::new();
+        let (mut exchanges, mut bytes) = (0, 0);
+        for (request, answer) in calls.iter().filter_map(|call| call.exchange) {
+            exchanges += 1;
+            bytes += answer;
+            asked.insert(request);
+            *answered.entry(answer).or_default() += 1;
+        }
+        let mut counts: Vec<u64> = answered.into_values().collect();
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        let count = exchanges.max(1);
+        Likeness {
+            exchanges,
+            distinct_asked: asked.len() as f64 / count as f64,
+            same_answered: counts.iter().take(2).sum::<u64>() as f64 / count as f64,
+            mean_answer: bytes / count,
+        }
+    }
+}
+
+/// Evidence of a flood, the part that all kinds share.
 fn describe(
     subject: IpAddr,
     hosts: Vec<crate::Host>,
-    load: &Load,
+    span: &Span,
+    flows: u64,
     score: f64,
     summary: String,
-    facts: Vec<(&'static str, Fact)>,
 ) -> Evidence {
     Evidence {
         behaviour: Behaviour::HttpFlood,
         subject,
         hosts,
-        start: load.burst().start,
-        end: load.burst().end,
+        start: span.start(),
+        end: span.end(),
         severity: Severity::High,
         score,
         technique: Some(Technique::ServiceExhaustionFlood),
-        flows: load.flows,
+        flows,
         summary,
-        facts,
-        examples: load.span.examples.iter().map(Example::of).collect(),
+        facts: Vec::new(),
+        examples: span.examples.clone(),
     }
 }
 
@@ -267,5 +311,7 @@ const BURST: Scale = Scale::within(2, 15);
 /// A browser keeps some connections in reserve, but not so many, nor without an answer for so long.
 const HELD_OPEN: [Scale; 2] = [Scale::within(60, 40), Scale::within(600, 100)];
 const WAITING: Duration = Duration::from_secs(10);
-/// Connections whose sizes are kept.
+/// Fewer connections are not worth a look, unless they carry very many requests.
+const FEW_CALLS: usize = 15;
+/// Connections kept of one caller to one service.
 const MAX_CALLS: usize = 10_000;

@@ -14,7 +14,7 @@ use super::contacts::{
     port_words,
 };
 use super::{Behaviour, Watch};
-use crate::{Evidence, Example, Fact, Role, Severity, Technique};
+use crate::{Evidence, Fact, Role, Severity, Technique};
 
 /// Watches who gets answers to what it never asked.
 #[derive(Default)]
@@ -103,7 +103,7 @@ impl Victim {
                 ("count_in_window", Fact::Count(crossing.count)),
                 ("p_value", Fact::Number(p)),
             ],
-            examples: load.span.examples.iter().map(Example::of).collect(),
+            examples: load.span.examples.clone(),
         })
     }
 }

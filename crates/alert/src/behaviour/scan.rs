@@ -16,7 +16,7 @@ use super::contacts::{
     Contacts, Outcome, SIGNIFICANCE, Scale, Span, Tracks, binomial_tail, crossing, grouped, hosts, list, seconds,
 };
 use super::{Behaviour, Watch};
-use crate::{Evidence, Example, Fact, Role, Severity, Technique};
+use crate::{Evidence, Fact, Role, Severity, Technique};
 
 /// Watches who tries which ports of whom.
 #[derive(Default)]
@@ -157,7 +157,7 @@ impl Pair {
                 ("p_value", Fact::Number(p)),
                 ("first_ports", list(probed.iter().map(|(_, (_, port), _)| port))),
             ],
-            examples: self.span.examples.iter().map(Example::of).collect(),
+            examples: self.span.examples.clone(),
         })
     }
 
@@ -186,7 +186,7 @@ impl Pair {
                 ("window", Fact::Text(crossing.scale.name())),
                 ("protocols", list(probed.iter().map(|(_, number, _)| number))),
             ],
-            examples: self.span.examples.iter().map(Example::of).collect(),
+            examples: self.span.examples.clone(),
         })
     }
 
@@ -215,7 +215,7 @@ impl Pair {
                 names.join(", "),
             ),
             facts: vec![("probe", Fact::Text("fingerprinting".to_owned())), ("flags", list(names))],
-            examples: self.span.examples.iter().map(Example::of).collect(),
+            examples: self.span.examples.clone(),
         })
     }
 

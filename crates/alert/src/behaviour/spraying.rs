@@ -12,7 +12,7 @@ use flow::{Flow, Time};
 use super::brute_force::Session;
 use super::contacts::{Contacts, Outcome, Scale, Span, Tracks, crossing, grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
-use crate::{Evidence, Example, Fact, Role, Severity, Technique};
+use crate::{Evidence, Fact, Role, Severity, Technique};
 
 /// Watches who fails to log in where.
 #[derive(Default)]
@@ -109,7 +109,7 @@ impl Failures {
                 ("window", Fact::Text(crossing.scale.name())),
                 ("hosts_in_window", Fact::Count(crossing.count)),
             ],
-            examples: self.span.examples.iter().map(Example::of).collect(),
+            examples: self.span.examples.clone(),
         })
     }
 }

@@ -15,7 +15,7 @@ use super::contacts::{
     seconds,
 };
 use super::{Behaviour, Watch};
-use crate::{Evidence, Example, Fact, Role, Severity, Technique};
+use crate::{Evidence, Fact, Role, Severity, Technique};
 
 /// Watches who tries what on how many hosts.
 #[derive(Default)]
@@ -121,7 +121,7 @@ impl Sweep {
                 ("p_value", Fact::Number(p)),
                 ("first_hosts", list(counted.iter().map(|(_, target, _)| target))),
             ],
-            examples: self.span.examples.iter().map(Example::of).collect(),
+            examples: self.span.examples.clone(),
         })
     }
 }
