@@ -69,7 +69,7 @@ fn write_rows(writer: &mut impl Write, flows: &[Flow], table: &Table) -> Result<
             match &column.values {
                 Values::Numbers(numbers) => write_number(&mut line, numbers[row])?,
                 Values::Categories(category) => {
-                    line.extend_from_slice(category.name(row).unwrap_or_default().as_bytes())
+                    line.extend_from_slice(category.name(row).unwrap_or_default().as_bytes());
                 }
             }
         }

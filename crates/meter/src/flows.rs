@@ -162,7 +162,7 @@ impl Flows {
         }
         if let (Direction::Call, Some(segment)) = (packet.direction, &packet.segment) {
             let from = usize::from(entry.originator_is_low != source_is_low);
-            if entry.is_closed || entry.connection.is_reopened_by(from, segment) {
+            if entry.connection.is_reopened_by(from, segment) {
                 ended.push(self.remove(at, Ended::Closed));
                 return false;
             }

@@ -84,11 +84,12 @@ impl Connection {
         originator.rst || responder.rst || (originator.fin_acknowledged && responder.fin_acknowledged)
     }
 
-    /// Whether a SYN of side `from` opens another conversation between the same ports: this one got beyond its opening,
-    /// and the SYN does not repeat the one that opened it.
+    /// Whether a SYN of side `from` opens another conversation between the same ports: this one closed orderly, or got
+    /// beyond its opening and the SYN does not repeat the one that opened it (some hosts repeat it even when refused).
     pub(crate) fn is_reopened_by(&self, from: usize, segment: &Segment) -> bool {
         let mine = &self.0[from];
-        mine.spoke && segment.sequence != mine.stream.first
+        let is_complete = self.0.iter().all(|endpoint| endpoint.fin_acknowledged);
+        is_complete || ((mine.spoke || self.is_closed()) && segment.sequence != mine.stream.first)
     }
 
     /// Its name in Zeek's terms.

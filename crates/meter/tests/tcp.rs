@@ -90,6 +90,22 @@ fn a_new_syn_after_a_reset_is_a_new_flow() {
 }
 
 #[test]
+fn a_syn_repeated_after_its_refusal_stays_in_its_flow() {
+    let mut wire = Wire::new();
+    for _ in 0..3 {
+        wire.send(&c("S", 100, 0, 0)).send(&s("RA", 0, 101, 0)).wait(0.5);
+    }
+    let flow = wire.one_flow();
+    assert_eq!((flow.state, flow.packets(), retransmissions(&flow)), (Some(State::Rej), 6, [2, 0]));
+}
+
+#[test]
+fn the_same_syn_after_an_orderly_close_is_a_new_flow() {
+    let (flows, _) = Wire::new().send_all(&whole_conversation()).send_all(&whole_conversation()).end();
+    assert_eq!(flows.iter().map(Flow::packets).collect::<Vec<_>>(), [9, 9]);
+}
+
+#[test]
 fn a_new_syn_where_the_close_was_missed_is_a_new_flow() {
     let mut wire = Wire::new();
     wire.send_all(&opened_then(&[c("PA", 101, 501, 10), c("FA", 111, 501, 0)]));

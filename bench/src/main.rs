@@ -1,0 +1,59 @@
+//! What Lapwing claims about speed and quality, rerun by one command: `make bench`.
+//!
+//! Everything goes through the program as a user runs it. Public data are looked for under `LAPWING_SHARED`, or in
+//! `../shared` beside the clone; where they are missing, a row says so or uses simulated traffic instead. The table goes
+//! to stdout as Markdown, progress to stderr.
+
+mod detection;
+mod learning;
+mod program;
+mod robustness;
+mod speed;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use program::Program;
+
+/// One row of the table.
+pub(crate) struct Row {
+    what: String,
+    least: &'static str,
+    measured: String,
+}
+
+impl Row {
+    pub(crate) fn new(what: impl Into<String>, least: &'static str, measured: impl Into<String>) -> Row {
+        Row { what: what.into(), least, measured: measured.into() }
+    }
+}
+
+fn main() -> Result<()> {
+    let program = Program::find()?;
+    let shared = std::env::var_os("LAPWING_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
+    let folder = std::env::temp_dir().join("lapwing-bench");
+    std::fs::create_dir_all(&folder)?;
+
+    let mut rows = Vec::new();
+    // Speed first: peak memory is the largest of all runs so far.
+    rows.extend(speed::rows(&program, &shared, &folder)?);
+    rows.extend(detection::rows(&program, &shared, &folder)?);
+    rows.extend(learning::rows(&program, &shared, &folder)?);
+    rows.extend(robustness::rows(&program, &folder)?);
+
+    println!("| what | at least | measured |\n|---|---|---|");
+    for row in rows {
+        println!("| {} | {} | {} |", row.what, row.least, row.measured);
+    }
+    println!("\n{}, {}", program.version()?, machine());
+    Ok(())
+}
+
+/// The processor and how many of it.
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|line| line.strip_prefix("model name")).map(|name| name.trim_matches(['\t', ':', ' ']));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("{} with {cores} cores, {}", name.unwrap_or("an unknown processor"), std::env::consts::ARCH)
+}
