@@ -60,7 +60,8 @@ fn simulated(program: &Program, folder: &Path) -> Result<Row> {
         let folder = folder.join("demo").display().to_string();
         let run = program.run(&["demo", "--seed", &seed.to_string(), "--folder", &folder])?;
         let text = String::from_utf8_lossy(&run.output.stdout);
-        let line = text.lines().find(|line| line.contains("attacks found")).context("the demonstration gave no count")?;
+        let line =
+            text.lines().find(|line| line.contains("attacks found")).context("the demonstration gave no count")?;
         let numbers: Vec<u32> = line.split([' ', ';', ',']).filter_map(|word| word.parse().ok()).collect();
         let [of_found, of_planted, _, of_loud] = numbers[..] else { anyhow::bail!("unlike itself: {line}") };
         found += of_found;

@@ -20,9 +20,18 @@ pub(crate) fn rows(program: &Program, shared: &Path, folder: &Path) -> Result<Ve
     let (mut official, mut unsupervised) = (Vec::new(), Vec::new());
     for seed in 1..=SEEDS {
         let seed = seed.to_string();
-        let outcome =
-            program.json(&["train", &train, "--label", "label", "--method", "random-forest", "--seed", &seed, "--json"])?;
-        let confusion = &outcome[0]["test"]["figures"]["confusion"];
+        let outcome = program.json(&[
+            "train",
+            &train,
+            "--label",
+            "label",
+            "--method",
+            "random-forest",
+            "--seed",
+            &seed,
+            "--json",
+        ])?;
+        let confusion = &outcome[0]["tests"][0]["confusion"];
         errors.push(count(confusion, "false_positives")? + count(confusion, "false_negatives")?);
 
         let forest = file("forest.lapwing");
@@ -75,7 +84,8 @@ fn spread(figures: &[Value], name: &str) -> Result<String> {
     let values: Option<Vec<f64>> = figures.iter().map(|figures| figures[name].as_f64()).collect();
     let values = values.with_context(|| format!("no figure {name}"))?;
     let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let (least, most) = (values.iter().copied().fold(f64::MAX, f64::min), values.iter().copied().fold(f64::MIN, f64::max));
+    let (least, most) =
+        (values.iter().copied().fold(f64::MAX, f64::min), values.iter().copied().fold(f64::MIN, f64::max));
     Ok(format!("{mean:.4} ({least:.4} to {most:.4})"))
 }
 

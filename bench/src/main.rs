@@ -53,7 +53,8 @@ fn main() -> Result<()> {
 /// The processor and how many of it.
 fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info.lines().find_map(|line| line.strip_prefix("model name")).map(|name| name.trim_matches(['\t', ':', ' ']));
+    let name =
+        info.lines().find_map(|line| line.strip_prefix("model name")).map(|name| name.trim_matches(['\t', ':', ' ']));
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     format!("{} with {cores} cores, {}", name.unwrap_or("an unknown processor"), std::env::consts::ARCH)
 }

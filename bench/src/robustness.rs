@@ -27,7 +27,8 @@ pub(crate) fn rows(program: &Program, folder: &Path) -> Result<Vec<Row>> {
     }
     let (mut clear, mut panics) = (0, 0);
     let mut wrong = Vec::new();
-    for (name, must_fail) in unreadable.iter().map(|name| (name, true)).chain(readable.iter().map(|name| (name, false))) {
+    for (name, must_fail) in unreadable.iter().map(|name| (name, true)).chain(readable.iter().map(|name| (name, false)))
+    {
         let run = program.run(&["scan", &inputs.join(name).display().to_string()])?;
         let message = String::from_utf8_lossy(&run.output.stderr);
         panics += usize::from(message.contains("panicked") || run.output.status.code().is_none());

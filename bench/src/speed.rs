@@ -34,7 +34,11 @@ pub(crate) fn rows(program: &Program, shared: &Path, folder: &Path) -> Result<Ve
         same &= one.output.stdout == two.output.stdout && !one.output.stdout.is_empty();
     }
     Ok(vec![
-        Row::new(format!("packets to flows with every feature, one thread, packets a CPU second, {name}"), "1,500,000", rate),
+        Row::new(
+            format!("packets to flows with every feature, one thread, packets a CPU second, {name}"),
+            "1,500,000",
+            rate,
+        ),
         Row::new("memory on it", "300 MiB", format!("{flows_mebibytes} MiB")),
         Row::new(
             "the same capture scanned: behaviours and anomaly voice",

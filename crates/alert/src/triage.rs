@@ -45,7 +45,11 @@ fn is_explained(evidence: &Evidence, explained: &HashSet<IpAddr>) -> bool {
 fn alert(behaviour: Behaviour, subject: IpAddr, mut group: Vec<Evidence>) -> Alert {
     group.sort_by(|a, b| {
         let size = |evidence: &Evidence| (evidence.severity, evidence.flows);
-        size(b).cmp(&size(a)).then(b.score.total_cmp(&a.score)).then(a.start.cmp(&b.start)).then(a.summary.cmp(&b.summary))
+        size(b)
+            .cmp(&size(a))
+            .then(b.score.total_cmp(&a.score))
+            .then(a.start.cmp(&b.start))
+            .then(a.summary.cmp(&b.summary))
     });
     let strongest = &group[0];
     let start = group.iter().map(|evidence| evidence.start).min().unwrap_or(strongest.start);

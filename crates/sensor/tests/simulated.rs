@@ -54,9 +54,8 @@ fn each_attack_alone_is_one_behaviour_of_the_right_host() {
             [] => (Role::Victim, &planted.victims),
             _ => (Role::Attacker, &planted.attackers),
         };
-        let is_named = |alert: &&Alert| {
-            alert.hosts.iter().any(|host| host.role == role && hosts.contains(&host.address))
-        };
+        let is_named =
+            |alert: &&Alert| alert.hosts.iter().any(|host| host.role == role && hosts.contains(&host.address));
         assert!(loud.iter().all(is_named), "{attack}: {loud:#?}");
     }
 }

@@ -69,7 +69,7 @@ fn without_permission(path: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0)).expect("our own file");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("our own file");
     }
     fs::File::open(path).is_ok()
 }

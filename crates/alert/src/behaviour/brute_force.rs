@@ -51,7 +51,10 @@ impl Watch for Guesses {
 
     fn evidence(&self) -> Vec<Evidence> {
         let sessions = self.sessions.sorted();
-        sessions.into_iter().filter_map(|((caller, server, port), sessions)| sessions.evidence(caller, server, port)).collect()
+        sessions
+            .into_iter()
+            .filter_map(|((caller, server, port), sessions)| sessions.evidence(caller, server, port))
+            .collect()
     }
 }
 
@@ -71,12 +74,13 @@ impl Session {
         let can_be_login = asked >= least_asked(port) && answered > 0 && is_dialogue(flow);
         let answers = flow.responder.detail.map_or(0, |detail| detail.payload_packets);
         let (most_bytes, most_answers) = most_answered(flow);
-        let is_short = asked <= MAX_ASKED
-            && answered <= most_bytes
-            && answers <= most_answers
-            && flow.duration() <= MAX_DURATION;
-        (flow.key.protocol == Protocol::Tcp && scales(port).is_some() && can_be_login)
-            .then_some(Session { asked, answered, is_short })
+        let is_short =
+            asked <= MAX_ASKED && answered <= most_bytes && answers <= most_answers && flow.duration() <= MAX_DURATION;
+        (flow.key.protocol == Protocol::Tcp && scales(port).is_some() && can_be_login).then_some(Session {
+            asked,
+            answered,
+            is_short,
+        })
     }
 }
 

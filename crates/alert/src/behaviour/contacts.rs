@@ -34,8 +34,7 @@ impl<K: Hash + Ord + Copy, V: Default> Tracks<K, V> {
         if self.values.len() >= Self::CAPACITY && !self.values.contains_key(&key) {
             self.forget_half();
         }
-        let track =
-            self.values.entry(key).or_insert_with(|| Track { last: time, touches: 0, value: V::default() });
+        let track = self.values.entry(key).or_insert_with(|| Track { last: time, touches: 0, value: V::default() });
         track.last = time.max(track.last);
         track.touches = track.touches.saturating_add(1);
         &mut track.value

@@ -10,9 +10,7 @@ use std::net::IpAddr;
 use flow::features::ports;
 use flow::{Flow, Protocol, State};
 
-use super::contacts::{
-    Crossing, Load, SIGNIFICANCE, Scale, Tracks, binomial_tail, grouped, hosts, port_words,
-};
+use super::contacts::{Crossing, Load, SIGNIFICANCE, Scale, Tracks, binomial_tail, grouped, hosts, port_words};
 use super::reflection::is_reflected;
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Role, Severity, Technique};
@@ -99,7 +97,9 @@ impl Victim {
         let (top_port, top_packets) = load.top_port().unwrap_or_default();
         let at = match port {
             Some(port) => format!(" port {}", port_words(port)),
-            None if kind != Kind::Icmp && top_packets * 10 >= load.packets * 8 => format!(" port {}", port_words(top_port)),
+            None if kind != Kind::Icmp && top_packets * 10 >= load.packets * 8 => {
+                format!(" port {}", port_words(top_port))
+            }
             None if kind != Kind::Icmp => format!(" on {} ports", grouped(load.ports.len() as u64)),
             None => String::new(),
         };
@@ -205,7 +205,8 @@ impl Kind {
                     Some(detail) => detail.flags.syn > 0 && detail.flags.ack == 0,
                     None => matches!(flow.state, Some(State::S0)),
                 };
-                let handshake = [&flow.originator, &flow.responder].map(|side| side.detail.map(|detail| detail.flags.syn));
+                let handshake =
+                    [&flow.originator, &flow.responder].map(|side| side.detail.map(|detail| detail.flags.syn));
                 if handshake == [Some(0), Some(0)] {
                     let is_stray = flow.originator.packets <= 3 && flow.responder.payload_bytes == Some(0);
                     return Some((Kind::Tcp, is_stray));

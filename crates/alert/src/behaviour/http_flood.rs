@@ -79,7 +79,9 @@ impl Watch for HttpFloods {
     fn evidence(&self) -> Vec<Evidence> {
         let mut evidence = Vec::new();
         for ((caller, server, port), calls) in self.callers.sorted() {
-            if calls.calls.len() < FEW_CALLS && calls.calls.iter().map(|call| call.requests).sum::<u64>() < REQUESTS[0].least {
+            if calls.calls.len() < FEW_CALLS
+                && calls.calls.iter().map(|call| call.requests).sum::<u64>() < REQUESTS[0].least
+            {
                 continue;
             }
             let likeness = Likeness::of(&calls.calls);
@@ -113,8 +115,7 @@ impl Watch for HttpFloods {
 
 impl Calls {
     fn starts(&self, is_counted: impl Fn(&Call) -> bool) -> Vec<Time> {
-        let mut starts: Vec<Time> =
-            self.calls.iter().filter(|call| is_counted(call)).map(|call| call.start).collect();
+        let mut starts: Vec<Time> = self.calls.iter().filter(|call| is_counted(call)).map(|call| call.start).collect();
         starts.sort_unstable();
         starts
     }

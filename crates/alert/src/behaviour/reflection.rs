@@ -54,7 +54,10 @@ impl Watch for Reflections {
 
     fn evidence(&self) -> Vec<Evidence> {
         let victims = self.victims.sorted();
-        victims.into_iter().filter_map(|((victim, protocol, port), entry)| entry.evidence(victim, protocol, port)).collect()
+        victims
+            .into_iter()
+            .filter_map(|((victim, protocol, port), entry)| entry.evidence(victim, protocol, port))
+            .collect()
     }
 }
 
@@ -62,7 +65,8 @@ impl Victim {
     fn evidence(&self, victim: IpAddr, protocol: Protocol, port: u16) -> Option<Evidence> {
         let reflectors = self.reflectors.all();
         let times: Vec<Time> = reflectors.iter().map(|&(time, ..)| time).collect();
-        let crossing = crossing(&times, &SCALES).or_else(|| self.load.crossing(&VOLUME).filter(|_| times.len() >= 3))?;
+        let crossing =
+            crossing(&times, &SCALES).or_else(|| self.load.crossing(&VOLUME).filter(|_| times.len() >= 3))?;
         let p = binomial_tail(self.load.flows, self.load.flows + self.asked_flows, BENIGN_UNASKED);
         if p > SIGNIFICANCE {
             return None;
@@ -122,9 +126,7 @@ pub(super) fn is_reflected(flow: &Flow) -> bool {
 /// Whether the answers bear the marks of a reflector: of TCP only the SYN-ACK, of ICMP only echo replies.
 fn is_unasked_answer(flow: &Flow) -> bool {
     match flow.key.protocol {
-        Protocol::Tcp => {
-            is_unasked_syn_ack(flow) && flow.responder.payload_bytes.unwrap_or(0) == 0
-        }
+        Protocol::Tcp => is_unasked_syn_ack(flow) && flow.responder.payload_bytes.unwrap_or(0) == 0,
         Protocol::Udp => true,
         Protocol::Icmp | Protocol::Icmpv6 => matches!(flow.key.originator.port, 8 | 128),
         Protocol::Sctp | Protocol::Arp | Protocol::Other(_) => false,

@@ -54,7 +54,8 @@ impl Watch for Sprays {
         let callers = self.callers.sorted();
         let servers = self.servers.sorted();
         let spraying = callers.into_iter().filter_map(|((caller, port), failures)| failures.spraying(caller, port));
-        let distributed = servers.into_iter().filter_map(|((server, port), failures)| failures.distributed(server, port));
+        let distributed =
+            servers.into_iter().filter_map(|((server, port), failures)| failures.distributed(server, port));
         spraying.chain(distributed).collect()
     }
 }

@@ -42,7 +42,8 @@ impl Watch for Sweeps {
     fn observe(&mut self, flow: &Flow) {
         let key = flow.key;
         let (Some(outcome), Some(what)) = (Outcome::of(flow), What::of(flow)) else { return };
-        if key.to_group() || key.originator.address == key.responder.address || key.originator.address.is_unspecified() {
+        if key.to_group() || key.originator.address == key.responder.address || key.originator.address.is_unspecified()
+        {
             return;
         }
         let sweep = self.callers.touch((key.originator.address, what), flow.end);
@@ -81,7 +82,11 @@ impl Sweep {
         );
         if matches!(what, What::Tcp(_)) {
             let (refused, left) = (count(Outcome::Refused), count(Outcome::Unused));
-            summary.push_str(&format!(", {} refused, {} accepted and were left at once", grouped(refused), grouped(left)));
+            summary.push_str(&format!(
+                ", {} refused, {} accepted and were left at once",
+                grouped(refused),
+                grouped(left)
+            ));
         }
         let severity = match what {
             // Peers of a file-sharing or game network that went away look like this, too, and web servers over a line that

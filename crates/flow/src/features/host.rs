@@ -81,7 +81,8 @@ pub struct Context {
 /// is forgotten.
 #[derive(Clone, Debug, Default)]
 pub struct Hosts {
-    hosts: HashMap<IpAddr, Host, foldhash::fast::FixedState>,
+    // Keyed at random against addresses chosen to collide; nothing that comes out depends on it.
+    hosts: HashMap<IpAddr, Host, foldhash::fast::RandomState>,
     latest: Option<Time>,
     epoch: Option<Time>,
     forgotten: u64,
