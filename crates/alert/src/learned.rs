@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use flow::Flow;
 use model::Verdict;
 
-use crate::behaviour::contacts::{Span, Tracks, grouped, hosts, list};
+use crate::behaviour::load::Span;
+use crate::behaviour::tracks::Tracks;
+use crate::behaviour::words::{grouped, hosts, list};
 use crate::{Behaviour, Evidence, Fact, Role, Severity};
 
 /// Gathers the flows that a detector alarmed on, by the host that opened them.

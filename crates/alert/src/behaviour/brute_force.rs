@@ -11,7 +11,10 @@ use std::net::IpAddr;
 use flow::features::ports;
 use flow::{Duration, Flow, Protocol, Time};
 
-use super::contacts::{Crossing, Scale, Span, Tracks, crossing, grouped, hosts, port_words, seconds};
+use super::load::Span;
+use super::scale::{Crossing, Scale, crossing};
+use super::tracks::Tracks;
+use super::words::{grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Role, Severity, Technique};
 

@@ -10,8 +10,11 @@ use std::net::IpAddr;
 use flow::features::ports;
 use flow::{Flow, Protocol, State};
 
-use super::contacts::{Crossing, Load, SIGNIFICANCE, Scale, Tracks, binomial_tail, grouped, hosts, port_words};
+use super::load::Load;
 use super::reflection::is_reflected;
+use super::scale::{Crossing, SIGNIFICANCE, Scale, binomial_tail};
+use super::tracks::Tracks;
+use super::words::{grouped, hosts, port_words};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Role, Severity, Technique};
 

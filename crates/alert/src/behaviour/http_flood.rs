@@ -11,7 +11,11 @@ use std::net::IpAddr;
 use flow::features::ports;
 use flow::{Duration, Flow, Protocol, State, Time};
 
-use super::contacts::{Load, Outcome, Scale, Span, Tracks, crossing, grouped, hosts, port_words, seconds};
+use super::contacts::Outcome;
+use super::load::{Load, Span};
+use super::scale::{Scale, crossing};
+use super::tracks::Tracks;
+use super::words::{grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Role, Severity, Technique};
 

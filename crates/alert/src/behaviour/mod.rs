@@ -5,13 +5,17 @@
 //! count worth a person's time.
 
 mod brute_force;
-pub(crate) mod contacts;
+mod contacts;
 mod flood;
 mod http_flood;
+pub(crate) mod load;
 mod reflection;
+mod scale;
 mod scan;
 mod spraying;
 mod sweep;
+pub(crate) mod tracks;
+pub(crate) mod words;
 
 use flow::Flow;
 use serde::Serialize;

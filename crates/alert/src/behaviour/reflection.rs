@@ -9,10 +9,11 @@ use std::net::IpAddr;
 use flow::features::ports;
 use flow::{Flow, Protocol, Time};
 
-use super::contacts::{
-    Contacts, Load, Outcome, SIGNIFICANCE, Scale, Tracks, binomial_tail, crossing, grouped, hosts, is_unasked_syn_ack,
-    port_words,
-};
+use super::contacts::{Contacts, Outcome, is_unasked_syn_ack};
+use super::load::Load;
+use super::scale::{SIGNIFICANCE, Scale, binomial_tail, crossing};
+use super::tracks::Tracks;
+use super::words::{grouped, hosts, port_words};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Role, Severity, Technique};
 

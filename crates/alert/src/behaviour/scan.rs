@@ -12,9 +12,11 @@ use std::net::IpAddr;
 
 use flow::{Flow, Protocol, State, Time};
 
-use super::contacts::{
-    Contacts, Outcome, SIGNIFICANCE, Scale, Span, Tracks, binomial_tail, crossing, grouped, hosts, list, seconds,
-};
+use super::contacts::{Contacts, Outcome};
+use super::load::Span;
+use super::scale::{SIGNIFICANCE, Scale, binomial_tail, crossing};
+use super::tracks::Tracks;
+use super::words::{grouped, hosts, list, seconds};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Role, Severity, Technique};
 

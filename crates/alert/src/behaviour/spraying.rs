@@ -10,7 +10,11 @@ use flow::features::ports;
 use flow::{Flow, Time};
 
 use super::brute_force::Session;
-use super::contacts::{Contacts, Outcome, Scale, Span, Tracks, crossing, grouped, hosts, port_words, seconds};
+use super::contacts::{Contacts, Outcome};
+use super::load::Span;
+use super::scale::{Scale, crossing};
+use super::tracks::Tracks;
+use super::words::{grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Role, Severity, Technique};
 
