@@ -34,7 +34,7 @@ bench: build
 bless: tools
 	LAPWING_BLESS=1 cargo test --workspace --locked --quiet
 
-# Each fuzz target for SECONDS (30), on the corpus in fuzz/corpus. Needs cargo-fuzz: cargo install cargo-fuzz
+# Each fuzz target for SECONDS (30), on the seeds in fuzz/seeds. Needs cargo-fuzz: cargo install cargo-fuzz
 SECONDS ?= 30
 fuzz: tools
 	fuzz/run $(SECONDS)
