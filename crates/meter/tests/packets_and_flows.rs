@@ -338,8 +338,7 @@ fn a_full_table_ends_the_flow_seen_longest_ago() {
     }
     let (flows, counts) = wire.end();
     assert_eq!((counts.evicted_flows, flows.len()), (91, 101));
-    let busy: Vec<_> =
-        flows.iter().filter(|flow| flow.key.originator.port == 9000).map(|flow| flow.packets()).collect();
+    let busy: Vec<_> = flows.iter().filter(|flow| flow.key.originator.port == 9000).map(flow::Flow::packets).collect();
     assert_eq!(busy, [100], "the one seen all the time stays");
 }
 

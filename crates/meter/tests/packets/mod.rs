@@ -127,7 +127,7 @@ pub(crate) fn ipv4_fragment(
     let mut packet = vec![0x45, 0];
     packet.extend((20 + carried.len() as u16).to_be_bytes());
     packet.extend(identification.to_be_bytes());
-    packet.extend((offset / 8 | if more { 0x2000 } else { 0 }).to_be_bytes());
+    packet.extend(((offset / 8) | if more { 0x2000 } else { 0 }).to_be_bytes());
     packet.extend([64, protocol, 0, 0]);
     packet.extend(from);
     packet.extend(to);
