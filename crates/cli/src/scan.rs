@@ -1,15 +1,17 @@
 //! `lapwing scan`: alerts from captures and flow logs.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use alert::{Alert, Host, Role, Severity};
+use alert::{Alert, Evidence, Host, Role, Severity};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use sensor::{anomaly, run};
+use sensor::anomaly::{self, Threshold};
+use sensor::run;
 
 use crate::input::Reader;
+use crate::output;
 
 /// Read captures or flow logs and print what must be looked at, most urgent first.
 ///
@@ -35,8 +37,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SEVERITY", default_value = "info")]
     least: Least,
     /// The share of the flows learned from that may count as unusual; sets the anomaly voice's threshold.
-    #[arg(long, default_value_t = anomaly::Settings::default().contamination)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001)]
     contamination: f64,
+    /// How many flows a day may count as unusual; sets the threshold in the place of --contamination.
+    #[arg(long, value_name = "FLOWS", conflicts_with = "contamination")]
+    alarms_a_day: Option<f64>,
     /// The most hosts that the anomaly voice may speak of.
     #[arg(long, default_value_t = anomaly::Settings::default().budget)]
     budget: usize,
@@ -69,7 +74,9 @@ impl From<Least> for Severity {
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let settings = run::Settings {
         anomaly: anomaly::Settings {
-            contamination: arguments.contamination,
+            threshold: arguments
+                .alarms_a_day
+                .map_or(Threshold::Contamination(arguments.contamination), Threshold::AlarmsADay),
             budget: arguments.budget,
             seed: arguments.seed,
         },
@@ -110,6 +117,20 @@ fn print_text(alerts: &[&Alert], flows: u64) -> Result<()> {
     }
     for alert in alerts {
         print_alert(&mut out, alert)?;
+    }
+    if std::io::stdout().is_terminal() {
+        let mut table = output::table(&["severity", "behaviour", "who", "technique", "since", "flows"]);
+        for alert in alerts {
+            table.add_row([
+                alert.severity.to_string(),
+                alert.behaviour.name().to_owned(),
+                who(&alert.hosts),
+                alert.technique.map_or_else(String::new, |technique| technique.id().to_owned()),
+                time(alert.start),
+                alert.flows.to_string(),
+            ]);
+        }
+        writeln!(out, "{table}")?;
     }
     let plural = if alerts.len() == 1 { "alert" } else { "alerts" };
     writeln!(out, "{} {plural}", alerts.len())?;
@@ -154,7 +175,7 @@ pub(crate) fn print_alert(out: &mut impl Write, alert: &Alert) -> Result<()> {
     Ok(writeln!(out)?)
 }
 
-/// Who does what to whom: `10.0.0.1 → 10.0.0.2, 10.0.0.3 and 5 more`.
+/// Who does what to whom: `10.0.0.1 → 10.0.0.2 and 5 more`.
 pub(crate) fn who(hosts: &[Host]) -> String {
     let of = |role: Role| {
         let names: Vec<String> =
@@ -163,6 +184,8 @@ pub(crate) fn who(hosts: &[Host]) -> String {
             [] => None,
             [one] => Some(one.clone()),
             [one, other] => Some(format!("{one}, {other}")),
+            // The list is bounded; the summary has the whole number.
+            [one, ..] if hosts.len() >= Evidence::MAX_HOSTS => Some(format!("{one} and many more")),
             [one, rest @ ..] => Some(format!("{one} and {} more", rest.len())),
         }
     };

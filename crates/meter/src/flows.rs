@@ -27,6 +27,8 @@ pub(crate) struct Flows {
     closed: List,
     /// Flows ended because the table was full.
     pub(crate) evicted: u64,
+    /// TCP segments, in flows given out, whose bytes had all been sent before.
+    pub(crate) repeated: u64,
 }
 
 /// A conversation in the table.
@@ -94,6 +96,7 @@ impl Flows {
             open: List::EMPTY,
             closed: List::EMPTY,
             evicted: 0,
+            repeated: 0,
         }
     }
 
@@ -168,6 +171,7 @@ impl Flows {
             }
         }
         if packet.time.since(entry.start) >= self.settings.active {
+            self.repeated += entry.repeated();
             ended.push(entry.flow(Ended::Active));
             entry.cut(packet.time);
         }
@@ -229,6 +233,7 @@ impl Flows {
         let entry = &self.entries[at as usize];
         let (hash, is_closed) = (entry.hash, entry.is_closed);
         let flow = entry.flow(reason);
+        self.repeated += entry.repeated();
         if let Ok(found) = self.index.find_entry(hash, |&other| other == at) {
             found.remove();
         }
@@ -310,6 +315,10 @@ impl Entry {
         self.end = now;
         self.sides = [Half::default(); 2];
         self.gaps = Moments::default();
+    }
+
+    fn repeated(&self) -> u64 {
+        self.sides.iter().map(|side| u64::from(side.detail.retransmissions)).sum()
     }
 
     fn flow(&self, ended: Ended) -> Flow {

@@ -46,6 +46,8 @@ pub struct Counts {
     pub orphan_fragments: u64,
     /// Flows ended early because the table was full.
     pub evicted_flows: u64,
+    /// TCP segments whose bytes had all been sent before, in the flows given out: retransmitted, or captured twice.
+    pub repeated_segments: u64,
     /// Flows given out.
     pub flows: u64,
 }
@@ -122,7 +124,12 @@ impl Meter {
 
     /// What became of the packets so far.
     pub fn counts(&self) -> Counts {
-        Counts { reordered: self.line.reordered, evicted_flows: self.flows.evicted, ..self.counts.clone() }
+        Counts {
+            reordered: self.line.reordered,
+            evicted_flows: self.flows.evicted,
+            repeated_segments: self.flows.repeated,
+            ..self.counts.clone()
+        }
     }
 
     /// Conversations open now.

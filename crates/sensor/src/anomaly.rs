@@ -4,7 +4,7 @@ use alert::learned::Alarms;
 use alert::{Behaviour, Evidence, Severity};
 use flow::features::FeatureSet;
 use flow::features::host::Hosts;
-use flow::{Flow, Table};
+use flow::{Flow, Table, Time};
 use model::evaluation::Rule;
 use model::{Dataset, Detector, Method, Plan};
 use source::Source;
@@ -14,18 +14,27 @@ use crate::Error;
 /// How the anomaly voice learns and how loud it is.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The share of what it learns from that may lie above the threshold. 0.001: one flow in a thousand is odd enough to
-    /// look at.
-    pub contamination: f64,
+    /// What sets the threshold.
+    pub threshold: Threshold,
     /// The most hosts that it speaks of. 10: more odd hosts than that are no oddity.
     pub budget: usize,
     /// Where all random numbers come from.
     pub seed: u64,
 }
 
+/// What sets the threshold of the anomaly voice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Threshold {
+    /// The share of what it learns from that may lie above it.
+    Contamination(f64),
+    /// The flows a day that may lie above it, at the rate at which flows came in what it learns from.
+    AlarmsADay(f64),
+}
+
 impl Default for Settings {
+    /// One flow in a thousand is odd enough to look at.
     fn default() -> Settings {
-        Settings { contamination: 0.001, budget: 10, seed: 1 }
+        Settings { threshold: Threshold::Contamination(0.001), budget: 10, seed: 1 }
     }
 }
 
@@ -39,7 +48,7 @@ pub struct Anomaly {
 
 enum Stage {
     /// Gathers flows to learn from.
-    Learning { table: Table, flows: Vec<Flow> },
+    Learning { table: Table, flows: Vec<Flow>, span: Option<(Time, Time)> },
     /// Judges flows.
     Judging { detector: Box<Detector>, alarms: Alarms, learned_from: String },
     /// There was too little to learn from.
@@ -53,7 +62,7 @@ impl Anomaly {
             settings: settings.clone(),
             features: FeatureSet::lapwing().without_identity(),
             hosts: Hosts::default(),
-            stage: Stage::Learning { table: Table::default(), flows: Vec::new() },
+            stage: Stage::Learning { table: Table::default(), flows: Vec::new(), span: None },
         }
     }
 
@@ -66,9 +75,11 @@ impl Anomaly {
         let mut voice = Anomaly::of_itself(settings);
         let mut table = Table::default();
         let mut flows = Vec::new();
+        let mut span = None;
         let mut more = true;
         while more && table.rows() < MOST_FLOWS {
             more = baseline.read(&mut flows)?;
+            span = widened(span, &flows);
             table.append(&voice.features.table(&flows, &mut voice.hosts))?;
             flows.clear();
             progress(baseline);
@@ -79,7 +90,7 @@ impl Anomaly {
         let learned_from = format!("a baseline of {} flows", table.rows());
         // The baseline's hosts have nothing to do with the windows of the capture.
         voice.hosts = Hosts::default();
-        voice.stage = voice.learn(&table, learned_from, Severity::Low)?;
+        voice.stage = voice.learn(&table, span, learned_from, Severity::Low)?;
         Ok(voice)
     }
 
@@ -87,8 +98,9 @@ impl Anomaly {
     pub fn observe(&mut self, flows: &[Flow]) -> Result<(), Error> {
         let table = self.features.table(flows, &mut self.hosts);
         match &mut self.stage {
-            Stage::Learning { table: learned, flows: waiting } => {
+            Stage::Learning { table: learned, flows: waiting, span } => {
                 learned.append(&table)?;
+                *span = widened(*span, flows);
                 waiting.extend_from_slice(flows);
                 if learned.rows() >= MOST_FLOWS { self.learn_from_itself() } else { Ok(()) }
             }
@@ -125,25 +137,39 @@ impl Anomaly {
     }
 
     fn learn_from_itself(&mut self) -> Result<(), Error> {
-        let Stage::Learning { table, flows } = &mut self.stage else { return Ok(()) };
-        let (table, flows) = (std::mem::take(table), std::mem::take(flows));
+        let Stage::Learning { table, flows, span } = &mut self.stage else { return Ok(()) };
+        let (table, flows, span) = (std::mem::take(table), std::mem::take(flows), *span);
         if table.rows() < LEAST_ITSELF {
             self.stage = Stage::Silent { flows: table.rows() };
             return Ok(());
         }
         let learned_from = format!("the first {} flows of the input itself", table.rows());
         // What is rare in an input is not therefore bad: without a baseline it is worth knowing, no more.
-        self.stage = self.learn(&table, learned_from, Severity::Info)?;
+        self.stage = self.learn(&table, span, learned_from, Severity::Info)?;
         match &mut self.stage {
             Stage::Judging { detector, alarms, .. } => judge(detector, alarms, &flows, &table),
             Stage::Learning { .. } | Stage::Silent { .. } => Ok(()),
         }
     }
 
-    fn learn(&self, table: &Table, learned_from: String, severity: Severity) -> Result<Stage, Error> {
+    fn learn(
+        &self,
+        table: &Table,
+        span: Option<(Time, Time)>,
+        learned_from: String,
+        severity: Severity,
+    ) -> Result<Stage, Error> {
+        let rule = match self.settings.threshold {
+            Threshold::Contamination(share) => Rule::Contamination(share),
+            Threshold::AlarmsADay(alerts) => {
+                // An input of an instant says nothing about a day; a second is the least that does.
+                let seconds = span.map_or(1.0, |(start, end)| end.since(start).as_secs_f64().max(1.0));
+                Rule::AlertBudget { alerts, flows: table.rows() as f64 / seconds * 86_400.0 }
+            }
+        };
         let plan = Plan {
             method: Method::IsolationForest(model::estimator::IsolationForest::default()),
-            rule: Rule::Contamination(self.settings.contamination),
+            rule,
             seed: self.settings.seed,
             ..Plan::default()
         };
@@ -151,6 +177,14 @@ impl Anomaly {
         let alarms = Alarms::new(Behaviour::Anomaly, learned_from.clone(), severity, detector.threshold());
         Ok(Stage::Judging { detector: Box::new(detector), alarms, learned_from })
     }
+}
+
+/// The span, widened to these flows.
+fn widened(span: Option<(Time, Time)>, flows: &[Flow]) -> Option<(Time, Time)> {
+    flows.iter().fold(span, |span, flow| {
+        let (start, end) = span.unwrap_or((flow.start, flow.end));
+        Some((start.min(flow.start), end.max(flow.end)))
+    })
 }
 
 fn judge(detector: &Detector, alarms: &mut Alarms, flows: &[Flow], table: &Table) -> Result<(), Error> {

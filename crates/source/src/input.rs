@@ -107,6 +107,7 @@ impl Input {
             ("packets put back into the order of their times", counts.reordered),
             ("large steps back of the clock", counts.clock_steps),
             ("later IP fragments without their first", counts.orphan_fragments),
+            ("TCP segments retransmitted or captured twice", counts.repeated_segments),
             ("flows ended early because the flow table was full", counts.evicted_flows),
         ];
         let notes = notes.into_iter().filter(|&(_, count)| count > 0).collect();
