@@ -25,7 +25,7 @@ pub(crate) fn create(path: Option<&Path>) -> anyhow::Result<Box<dyn Write>> {
 /// A table with these headings: with lines on a terminal, plain columns in a pipe.
 pub(crate) fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(if io::stdout().is_terminal() { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
+    table.load_style(if io::stdout().is_terminal() { presets::UTF8_FULL_CONDENSED } else { presets::NOTHING });
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(headings);
     table

@@ -144,7 +144,7 @@ fn print_planted(planted: &[Planted]) {
         return;
     }
     let mut table = Table::new();
-    table.load_style(if io::stderr().is_terminal() { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
+    table.load_style(if io::stderr().is_terminal() { presets::UTF8_FULL_CONDENSED } else { presets::NOTHING });
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["attack", "behaviour", "from", "to", "start", "end", "packets"]);
     for planted in planted {

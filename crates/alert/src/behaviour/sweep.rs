@@ -74,21 +74,25 @@ impl Sweep {
             return None;
         }
         let count = |wanted| counted.iter().filter(|&&(_, _, outcome)| outcome == wanted).count() as u64;
-        let mut summary = format!(
-            "{caller} {} {} hosts in {}: {} did not answer",
+        let outcomes = [
+            (Outcome::Silent, "did not answer"),
+            (Outcome::Refused, "refused"),
+            (Outcome::Unused, "accepted and were left at once"),
+            (Outcome::Used, "answered"),
+        ];
+        let told: Vec<String> = outcomes
+            .into_iter()
+            .map(|(outcome, words)| (count(outcome), words))
+            .filter(|&(hosts, _)| hosts > 0)
+            .map(|(hosts, words)| format!("{} {words}", grouped(hosts)))
+            .collect();
+        let summary = format!(
+            "{caller} {} {} hosts in {}: {}",
             what.verb(),
             grouped(counted.len() as u64),
             seconds(times[times.len() - 1].since(times[0])),
-            grouped(count(Outcome::Silent)),
+            told.join(", "),
         );
-        if matches!(what, What::Tcp(_)) {
-            let (refused, left) = (count(Outcome::Refused), count(Outcome::Unused));
-            summary.push_str(&format!(
-                ", {} refused, {} accepted and were left at once",
-                grouped(refused),
-                grouped(left)
-            ));
-        }
         let severity = match what {
             // Peers of a file-sharing or game network that went away look like this, too, and web servers over a line that
             // does not work; but they are no neighbours, nor are they as many as a worm tries.
