@@ -229,8 +229,8 @@ fn variation(values: impl Iterator<Item = f64> + Clone) -> f64 {
     variance.sqrt() / mean
 }
 
-/// People mistype a password a few times; nobody does twelve times a minute.
-const LOGIN: [Scale; 4] = [Scale::within(60, 12), Scale::within(600, 20), Scale::within(3600, 30), Scale::whole(60)];
+/// People mistype a password a few times; nobody does ten times a minute.
+const LOGIN: [Scale; 4] = [Scale::within(60, 10), Scale::within(600, 20), Scale::within(3600, 30), Scale::whole(60)];
 /// Log-ins tried over few sessions.
 const TRIES: [Scale; 3] = [Scale::within(60, 20), Scale::within(600, 40), Scale::within(3600, 60)];
 const POOLED: [Scale; 2] = [Scale::within(60, 200), Scale::within(600, 1000)];

@@ -150,7 +150,11 @@ struct Connection<'a> {
 impl Connection<'_> {
     fn flow(&self) -> Result<Flow, &'static str> {
         let start = time(self.text(Field::Time)).ok_or("no readable time")?;
-        let address = |field| self.text(field).parse::<IpAddr>().map_err(|_| "no readable address");
+        // IPv4 among the IPv6 addresses is the same host as by its own address (RFC 4291 s.2.5.5.2).
+        let address = |field| {
+            let address = self.text(field).parse().map_err(|_| "no readable address")?;
+            Ok::<_, &'static str>(IpAddr::to_canonical(&address))
+        };
         let port = |field| self.text(field).parse::<u16>().map_err(|_| "no readable port");
         let originator = Endpoint::new(address(Field::OriginatorAddress)?, port(Field::OriginatorPort)?);
         let responder = Endpoint::new(address(Field::ResponderAddress)?, port(Field::ResponderPort)?);
@@ -164,11 +168,13 @@ impl Connection<'_> {
         };
         let seconds = self.number(Field::Duration).unwrap_or(0.0);
         let duration = flow::Duration::try_from_secs_f64(seconds).map_err(|_| "no readable duration")?;
-        let side = |packets, bytes, payload| Side {
-            packets: self.number(packets).unwrap_or(0.0) as u64,
-            bytes: self.number(bytes).unwrap_or(0.0) as u64,
-            payload_bytes: self.number(payload).map(|bytes| bytes as u64),
-            detail: None,
+        let side = |packets, bytes, payload| {
+            Ok::<_, &'static str>(Side {
+                packets: self.count(packets)?.unwrap_or(0),
+                bytes: self.count(bytes)?.unwrap_or(0),
+                payload_bytes: self.count(payload)?,
+                detail: None,
+            })
         };
         Ok(Flow {
             key: Key { originator, responder, protocol },
@@ -176,8 +182,8 @@ impl Connection<'_> {
             start,
             end: start + duration,
             conversation_start: start,
-            originator: side(Field::OriginatorPackets, Field::OriginatorBytes, Field::OriginatorPayload),
-            responder: side(Field::ResponderPackets, Field::ResponderBytes, Field::ResponderPayload),
+            originator: side(Field::OriginatorPackets, Field::OriginatorBytes, Field::OriginatorPayload)?,
+            responder: side(Field::ResponderPackets, Field::ResponderBytes, Field::ResponderPayload)?,
             gaps: Moments::default(),
             state: State::from_name(self.text(Field::State)),
             ended: Ended::Unknown,
@@ -198,6 +204,15 @@ impl Connection<'_> {
 
     fn text(&self, field: Field) -> &str {
         &self.values[field as usize]
+    }
+
+    /// A count of packets or bytes. Zeek reckons bytes from sequence numbers, and a lost segment can make them absurd;
+    /// sums over flows must not run over.
+    fn count(&self, field: Field) -> Result<Option<u64>, &'static str> {
+        match self.number(field) {
+            Some(number) if number > MAX_COUNT => Err("count beyond what any network carries"),
+            number => Ok(number.map(|number| number as u64)),
+        }
     }
 
     fn number(&self, field: Field) -> Option<f64> {
@@ -248,6 +263,8 @@ fn split(line: &str, blank_joined: bool) -> impl Iterator<Item = &str> {
 }
 
 const BLANKS: &str = "   ";
+/// A pebibyte is three hours of a line of 800 Gbit/s.
+const MAX_COUNT: f64 = (1u64 << 50) as f64;
 
 #[cfg(test)]
 mod tests {
@@ -290,6 +307,22 @@ mod tests {
         assert_eq!(log.line("1.5\tC1"), None);
         assert_eq!(log.line("x\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3"), None);
         assert_eq!(log.skipped().len(), 2);
+    }
+
+    #[test]
+    fn ipv4_written_as_ipv6_is_the_same_host() {
+        let mut log = ConnLog::default();
+        log.line(HEADER);
+        let plain = log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3");
+        assert_eq!(log.line("1.5\tC1\t::ffff:10.0.0.1\t1024\t::ffff:10.0.0.2\t80\ttcp\tS0\t3"), plain);
+    }
+
+    #[test]
+    fn a_count_that_no_network_carries_is_skipped() {
+        let mut log = ConnLog::default();
+        log.line(HEADER);
+        assert_eq!(log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t1e19"), None);
+        assert_eq!(log.skipped()["count beyond what any network carries"], 1);
     }
 
     #[test]

@@ -41,7 +41,13 @@ pub struct Texts {
 
 enum Growing {
     Numbers(Vec<f32>),
-    Names { codes: Vec<u32>, vocabulary: Vec<String>, known: HashMap<Box<[u8]>, u32> },
+    Names {
+        codes: Vec<u32>,
+        vocabulary: Vec<String>,
+        known: HashMap<Box<[u8]>, u32>,
+        /// The last row brought the last name.
+        is_new: bool,
+    },
     Times(Vec<Time>),
 }
 
@@ -133,7 +139,7 @@ impl Growing {
         match kind {
             Kind::Number => Growing::Numbers(Vec::new()),
             Kind::Category | Kind::Label => {
-                Growing::Names { codes: Vec::new(), vocabulary: Vec::new(), known: HashMap::new() }
+                Growing::Names { codes: Vec::new(), vocabulary: Vec::new(), known: HashMap::new(), is_new: false }
             }
             Kind::Time => Growing::Times(Vec::new()),
         }
@@ -146,8 +152,9 @@ impl Growing {
                 Cell::Missing | Cell::Infinite => f32::NAN,
                 Cell::Text(_) => return Err(TEXT_FOR_NUMBER),
             }),
-            Growing::Names { codes, vocabulary, known } => {
+            Growing::Names { codes, vocabulary, known, is_new } => {
                 let name = cut(bytes.trim_ascii());
+                let before = vocabulary.len();
                 let code = match known.get(name) {
                     Some(&code) => code,
                     None if Cell::of(name) == Cell::Missing => Category::MISSING,
@@ -162,6 +169,7 @@ impl Growing {
                 if kind == Kind::Label && code == Category::MISSING {
                     return Err(NO_LABEL);
                 }
+                *is_new = vocabulary.len() > before;
                 codes.push(code);
             }
             Growing::Times(times) => times.push(cell::time(bytes).ok_or(NO_TIME)?),
@@ -172,7 +180,13 @@ impl Growing {
     fn pop(&mut self) {
         match self {
             Growing::Numbers(numbers) => drop(numbers.pop()),
-            Growing::Names { codes, .. } => drop(codes.pop()),
+            Growing::Names { codes, vocabulary, known, is_new } => {
+                let code = codes.pop();
+                if std::mem::take(is_new) {
+                    vocabulary.pop();
+                    known.retain(|_, known| Some(*known) != code);
+                }
+            }
             Growing::Times(times) => drop(times.pop()),
         }
     }
