@@ -175,6 +175,18 @@ fn later_fragments_find_the_ports_of_their_first() {
 }
 
 #[test]
+fn a_first_fragment_that_ends_within_its_tcp_header_is_not_read_on_into_the_padding() {
+    let carried = segment(40_000, 80, "S", (1, 0), 0, 1000);
+    let mut wire = Wire::new();
+    let mut first = ethernet(0x0800, &ipv4_fragment(A, B, 6, (9, 0, true), &carried[..8]));
+    first.resize(60, 0);
+    wire.send(&first);
+    wire.send(&ethernet(0x0800, &ipv4_fragment(A, B, 6, (9, 8, false), &carried[8..])));
+    let flow = wire.one_flow();
+    assert_eq!((flow.key.responder.port, flow.packets()), (80, 2));
+}
+
+#[test]
 fn fragments_before_their_first_wait_for_it() {
     let carried = datagram(5000, 53, 1992);
     let mut wire = Wire::new();

@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use flow::{Flow, Protocol, State, Time};
 
-use super::tracks::FixedMap;
+use super::tracks::Map;
 
 /// How a call ended for its originator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +57,7 @@ pub(crate) fn is_unasked_syn_ack(flow: &Flow) -> bool {
 /// Who or what was called, when first, and how that ended at best.
 #[derive(Clone, Debug)]
 pub(crate) struct Contacts<T> {
-    first: FixedMap<T, (Time, Outcome)>,
+    first: Map<T, (Time, Outcome)>,
     pub(crate) flows: u64,
 }
 
@@ -106,6 +106,6 @@ impl<T: Hash + Ord + Copy> Contacts<T> {
 
 impl<T> Default for Contacts<T> {
     fn default() -> Contacts<T> {
-        Contacts { first: FixedMap::default(), flows: 0 }
+        Contacts { first: Map::default(), flows: 0 }
     }
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use flow::{Duration, Flow, Time};
 
 use super::scale::{Crossing, Scale};
-use super::tracks::FixedMap;
+use super::tracks::Map;
 use super::words::{grouped, seconds};
 use crate::Example;
 
@@ -19,11 +19,11 @@ pub(crate) struct Load {
     pub(crate) bytes: u64,
     pub(crate) flows: u64,
     /// Packets by source, as many as are told apart.
-    pub(crate) sources: FixedMap<IpAddr, u64>,
+    pub(crate) sources: Map<IpAddr, u64>,
     /// Packets by port, as many as are told apart.
-    pub(crate) ports: FixedMap<u16, u64>,
+    pub(crate) ports: Map<u16, u64>,
     /// Packets by source port.
-    pub(crate) source_ports: FixedMap<u16, u64>,
+    pub(crate) source_ports: Map<u16, u64>,
     pub(crate) span: Span,
 }
 
@@ -170,11 +170,11 @@ impl Load {
     }
 }
 
-fn busiest(ports: &FixedMap<u16, u64>) -> Option<(u16, u64)> {
+fn busiest(ports: &Map<u16, u64>) -> Option<(u16, u64)> {
     ports.iter().map(|(&port, &count)| (count, std::cmp::Reverse(port))).max().map(|(count, port)| (port.0, count))
 }
 
-fn count_key<K: Hash + Eq>(counts: &mut FixedMap<K, u64>, key: K, amount: u64) {
+fn count_key<K: Hash + Eq>(counts: &mut Map<K, u64>, key: K, amount: u64) {
     if counts.len() < Load::MAX_KEYS || counts.contains_key(&key) {
         *counts.entry(key).or_default() += amount;
     }

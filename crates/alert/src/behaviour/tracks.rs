@@ -5,14 +5,14 @@ use std::hash::Hash;
 
 use flow::Time;
 
-/// A map whose order of keys does not change from run to run.
-pub(crate) type FixedMap<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+/// A map keyed at random, against addresses chosen to collide. Whatever comes out of one is sorted first.
+pub(crate) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// One value a key, for at most [`Tracks::CAPACITY`] keys; beyond it a half is forgotten: first those touched least
 /// often, which are all that a flood of made-up sources leaves, then those touched longest ago.
 #[derive(Clone, Debug)]
 pub(crate) struct Tracks<K, V> {
-    values: FixedMap<K, Track<V>>,
+    values: Map<K, Track<V>>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ impl<K: Hash + Ord + Copy, V: Default> Tracks<K, V> {
 
 impl<K, V> Default for Tracks<K, V> {
     fn default() -> Tracks<K, V> {
-        Tracks { values: FixedMap::default() }
+        Tracks { values: Map::default() }
     }
 }
 

@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 
 use super::{Feature, Value, ratio};
-use crate::{Flow, Time};
+use crate::{Duration, Flow, Time};
 
 pub(super) const FEATURES: &[Feature] = &[
     context("peers_10s", "count", "Distinct responders that the originator called in 10 s.", |c| c.peers[0]),
@@ -93,8 +93,13 @@ impl Hosts {
     pub const CAPACITY: usize = 16_384;
 
     /// Takes in one more flow and tells what its hosts did lately. Windows end at the latest end of any flow so far,
-    /// because flows arrive in the order in which they ended, give or take the idle timeout.
+    /// because flows arrive in the order in which they ended, give or take the idle timeout. A flow that ended an hour or
+    /// more before begins the memory anew.
     pub fn observe(&mut self, flow: &Flow) -> Context {
+        // The clock was set back, or one record was dated far ahead: the windows would not move until time caught up.
+        if self.latest.is_some_and(|latest| latest.since(flow.end) >= CLOCK_STEP) {
+            *self = Hosts { forgotten: self.forgotten + self.hosts.len() as u64, ..Hosts::default() };
+        }
         let now = self.latest.map_or(flow.end, |latest| latest.max(flow.end));
         self.latest = Some(now);
         let epoch = *self.epoch.get_or_insert(now);
@@ -278,10 +283,44 @@ const WINDOWS: [u32; 3] = [100, 600, 6000];
 const FEW: usize = 16;
 /// Slots of the timestamp vector; counts saturate at `SLOTS * ln(SLOTS)`, some 1,400.
 const SLOTS: usize = 256;
+/// Longer than any flow waits for its turn.
+const CLOCK_STEP: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
+    use crate::{Ended, Endpoint, Key, Moments, Protocol, Side};
+
+    /// A flow of one instant to a service of its own.
+    fn flow(seconds: i64, port: u16) -> Flow {
+        let time = Time::from_nanoseconds(seconds * 1_000_000_000);
+        let endpoint = |host, port| Endpoint::new(Ipv4Addr::new(10, 0, 0, host).into(), port);
+        Flow {
+            key: Key { originator: endpoint(1, 40_000), responder: endpoint(2, port), protocol: Protocol::Tcp },
+            vlan: None,
+            start: time,
+            end: time,
+            conversation_start: time,
+            originator: Side::default(),
+            responder: Side::default(),
+            gaps: Moments::default(),
+            state: None,
+            ended: Ended::Unknown,
+            label: None,
+        }
+    }
+
+    #[test]
+    fn a_flow_dated_far_ahead_does_not_stop_the_windows() {
+        let mut hosts = Hosts::default();
+        hosts.observe(&flow(9_000_000_000, 1));
+        for minute in 0..5 {
+            assert_eq!(hosts.observe(&flow(minute * 60, 2)).flows[0], 1.0);
+        }
+        assert_eq!(hosts.observe(&flow(241, 3)).flows[0], 2.0);
+    }
 
     #[test]
     fn few_contacts_are_counted_exactly_and_leave_their_window() {

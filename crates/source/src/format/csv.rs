@@ -301,10 +301,11 @@ mod tests {
 
     #[test]
     fn unusable_rows_are_skipped_by_reason_and_leave_no_trace() {
-        let text = b"bytes,label,time\n1,normal,5\n1,2\nx,normal,5\n1,,5\n1,normal,noon\n2,smurf,6\n";
+        let text = b"bytes,label,time\n1,normal,5\n1,2\nx,normal,5\n1,,5\n1,neptune,noon\n2,smurf,6\n";
         let (batch, skipped) = read(text, &[("bytes", Kind::Number), ("label", Kind::Label), ("time", Kind::Time)]);
         assert_eq!(batch.table.column("bytes").unwrap().values, Values::Numbers(vec![1.0, 2.0]));
-        assert_eq!(batch.labels.unwrap().codes, [0, 1]);
+        let labels = batch.labels.unwrap();
+        assert_eq!((labels.codes, labels.vocabulary), (vec![0, 1], vec!["normal".to_owned(), "smurf".to_owned()]));
         assert_eq!(batch.times.unwrap().len(), 2);
         assert_eq!(skipped, BTreeMap::from([(WRONG_WIDTH, 1), (TEXT_FOR_NUMBER, 1), (NO_LABEL, 1), (NO_TIME, 1)]));
     }

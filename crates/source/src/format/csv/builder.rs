@@ -45,8 +45,8 @@ enum Growing {
         codes: Vec<u32>,
         vocabulary: Vec<String>,
         known: HashMap<Box<[u8]>, u32>,
-        /// The last row brought the last name.
-        is_new: bool,
+        /// The name that the last row brought, where it did: it goes with the row.
+        newest: Option<Box<[u8]>>,
     },
     Times(Vec<Time>),
 }
@@ -139,7 +139,7 @@ impl Growing {
         match kind {
             Kind::Number => Growing::Numbers(Vec::new()),
             Kind::Category | Kind::Label => {
-                Growing::Names { codes: Vec::new(), vocabulary: Vec::new(), known: HashMap::new(), is_new: false }
+                Growing::Names { codes: Vec::new(), vocabulary: Vec::new(), known: HashMap::new(), newest: None }
             }
             Kind::Time => Growing::Times(Vec::new()),
         }
@@ -152,9 +152,9 @@ impl Growing {
                 Cell::Missing | Cell::Infinite => f32::NAN,
                 Cell::Text(_) => return Err(TEXT_FOR_NUMBER),
             }),
-            Growing::Names { codes, vocabulary, known, is_new } => {
+            Growing::Names { codes, vocabulary, known, newest } => {
                 let name = cut(bytes.trim_ascii());
-                let before = vocabulary.len();
+                *newest = None;
                 let code = match known.get(name) {
                     Some(&code) => code,
                     None if Cell::of(name) == Cell::Missing => Category::MISSING,
@@ -162,6 +162,7 @@ impl Growing {
                     None => {
                         let code = vocabulary.len() as u32;
                         known.insert(name.into(), code);
+                        *newest = Some(name.into());
                         vocabulary.push(String::from_utf8_lossy(name).into_owned());
                         code
                     }
@@ -169,7 +170,6 @@ impl Growing {
                 if kind == Kind::Label && code == Category::MISSING {
                     return Err(NO_LABEL);
                 }
-                *is_new = vocabulary.len() > before;
                 codes.push(code);
             }
             Growing::Times(times) => times.push(cell::time(bytes).ok_or(NO_TIME)?),
@@ -180,11 +180,11 @@ impl Growing {
     fn pop(&mut self) {
         match self {
             Growing::Numbers(numbers) => drop(numbers.pop()),
-            Growing::Names { codes, vocabulary, known, is_new } => {
-                let code = codes.pop();
-                if std::mem::take(is_new) {
+            Growing::Names { codes, vocabulary, known, newest } => {
+                codes.pop();
+                if let Some(name) = newest.take() {
+                    known.remove(&name);
                     vocabulary.pop();
-                    known.retain(|_, known| Some(*known) != code);
                 }
             }
             Growing::Times(times) => drop(times.pop()),
