@@ -6,7 +6,7 @@ use flow::Flow;
 use model::Verdict;
 
 use crate::behaviour::load::Span;
-use crate::behaviour::tracks::Tracks;
+use crate::behaviour::tracks::{Tracks, Weigh};
 use crate::behaviour::words::{grouped, hosts, list};
 use crate::{Behaviour, Evidence, Fact, Role, Severity};
 
@@ -29,6 +29,12 @@ struct Alarmed {
     highest: f32,
     peers: Vec<IpAddr>,
     reasons: Vec<String>,
+}
+
+impl Weigh for Alarmed {
+    fn weight(&self) -> usize {
+        self.peers.len()
+    }
 }
 
 impl Alarms {

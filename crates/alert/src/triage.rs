@@ -1,24 +1,22 @@
 //! Evidence is grouped into the few alerts that a person must look at.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+
+use flow::Time;
 
 use crate::{Alert, Behaviour, Evidence, Role, Severity};
 
 /// One alert for each host and behaviour, with the evidence about it; the most urgent and surest first. The order of
 /// the evidence given does not matter.
 ///
-/// An anomaly says that something is odd, not what. Where a behaviour already says what a host does, or what is done to
-/// all that it talks with, the anomaly adds nothing and is left out.
+/// An anomaly says that something is odd, not what. Where a behaviour already says what a host does in that time, or what
+/// is done to all that it talks with, the anomaly adds nothing and is left out.
 pub fn triage(evidence: Vec<Evidence>) -> Vec<Alert> {
-    let explained: HashSet<IpAddr> = evidence
-        .iter()
-        .filter(|one| one.behaviour != Behaviour::Anomaly && one.severity >= Severity::Medium)
-        .flat_map(|one| one.hosts.iter().filter(|host| host.role != Role::Peer).map(|host| host.address))
-        .collect();
+    let explained = Explained::of(&evidence);
     let mut groups: BTreeMap<(Behaviour, IpAddr), Vec<Evidence>> = BTreeMap::new();
     for one in evidence {
-        if one.behaviour != Behaviour::Anomaly || !is_explained(&one, &explained) {
+        if one.behaviour != Behaviour::Anomaly || !explained.covers(&one) {
             groups.entry((one.behaviour, one.subject)).or_default().push(one);
         }
     }
@@ -35,11 +33,32 @@ pub fn triage(evidence: Vec<Evidence>) -> Vec<Alert> {
     alerts
 }
 
-/// Whether the subject, or every other host, is already known to attack or to be attacked.
-fn is_explained(evidence: &Evidence, explained: &HashSet<IpAddr>) -> bool {
-    let mut others = evidence.hosts.iter().filter(|host| host.address != evidence.subject).peekable();
-    let all_others = others.peek().is_some() && others.all(|host| explained.contains(&host.address));
-    explained.contains(&evidence.subject) || all_others
+/// Who attacks and who is attacked, from when to when, as the behaviours have it.
+struct Explained(HashMap<(IpAddr, Role), Vec<(Time, Time)>>);
+
+impl Explained {
+    fn of(evidence: &[Evidence]) -> Explained {
+        let mut hosts: HashMap<(IpAddr, Role), Vec<(Time, Time)>> = HashMap::new();
+        for one in evidence.iter().filter(|one| one.behaviour != Behaviour::Anomaly && one.severity >= Severity::Medium)
+        {
+            for host in &one.hosts {
+                hosts.entry((host.address, host.role)).or_default().push((one.start, one.end));
+            }
+        }
+        Explained(hosts)
+    }
+
+    /// Whether the subject attacks, or all the others attack or are attacked, while the evidence lasts.
+    fn covers(&self, evidence: &Evidence) -> bool {
+        let is = |address: IpAddr, role: Role| {
+            let spans = self.0.get(&(address, role)).map_or(&[][..], Vec::as_slice);
+            spans.iter().any(|&(start, end)| start <= evidence.end && evidence.start <= end)
+        };
+        let is_known = |address: IpAddr| is(address, Role::Attacker) || is(address, Role::Victim);
+        let mut others = evidence.hosts.iter().filter(|host| host.address != evidence.subject).peekable();
+        let all_others = others.peek().is_some() && others.all(|host| is_known(host.address));
+        is(evidence.subject, Role::Attacker) || all_others
+    }
 }
 
 fn alert(behaviour: Behaviour, subject: IpAddr, mut group: Vec<Evidence>) -> Alert {

@@ -146,8 +146,8 @@ fn calls_to_a_multicast_group_are_no_sweep_and_no_flood() {
 fn a_flood_from_one_source_names_it_and_from_made_up_sources_only_the_victim() {
     let one: Vec<Flow> = (0..200).map(|n| unanswered(n, host(0, 1), host(0, 2), 80)).collect();
     let flood = &alerts(&one)[0];
-    assert_eq!((flood.behaviour, flood.subject), (Behaviour::SynFlood, host(0, 2)));
-    assert!(flood.hosts.iter().any(|h| h.address == host(0, 1) && h.role == Role::Attacker));
+    assert_eq!((flood.behaviour, flood.subject), (Behaviour::SynFlood, host(0, 1)));
+    assert!(flood.hosts.iter().any(|h| h.address == host(0, 2) && h.role == Role::Victim));
 
     let many: Vec<Flow> = (0..200).map(|n| unanswered(n, host(9, n as u8), host(0, 2), 80)).collect();
     let flood = &alerts(&many)[0];

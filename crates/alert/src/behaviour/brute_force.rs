@@ -13,7 +13,7 @@ use flow::{Duration, Flow, Protocol, Time};
 
 use super::load::Span;
 use super::scale::{Crossing, Scale, crossing};
-use super::tracks::Tracks;
+use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Role, Severity, Technique};
@@ -34,6 +34,12 @@ struct Sessions {
     /// They look like SSH, whatever the port.
     are_ssh: bool,
     span: Span,
+}
+
+impl Weigh for Sessions {
+    fn weight(&self) -> usize {
+        self.short.len() + self.long.len()
+    }
 }
 
 impl Watch for Guesses {

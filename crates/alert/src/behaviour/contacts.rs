@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use flow::{Flow, Protocol, State, Time};
 
-use super::tracks::Map;
+use super::tracks::{Map, Weigh};
 
 /// How a call ended for its originator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +101,12 @@ impl<T: Hash + Ord + Copy> Contacts<T> {
     /// Every target with the time of its first call, in that order.
     pub(crate) fn all(&self) -> Vec<(Time, T, Outcome)> {
         self.failed(Outcome::Used)
+    }
+}
+
+impl<T> Weigh for Contacts<T> {
+    fn weight(&self) -> usize {
+        self.first.len()
     }
 }
 

@@ -13,7 +13,7 @@ use flow::{Flow, Protocol, State};
 use super::load::Load;
 use super::reflection::is_reflected;
 use super::scale::{Crossing, SIGNIFICANCE, Scale, binomial_tail};
-use super::tracks::Tracks;
+use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, port_words};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Role, Severity, Technique};
@@ -37,6 +37,12 @@ enum Kind {
 struct Victim {
     unanswered: Load,
     answered_flows: u64,
+}
+
+impl Weigh for Victim {
+    fn weight(&self) -> usize {
+        self.unanswered.weight()
+    }
 }
 
 impl Watch for Floods {
@@ -84,15 +90,16 @@ impl Victim {
     fn evidence(&self, victim: IpAddr, kind: Kind, port: Option<u16>) -> Option<Evidence> {
         let load = &self.unanswered;
         let is_reflected = kind == Kind::Udp && self.is_from_one_port();
-        let crossing = load.crossing(if is_reflected { &REFLECTED } else { kind.scales() })?;
+        let crossing = load.timeline.crossing(if is_reflected { &REFLECTED } else { kind.scales() })?;
         let flows = load.flows + self.answered_flows;
         let p = binomial_tail(load.flows, flows, BENIGN_UNANSWERED);
-        let one_long_flow = load.packets / load.flows.max(1) >= 1000;
-        if p > SIGNIFICANCE && !(one_long_flow && self.answered_flows == 0) {
+        // A flood of pings is one whether or not it is answered, and a flood may be one long flow.
+        let one_long_flow = load.packets() / load.flows.max(1) >= 1000 && self.answered_flows == 0;
+        if p > SIGNIFICANCE && !one_long_flow && kind != Kind::Icmp {
             return None;
         }
         let spread = load.is_spread();
-        let varies_port = load.ports.len() > 500 && load.packets >= load.ports.len() as u64 * 10;
+        let varies_port = load.ports.len() > 500 && load.packets() >= load.ports.len() as u64 * 10;
         if kind == Kind::Syn && port.is_none() && !spread && !varies_port || self.is_scan(kind) {
             return None;
         }
@@ -100,7 +107,7 @@ impl Victim {
         let (top_port, top_packets) = load.top_port().unwrap_or_default();
         let at = match port {
             Some(port) => format!(" port {}", port_words(port)),
-            None if kind != Kind::Icmp && top_packets * 10 >= load.packets * 8 => {
+            None if kind != Kind::Icmp && is_most(top_packets, load.packets()) => {
                 format!(" port {}", port_words(top_port))
             }
             None if kind != Kind::Icmp => format!(" on {} ports", grouped(load.ports.len() as u64)),
@@ -119,7 +126,7 @@ impl Victim {
         };
         let summary = format!(
             "{victim}{at} got {} {} in {} from {who}{spoofed}",
-            grouped(burst.packets),
+            grouped(burst.amount),
             kind.noun(),
             burst.length(),
         );
@@ -143,7 +150,7 @@ impl Victim {
         };
         Some(Evidence {
             behaviour,
-            subject: victim,
+            subject,
             hosts,
             start: burst.start,
             end: burst.end,
@@ -153,7 +160,7 @@ impl Victim {
             flows: load.flows,
             summary,
             facts: vec![
-                ("unanswered_packets", Fact::Count(load.packets)),
+                ("unanswered_packets", Fact::Count(load.packets())),
                 ("unanswered_bytes", Fact::Count(load.bytes)),
                 ("unanswered_flows", Fact::Count(load.flows)),
                 ("answered_flows", Fact::Count(self.answered_flows)),
@@ -174,7 +181,7 @@ impl Victim {
     fn is_from_one_port(&self) -> bool {
         let load = &self.unanswered;
         let (_, packets) = load.top_source_port().unwrap_or_default();
-        load.is_spread() && packets * 10 >= load.packets * 8 && load.bytes / load.packets.max(1) >= 128
+        load.is_spread() && is_most(packets, load.packets()) && load.bytes_a_packet() >= 128
     }
 
     /// Cameras, logs and measurements that need no answer look like a flood, too: one long, moderate stream a source to
@@ -192,8 +199,8 @@ impl Victim {
         let load = &self.unanswered;
         matches!(kind, Kind::Udp | Kind::Tcp)
             && load.sources.len() < 20
-            && load.ports.len() as u64 * 10 > load.packets * 2
-            && load.bytes / load.packets.max(1) < 128
+            && load.ports.len() as u64 * 5 > load.packets()
+            && load.bytes_a_packet() < 128
     }
 }
 
@@ -267,6 +274,11 @@ fn severity(crossing: &Crossing) -> Severity {
 fn is_one_way_service(port: u16) -> bool {
     matches!(port, 162 | 514 | 2055 | 2056 | 4729 | 4739 | 6343 | 8125 | 9555 | 9995 | 9996)
         || matches!(ports::service(port), Some("mdns" | "ssdp" | "dhcp" | "llmnr" | "netbios" | "ws-discovery"))
+}
+
+/// Whether at least four fifths of the packets are these.
+fn is_most(packets: u64, all: u64) -> bool {
+    u128::from(packets) * 5 >= u128::from(all) * 4
 }
 
 /// Whether the address looks like a network's broadcast address.

@@ -14,7 +14,8 @@ use flow::{Duration, Flow, Protocol, State, Time};
 use super::contacts::Outcome;
 use super::load::{Load, Span};
 use super::scale::{Scale, crossing};
-use super::tracks::Tracks;
+use super::timeline::Timeline;
+use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Role, Severity, Technique};
@@ -46,6 +47,12 @@ struct Call {
     exchange: Option<(u64, u64)>,
     /// It stayed open long without ever being answered.
     is_waiting: bool,
+}
+
+impl Weigh for Calls {
+    fn weight(&self) -> usize {
+        self.calls.len()
+    }
 }
 
 impl Watch for HttpFloods {
@@ -95,12 +102,12 @@ impl Watch for HttpFloods {
         }
         for ((server, port), load) in self.services.sorted() {
             if load.is_spread() && !evidence.iter().any(|e: &Evidence| e.hosts.iter().any(|h| h.address == server)) {
-                evidence.extend(load.crossing(&MANY_CALLERS).map(|crossing| {
+                evidence.extend(load.timeline.crossing(&MANY_CALLERS).map(|crossing| {
                     let burst = load.burst();
                     let summary = format!(
                         "{server} port {} got {} requests in {} from {}",
                         port_words(port),
-                        grouped(burst.packets),
+                        grouped(burst.amount),
                         burst.length(),
                         load.source_words(),
                     );
@@ -125,20 +132,18 @@ impl Calls {
     }
 
     fn fast(&self, caller: IpAddr, server: IpAddr, port: u16, likeness: &Likeness) -> Option<Evidence> {
-        let mut load = Load::default();
-        for call in &self.calls {
-            load.spread(call.start, call.end, call.requests);
-        }
-        let crossing = crossing(&self.starts(|_| true), &CONNECTIONS).or_else(|| load.crossing(&REQUESTS))?;
+        let mut requests = Timeline::default();
+        self.calls.iter().for_each(|call| requests.add(call.start, call.end, call.requests));
+        let crossing = crossing(&self.starts(|_| true), &CONNECTIONS).or_else(|| requests.crossing(&REQUESTS))?;
         // A proxy in front of a busy site, on the site's own network, opens as many and gets as many different answers.
         let is_varied = likeness.exchanges >= 15 && likeness.same_answered < 0.5;
         if is_private(caller) && is_varied && crossing.count < crossing.scale.least * 20 {
             return None;
         }
-        let burst = load.burst();
+        let burst = requests.burst()?;
         let summary = format!(
             "{caller} sent {} requests over {} connections to {server} port {} in {}",
-            grouped(burst.packets),
+            grouped(burst.amount),
             grouped(self.flows),
             port_words(port),
             burst.length(),
@@ -148,7 +153,7 @@ impl Calls {
             start: burst.start,
             end: burst.end,
             facts: vec![
-                ("requests", Fact::Count(load.packets)),
+                ("requests", Fact::Count(requests.total)),
                 ("connections", Fact::Count(self.flows)),
                 ("window", Fact::Text(crossing.scale.name())),
                 ("count_in_window", Fact::Count(crossing.count)),

@@ -1,21 +1,19 @@
 //! What falls on one target over time.
 
-use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 
-use flow::{Duration, Flow, Time};
+use flow::{Flow, Time};
 
-use super::scale::{Crossing, Scale};
-use super::tracks::Map;
-use super::words::{grouped, seconds};
+use super::timeline::{Burst, Timeline};
+use super::tracks::{Map, Weigh};
+use super::words::grouped;
 use crate::Example;
 
-/// What falls on one target: amounts over time, in buckets of [`Load::BUCKET`].
+/// What falls on one target: packets over time, from whom and to which ports.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Load {
-    buckets: BTreeMap<i64, Bucket>,
-    pub(crate) packets: u64,
+    pub(crate) timeline: Timeline,
     pub(crate) bytes: u64,
     pub(crate) flows: u64,
     /// Packets by source, as many as are told apart.
@@ -27,114 +25,35 @@ pub(crate) struct Load {
     pub(crate) span: Span,
 }
 
-/// The packets that fall into one bucket, and when the first and last of their flows began or ended in it.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    packets: u64,
-    start: Time,
-    end: Time,
-}
-
-/// The time in which most of a load fell.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Burst {
-    pub(crate) start: Time,
-    pub(crate) end: Time,
-    pub(crate) packets: u64,
-}
-
-impl Burst {
-    /// How long it took, in words.
-    pub(crate) fn length(&self) -> String {
-        seconds(self.end.since(self.start))
-    }
-}
-
 impl Load {
-    const BUCKET: Duration = Duration::from_secs(10);
     /// Sources and ports told apart.
     const MAX_KEYS: usize = 1 << 16;
-    /// Buckets kept: two days.
-    const MAX_BUCKETS: usize = 1 << 14;
 
-    /// Adds a flow's packets from `source`, spread evenly over its time.
+    /// Adds a flow's packets from `source`.
     pub(crate) fn add(&mut self, flow: &Flow, source: IpAddr, port: u16, packets: u64, bytes: u64) {
-        self.bytes += bytes;
+        self.flows += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
         self.span.add(flow);
         count_key(&mut self.sources, source, packets);
         count_key(&mut self.ports, port, packets);
         count_key(&mut self.source_ports, flow.key.originator.port, packets);
-        self.spread(flow.start, flow.end, packets);
+        self.timeline.add(flow.start, flow.end, packets);
     }
 
-    /// Adds packets spread evenly over a time, of no one in particular.
-    pub(crate) fn spread(&mut self, from: Time, to: Time, packets: u64) {
-        self.flows += 1;
-        self.packets += packets;
-        let width = Self::BUCKET.as_nanos() as i64;
-        let number = |time: Time| time.nanoseconds().div_euclid(width);
-        let first = number(from);
-        let count = (number(to) - first + 1).clamp(1, 1000) as u64;
-        for step in 0..count {
-            let share = packets * (step + 1) / count - packets * step / count;
-            if share == 0 {
-                continue;
-            }
-            let bucket = first + step as i64;
-            let start = from.max(Time::from_nanoseconds(bucket.saturating_mul(width)));
-            let end = to.min(Time::from_nanoseconds((bucket + 1).saturating_mul(width)));
-            let entry = self.buckets.entry(bucket).or_insert(Bucket { packets: 0, start, end });
-            entry.packets += share;
-            entry.start = entry.start.min(start);
-            entry.end = entry.end.max(end);
-        }
-        while self.buckets.len() > Self::MAX_BUCKETS {
-            self.buckets.pop_first();
-        }
+    /// Packets in all.
+    pub(crate) fn packets(&self) -> u64 {
+        self.timeline.total
     }
 
-    /// The first scale that the packets cross. Windows shorter than a bucket count as one bucket.
-    pub(crate) fn crossing(&self, scales: &[Scale]) -> Option<Crossing> {
-        scales.iter().find_map(|&scale| {
-            let count = match scale.window {
-                None => self.packets,
-                Some(window) => self.densest((window.as_secs() / Self::BUCKET.as_secs()).max(1) as i64),
-            };
-            (count >= scale.least).then_some(Crossing { scale, count })
-        })
+    /// Bytes a packet, on average.
+    pub(crate) fn bytes_a_packet(&self) -> u64 {
+        self.bytes / self.packets().max(1)
     }
 
-    /// From the first to the last bucket that holds at least a twentieth of what the fullest holds: what lies outside is
-    /// the usual trickle.
+    /// The time in which most of it fell.
     pub(crate) fn burst(&self) -> Burst {
-        let most = self.buckets.values().map(|bucket| bucket.packets).max().unwrap_or(0);
-        let mut full = self.buckets.values().filter(|bucket| bucket.packets * 20 >= most);
-        let Some(&first) = full.next() else {
-            return Burst { start: self.span.start(), end: self.span.end(), packets: self.packets };
-        };
-        full.fold(Burst { start: first.start, end: first.end, packets: first.packets }, |burst, bucket| Burst {
-            start: burst.start.min(bucket.start),
-            end: burst.end.max(bucket.end),
-            packets: burst.packets + bucket.packets,
-        })
-    }
-
-    /// The most packets in any run of so many buckets.
-    fn densest(&self, buckets: i64) -> u64 {
-        let mut window = std::collections::VecDeque::new();
-        let (mut sum, mut most) = (0, 0);
-        for (&number, bucket) in &self.buckets {
-            window.push_back((number, bucket.packets));
-            sum += bucket.packets;
-            while let Some(&(first, oldest)) = window.front()
-                && number - first >= buckets
-            {
-                sum -= oldest;
-                window.pop_front();
-            }
-            most = most.max(sum);
-        }
-        most
+        let all = Burst { start: self.span.start(), end: self.span.end(), amount: self.packets() };
+        self.timeline.burst().unwrap_or(all)
     }
 
     /// The busiest port and its packets.
@@ -149,8 +68,12 @@ impl Load {
 
     /// The sources of at least a tenth of the packets, busiest first.
     pub(crate) fn main_sources(&self) -> Vec<IpAddr> {
-        let mut sources: Vec<(u64, IpAddr)> =
-            self.sources.iter().filter(|(_, count)| **count * 10 >= self.packets).map(|(&a, &c)| (c, a)).collect();
+        let mut sources: Vec<(u64, IpAddr)> = self
+            .sources
+            .iter()
+            .filter(|(_, count)| count.saturating_mul(10) >= self.packets())
+            .map(|(&a, &c)| (c, a))
+            .collect();
         sources.sort_unstable_by_key(|&(count, address)| (std::cmp::Reverse(count), address));
         sources.into_iter().map(|(_, address)| address).collect()
     }
@@ -170,13 +93,20 @@ impl Load {
     }
 }
 
+impl Weigh for Load {
+    fn weight(&self) -> usize {
+        self.timeline.weight() + self.sources.len() + self.ports.len() + self.source_ports.len()
+    }
+}
+
 fn busiest(ports: &Map<u16, u64>) -> Option<(u16, u64)> {
     ports.iter().map(|(&port, &count)| (count, std::cmp::Reverse(port))).max().map(|(count, port)| (port.0, count))
 }
 
 fn count_key<K: Hash + Eq>(counts: &mut Map<K, u64>, key: K, amount: u64) {
     if counts.len() < Load::MAX_KEYS || counts.contains_key(&key) {
-        *counts.entry(key).or_default() += amount;
+        let count = counts.entry(key).or_default();
+        *count = count.saturating_add(amount);
     }
 }
 

@@ -14,6 +14,7 @@ mod scale;
 mod scan;
 mod spraying;
 mod sweep;
+mod timeline;
 pub(crate) mod tracks;
 pub(crate) mod words;
 

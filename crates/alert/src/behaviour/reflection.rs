@@ -12,7 +12,7 @@ use flow::{Flow, Protocol, Time};
 use super::contacts::{Contacts, Outcome, is_unasked_syn_ack};
 use super::load::Load;
 use super::scale::{SIGNIFICANCE, Scale, binomial_tail, crossing};
-use super::tracks::Tracks;
+use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, port_words};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Role, Severity, Technique};
@@ -28,6 +28,12 @@ struct Victim {
     reflectors: Contacts<IpAddr>,
     load: Load,
     asked_flows: u64,
+}
+
+impl Weigh for Victim {
+    fn weight(&self) -> usize {
+        self.reflectors.weight() + self.load.weight()
+    }
 }
 
 impl Watch for Reflections {
@@ -67,7 +73,7 @@ impl Victim {
         let reflectors = self.reflectors.all();
         let times: Vec<Time> = reflectors.iter().map(|&(time, ..)| time).collect();
         let crossing =
-            crossing(&times, &SCALES).or_else(|| self.load.crossing(&VOLUME).filter(|_| times.len() >= 3))?;
+            crossing(&times, &SCALES).or_else(|| self.load.timeline.crossing(&VOLUME).filter(|_| times.len() >= 3))?;
         let p = binomial_tail(self.load.flows, self.load.flows + self.asked_flows, BENIGN_UNASKED);
         if p > SIGNIFICANCE {
             return None;
@@ -81,7 +87,7 @@ impl Victim {
         };
         let summary = format!(
             "{victim} got {} packets ({} bytes) that it never asked for in {} from {} reflectors, {service}",
-            grouped(load.packets),
+            grouped(load.packets()),
             grouped(load.bytes),
             burst.length(),
             grouped(reflectors.len() as u64),
@@ -100,10 +106,10 @@ impl Victim {
             facts: vec![
                 ("service", Fact::Text(format!("{protocol}/{port}"))),
                 ("reflectors", Fact::Count(reflectors.len() as u64)),
-                ("unasked_packets", Fact::Count(load.packets)),
+                ("unasked_packets", Fact::Count(load.packets())),
                 ("unasked_bytes", Fact::Count(load.bytes)),
                 ("asked_flows", Fact::Count(self.asked_flows)),
-                ("bytes_a_packet", Fact::Number(load.bytes as f64 / load.packets.max(1) as f64)),
+                ("bytes_a_packet", Fact::Count(load.bytes_a_packet())),
                 ("window", Fact::Text(crossing.scale.name())),
                 ("count_in_window", Fact::Count(crossing.count)),
                 ("p_value", Fact::Number(p)),

@@ -15,7 +15,7 @@ use flow::{Flow, Protocol, State, Time};
 use super::contacts::{Contacts, Outcome};
 use super::load::Span;
 use super::scale::{SIGNIFICANCE, Scale, binomial_tail, crossing};
-use super::tracks::Tracks;
+use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, list, seconds};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Role, Severity, Technique};
@@ -53,6 +53,12 @@ enum Probe {
     Udp,
     Sctp,
     Other,
+}
+
+impl Weigh for Pair {
+    fn weight(&self) -> usize {
+        self.ports.weight() + self.protocols.weight() + self.half_open.weight()
+    }
 }
 
 impl Watch for Scans {

@@ -13,7 +13,7 @@ use super::brute_force::Session;
 use super::contacts::{Contacts, Outcome};
 use super::load::Span;
 use super::scale::{Scale, crossing};
-use super::tracks::Tracks;
+use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Role, Severity, Technique};
@@ -31,6 +31,12 @@ struct Failures {
     others: Contacts<IpAddr>,
     let_in: u64,
     span: Span,
+}
+
+impl Weigh for Failures {
+    fn weight(&self) -> usize {
+        self.others.weight()
+    }
 }
 
 impl Watch for Sprays {

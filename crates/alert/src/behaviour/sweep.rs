@@ -13,7 +13,7 @@ use flow::{Flow, Protocol, Time};
 use super::contacts::{Contacts, Outcome};
 use super::load::Span;
 use super::scale::{SIGNIFICANCE, Scale, binomial_tail, crossing};
-use super::tracks::Tracks;
+use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, list, port_words, seconds};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Role, Severity, Technique};
@@ -37,6 +37,12 @@ enum What {
 struct Sweep {
     targets: Contacts<IpAddr>,
     span: Span,
+}
+
+impl Weigh for Sweep {
+    fn weight(&self) -> usize {
+        self.targets.weight()
+    }
 }
 
 impl Watch for Sweeps {
