@@ -47,7 +47,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 /// Whether the reader of our output went away, as `head` does: no failure of ours.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
+        let is_json = |error: &serde_json::Error| error.io_error_kind() == Some(io::ErrorKind::BrokenPipe);
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+            || cause.downcast_ref::<serde_json::Error>().is_some_and(is_json)
             || cause.downcast_ref::<csv::Error>().is_some_and(
                 |error| matches!(error.kind(), csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::BrokenPipe),
             )

@@ -93,11 +93,13 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     }
     let report = reader.finish("input", verbose);
     eprintln!("{} flows; the anomaly voice {}", outcome.flows, outcome.anomaly);
-    if report.skipped.values().sum::<u64>() >= report.packets + report.lines {
-        bail!("nothing in the input could be read; -v says why");
+    if outcome.flows == 0 {
+        let hint = if report.skipped.is_empty() || verbose { "" } else { "; -v says why" };
+        bail!("no flow in the input{hint}");
     }
     let alerts: Vec<&Alert> = outcome.alerts.iter().filter(|alert| alert.severity >= arguments.least.into()).collect();
-    if arguments.json { print_json(&alerts) } else { print_text(&alerts, outcome.flows) }
+    let hidden = outcome.alerts.len() - alerts.len();
+    if arguments.json { print_json(&alerts) } else { print_text(&alerts, hidden, outcome.flows) }
 }
 
 fn print_json(alerts: &[&Alert]) -> Result<()> {
@@ -109,10 +111,13 @@ fn print_json(alerts: &[&Alert]) -> Result<()> {
     Ok(out.flush()?)
 }
 
-fn print_text(alerts: &[&Alert], flows: u64) -> Result<()> {
+fn print_text(alerts: &[&Alert], hidden: usize, flows: u64) -> Result<()> {
     let mut out = anstream::stdout().lock();
     if alerts.is_empty() {
-        writeln!(out, "No alerts: nothing in {flows} flows needs to be looked at.")?;
+        match hidden {
+            0 => writeln!(out, "No alerts: nothing in {flows} flows needs to be looked at.")?,
+            hidden => writeln!(out, "No alerts of that severity in {flows} flows; {hidden} less urgent.")?,
+        }
         return Ok(());
     }
     for alert in alerts {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// The file cannot be opened.
-    #[error("cannot open {path}: {source}; {advice}", path = .path.display())]
+    #[error("cannot open {path}; {advice}", path = .path.display())]
     Open {
         /// The file.
         path: PathBuf,

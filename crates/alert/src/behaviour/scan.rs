@@ -23,16 +23,25 @@ use crate::{Evidence, Fact, Role, Severity, Technique};
 /// Watches who tries which ports of whom.
 #[derive(Default)]
 pub(super) struct Scans {
-    pairs: Tracks<(IpAddr, IpAddr), Pair>,
+    pairs: Tracks<(IpAddr, IpAddr, Layer), Pair>,
+}
+
+/// What is tried: the ports of one transport, or other IP protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Layer {
+    Tcp,
+    Udp,
+    Sctp,
+    Ip,
 }
 
 /// What one host tried of another.
 #[derive(Default)]
 struct Pair {
-    ports: Contacts<(Protocol, u16)>,
+    ports: Contacts<u16>,
     protocols: Contacts<u8>,
     /// Ports whose offered handshake was broken off at once, whatever was done with them otherwise.
-    half_open: Contacts<(Protocol, u16)>,
+    half_open: Contacts<u16>,
     probes: [u64; Probe::ALL.len()],
     packets: u64,
     bytes: u64,
@@ -68,26 +77,28 @@ impl Watch for Scans {
         if key.to_group() || key.originator.address == key.responder.address || is_traceroute(flow) {
             return;
         }
-        match key.protocol {
-            Protocol::Tcp | Protocol::Udp | Protocol::Sctp => {
-                let pair = self.pairs.touch((key.originator.address, key.responder.address), flow.end);
-                pair.ports.add((key.protocol, key.responder.port), flow.start, outcome);
-                if is_half_open(flow) {
-                    pair.half_open.add((key.protocol, key.responder.port), flow.start, outcome);
-                }
-                if outcome != Outcome::Used {
-                    pair.probes[Probe::of(flow) as usize] += 1;
-                    pair.packets += flow.originator.packets;
-                    pair.bytes += flow.originator.bytes;
-                    pair.span.add(flow);
-                }
-            }
-            Protocol::Other(number) => {
-                let pair = self.pairs.touch((key.originator.address, key.responder.address), flow.end);
-                pair.protocols.add(number, flow.start, outcome);
-                pair.span.add(flow);
-            }
-            Protocol::Icmp | Protocol::Icmpv6 | Protocol::Arp => {}
+        let layer = match key.protocol {
+            Protocol::Tcp => Layer::Tcp,
+            Protocol::Udp => Layer::Udp,
+            Protocol::Sctp => Layer::Sctp,
+            Protocol::Other(_) => Layer::Ip,
+            Protocol::Icmp | Protocol::Icmpv6 | Protocol::Arp => return,
+        };
+        let pair = self.pairs.touch((key.originator.address, key.responder.address, layer), flow.end);
+        if let Protocol::Other(number) = key.protocol {
+            pair.protocols.add(number, flow.start, outcome);
+            pair.span.add(flow);
+            return;
+        }
+        pair.ports.add(key.responder.port, flow.start, outcome);
+        if is_half_open(flow) {
+            pair.half_open.add(key.responder.port, flow.start, outcome);
+        }
+        if outcome != Outcome::Used {
+            pair.probes[Probe::of(flow) as usize] += 1;
+            pair.packets = pair.packets.saturating_add(flow.originator.packets);
+            pair.bytes = pair.bytes.saturating_add(flow.originator.bytes);
+            pair.span.add(flow);
         }
     }
 
@@ -95,9 +106,9 @@ impl Watch for Scans {
         self.pairs
             .sorted()
             .into_iter()
-            .flat_map(|((scanner, target), pair)| {
-                let ports = pair.port_scan(scanner, target).or_else(|| pair.fingerprinting(scanner, target));
-                [ports, pair.protocol_scan(scanner, target)].into_iter().flatten()
+            .filter_map(|((scanner, target, layer), pair)| match layer {
+                Layer::Ip => pair.protocol_scan(scanner, target),
+                _ => pair.port_scan(scanner, target).or_else(|| pair.fingerprinting(scanner, target)),
             })
             .collect()
     }
@@ -109,12 +120,12 @@ impl Pair {
         let p = binomial_tail(probed.len() as u64, self.ports.len() as u64, BENIGN_FAILURE);
         // A half-open scan of a host whose ports are all open fails nowhere, and no benign client breaks off like that.
         let scales = if self.kind() == Probe::Udp { &UDP_PORTS } else { &PORTS };
-        let (probed, crossing) = match crossing(&times(&probed), scales) {
-            Some(crossing) if p <= SIGNIFICANCE => (probed, crossing),
+        let (probed, crossing, p) = match crossing(&times(&probed), scales) {
+            Some(crossing) if p <= SIGNIFICANCE => (probed, crossing, Some(p)),
             _ => {
                 let half_open = self.half_open.all();
                 let crossing = crossing(&times(&half_open), &HALF_OPEN)?;
-                (half_open, crossing)
+                (half_open, crossing, None)
             }
         };
         let times = times(&probed);
@@ -152,7 +163,7 @@ impl Pair {
             technique: Some(Technique::NetworkServiceDiscovery),
             flows: self.probes.iter().sum(),
             summary,
-            facts: vec![
+            facts: [
                 ("probe", Fact::Text(kind.name().to_owned())),
                 ("distinct_ports", Fact::Count(probed.len() as u64)),
                 ("all_ports_called", Fact::Count(self.ports.len() as u64)),
@@ -161,10 +172,11 @@ impl Pair {
                 ("open", Fact::Count(open)),
                 ("window", Fact::Text(crossing.scale.name())),
                 ("ports_in_window", Fact::Count(crossing.count)),
-                ("benign_failure_chance", Fact::Number(BENIGN_FAILURE)),
-                ("p_value", Fact::Number(p)),
-                ("first_ports", list(probed.iter().map(|(_, (_, port), _)| port))),
-            ],
+                ("first_ports", list(probed.iter().map(|(_, port, _)| port))),
+            ]
+            .into_iter()
+            .chain(p.map(|p| ("p_value", Fact::Number(p))))
+            .collect(),
             examples: self.span.examples.clone(),
         })
     }

@@ -49,9 +49,12 @@ pub(super) const FEATURES: &[Feature] = &[
         "Share of the originator's flows in 10 min that got no or a refusing answer.",
         |c| c.failed_share[2],
     ),
-    context("new_peer", "share", "1 where the originator had not called this responder within memory, else 0.", |c| {
-        c.new_peer
-    }),
+    context(
+        "new_peer",
+        "share",
+        "1 where the originator had not called this responder in the last 10 min, else 0.",
+        |c| c.new_peer,
+    ),
     context(
         "new_peer_share_10m",
         "share",
@@ -186,8 +189,9 @@ impl Contacts {
         match self {
             Contacts::Few(contacts) => {
                 if let Some(contact) = contacts.iter_mut().find(|contact| contact.0 == hash) {
+                    let new = is_old(contact.1, tick);
                     contact.1 = contact.1.max(tick);
-                    return false;
+                    return new;
                 }
                 if contacts.len() < FEW {
                     contacts.push((hash, tick));
@@ -203,7 +207,7 @@ impl Contacts {
             }
             Contacts::Many(slots) => {
                 let slot = &mut slots[slot_of(hash)];
-                let new = *slot == 0;
+                let new = *slot == 0 || is_old(*slot, tick);
                 *slot = tick.max(*slot);
                 new
             }
@@ -262,6 +266,11 @@ impl Count {
             *latest = bucket.max(*latest);
         }
     }
+}
+
+/// Whether a visit lies so long back that the next one is a newcomer's.
+fn is_old(visit: u32, now: u32) -> bool {
+    now.saturating_sub(visit) >= WINDOWS[2]
 }
 
 fn hash(hasher: &foldhash::fast::FixedState, value: &impl Hash) -> u64 {

@@ -79,6 +79,11 @@ impl ConnLog {
         if self.columns.is_empty() {
             return Err("line before the #fields header");
         }
+        // Without them every call would look unanswered.
+        let counts = [Field::OriginatorPackets, Field::ResponderPackets];
+        if !counts.iter().all(|field| self.columns.contains(&Some(*field))) {
+            return Err(NO_COUNTS);
+        }
         let mut record = Connection::default();
         let mut count = 0;
         for value in split(line, self.blank_joined) {
@@ -243,6 +248,9 @@ fn json(line: &str) -> Result<Connection<'static>, &'static str> {
     let Ok(Value::Object(object)) = serde_json::from_str(line) else {
         return Err("not a JSON object");
     };
+    if !["orig_pkts", "resp_pkts"].iter().all(|name| object.contains_key(*name)) {
+        return Err(NO_COUNTS);
+    }
     let mut record = Connection::default();
     for (field, name) in FIELDS {
         record.values[field as usize] = match object.get(name) {
@@ -263,6 +271,7 @@ fn split(line: &str, blank_joined: bool) -> impl Iterator<Item = &str> {
 }
 
 const BLANKS: &str = "   ";
+const NO_COUNTS: &str = "no orig_pkts and resp_pkts";
 /// A pebibyte is three hours of a line of 800 Gbit/s.
 const MAX_COUNT: f64 = (1u64 << 50) as f64;
 
@@ -270,13 +279,14 @@ const MAX_COUNT: f64 = (1u64 << 50) as f64;
 mod tests {
     use super::*;
 
-    const HEADER: &str = "#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tconn_state\torig_pkts";
+    const HEADER: &str =
+        "#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tconn_state\torig_pkts\tresp_pkts";
 
     #[test]
     fn a_tab_separated_line_is_a_flow() {
         let mut log = ConnLog::default();
         assert_eq!(log.line(HEADER), None);
-        let flow = log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3").unwrap();
+        let flow = log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0").unwrap();
         assert_eq!((flow.start, flow.state), (Time::from_nanoseconds(1_500_000_000), Some(State::S0)));
         assert_eq!((flow.originator.packets, flow.originator.payload_bytes), (3, None));
     }
@@ -285,8 +295,8 @@ mod tests {
     fn a_json_line_is_the_same_flow() {
         let mut log = ConnLog::default();
         log.line(HEADER);
-        let tabs = log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3");
-        let json = r#"{"ts":1.5,"uid":"C1","id.orig_h":"10.0.0.1","id.orig_p":1024,"id.resp_h":"10.0.0.2","id.resp_p":80,"proto":"tcp","conn_state":"S0","orig_pkts":3}"#;
+        let tabs = log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0");
+        let json = r#"{"ts":1.5,"uid":"C1","id.orig_h":"10.0.0.1","id.orig_p":1024,"id.resp_h":"10.0.0.2","id.resp_p":80,"proto":"tcp","conn_state":"S0","orig_pkts":3,"resp_pkts":0}"#;
         assert_eq!(ConnLog::default().line(json), tabs);
     }
 
@@ -294,9 +304,9 @@ mod tests {
     fn blank_joined_labels_are_split() {
         let mut log = ConnLog::default();
         log.line(&format!("{HEADER}\ttunnel_parents   label   detailed-label"));
-        let line = "1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t-   Malicious   DDoS";
+        let line = "1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0\t-   Malicious   DDoS";
         assert_eq!(log.line(line).unwrap().label, Some(Label::new("DDoS")));
-        let line = "1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t-   Benign   -";
+        let line = "1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0\t-   Benign   -";
         assert_eq!(log.line(line).unwrap().label, Some(Label::new("Benign")));
     }
 
@@ -305,7 +315,7 @@ mod tests {
         let mut log = ConnLog::default();
         log.line(HEADER);
         assert_eq!(log.line("1.5\tC1"), None);
-        assert_eq!(log.line("x\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3"), None);
+        assert_eq!(log.line("x\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0"), None);
         assert_eq!(log.skipped().len(), 2);
     }
 
@@ -313,15 +323,15 @@ mod tests {
     fn ipv4_written_as_ipv6_is_the_same_host() {
         let mut log = ConnLog::default();
         log.line(HEADER);
-        let plain = log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3");
-        assert_eq!(log.line("1.5\tC1\t::ffff:10.0.0.1\t1024\t::ffff:10.0.0.2\t80\ttcp\tS0\t3"), plain);
+        let plain = log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0");
+        assert_eq!(log.line("1.5\tC1\t::ffff:10.0.0.1\t1024\t::ffff:10.0.0.2\t80\ttcp\tS0\t3\t0"), plain);
     }
 
     #[test]
     fn a_count_that_no_network_carries_is_skipped() {
         let mut log = ConnLog::default();
         log.line(HEADER);
-        assert_eq!(log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t1e19"), None);
+        assert_eq!(log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t1e19\t0"), None);
         assert_eq!(log.skipped()["count beyond what any network carries"], 1);
     }
 
@@ -339,9 +349,9 @@ mod tests {
         let mut log = ConnLog::default();
         log.line("#path\tdns");
         log.line(HEADER);
-        assert_eq!(log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3"), None);
+        assert_eq!(log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0"), None);
         assert_eq!(log.skipped().values().sum::<u64>(), 1);
         log.line("#path\tconn");
-        assert!(log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3").is_some());
+        assert!(log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0").is_some());
     }
 }
