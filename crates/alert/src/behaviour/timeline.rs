@@ -94,12 +94,12 @@ impl Timeline {
         })
     }
 
-    /// From the first to the last second with at least a twentieth of the highest rate: what lies outside is the usual
+    /// From the first to the last second with at least a hundredth of the highest rate: what lies outside is the usual
     /// trickle. `None` where there is nothing.
     pub(crate) fn burst(&self) -> Option<Burst> {
         let stretches = self.stretches();
         let highest = stretches.iter().map(|stretch| stretch.rate).max()?;
-        let mut full = stretches.iter().filter(|stretch| stretch.rate > 0 && stretch.rate * 20 >= highest);
+        let mut full = stretches.iter().filter(|stretch| stretch.rate > 0 && stretch.rate * 100 >= highest);
         let first = full.next()?;
         let begin = first.start.unwrap_or_else(|| time(first.from));
         let (mut last, mut amount) = (first, first.amount());
