@@ -4,15 +4,15 @@
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lapwing/target
 LAPWING = $(CARGO_TARGET_DIR)/release/lapwing
 
-.PHONY: build demo test format lint unit doc bench bless fuzz tools clean
+.PHONY: build demo test format lint unit doc bench bless fuzz rust checkers clean
 
-build: tools
+build: rust
 	cargo build --release --locked
 
 demo: build
 	$(LAPWING) demo
 
-test: tools format lint unit doc
+test: rust checkers format lint unit doc
 
 format:
 	cargo fmt --all --check
@@ -21,7 +21,7 @@ lint:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 unit:
-	cargo test --workspace --locked --quiet
+	cargo test --workspace --locked
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
@@ -31,17 +31,20 @@ bench: build
 	cargo run --release --locked --quiet -p lapwing-bench
 
 # Rewrites the golden files; read their diff before committing it.
-bless: tools
+bless: rust
 	LAPWING_BLESS=1 cargo test --workspace --locked --quiet
 
 # Each fuzz target for SECONDS (30), on the seeds in fuzz/seeds. Needs cargo-fuzz: cargo install cargo-fuzz
 SECONDS ?= 30
-fuzz: tools
+fuzz: rust
 	fuzz/run $(SECONDS)
 
-tools:
+rust:
 	@command -v cargo >/dev/null || { echo "Rust is missing. Install it from https://rustup.rs, then try again."; exit 1; }
 	@command -v cc >/dev/null || { echo "A linker is missing. On Debian or Ubuntu: apt-get install gcc; on Fedora: dnf install gcc"; exit 1; }
+	@rustc --version | awk '{ split($$2, v, "."); if (v[1] * 1000 + v[2] < 1095) { print "Rust " $$2 " is too old; 1.95 is needed: rustup update"; exit 1 } }'
+
+checkers:
 	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || \
 		{ echo "rustfmt or clippy is missing. Install them: rustup component add rustfmt clippy"; exit 1; }
 

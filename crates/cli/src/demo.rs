@@ -23,13 +23,14 @@ pub(crate) struct Arguments {
     /// Fixes the two days.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where the captures go.
-    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir().join("lapwing-demo"))]
-    folder: PathBuf,
+    /// Where the captures go, 500 MB of them; lapwing/demo in your cache folder where it is not given.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let folder = &arguments.folder;
+    let folder =
+        &arguments.folder.clone().or_else(cache_folder).context("there is no cache folder; name a --folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}; name another --folder", folder.display()))?;
     let (normal, office) = (folder.join("normal.pcap"), folder.join("office.pcap"));
     eprintln!("1. simulating an office of 40 hosts: a quiet hour, and an hour with {} attacks", Attack::ALL.len());
@@ -49,14 +50,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
     writeln!(out, "What was planted, and what was found:\n")?;
     print_comparison(&mut out, &planted, &outcome.alerts)?;
-    writeln!(out, "\nThe captures are in {}. Next: lapwing scan YOUR.pcap", folder.display())?;
+    let program = std::env::current_exe().map_or_else(|_| "lapwing".to_owned(), |path| path.display().to_string());
+    writeln!(out, "\nThe captures are in {}. Next: {program} scan YOUR.pcap", folder.display())?;
     Ok(())
+}
+
+/// A folder of the user's own, so that nobody else can have put something in the way.
+fn cache_folder() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+    Some(cache.join("lapwing/demo"))
 }
 
 fn simulate(path: &Path, seed: u64, attacks: Vec<Attack>) -> Result<Vec<Planted>> {
     let settings = Settings { seed, attacks, ..Settings::default() };
-    let report = simulator::simulate(&settings, output::create(Some(path))?)
+    let mut out = output::create(Some(path), &[])?;
+    let report = simulator::simulate(&settings, &mut out)
         .with_context(|| format!("cannot finish {}: is there room for 300 MB?", path.display()))?;
+    out.finish()?;
     Ok(report.planted)
 }
 

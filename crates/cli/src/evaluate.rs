@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let (found, report) =
         tables::while_reading(|watch| sensor::tables::evaluate(&detector, &arguments.tables, label, watch))?;
     tables::print(&report, verbose);
-    let mut out = output::create(None)?;
+    let mut out = output::create(None, &[])?;
     if arguments.json {
         let mut value = figures::json(&found, arguments.flows_a_day);
         value["method"] = json!(detector.provenance.method);

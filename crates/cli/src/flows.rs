@@ -31,10 +31,10 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let set = FeatureSet::lapwing();
-    let mut writer = output::create(arguments.output.as_deref())?;
     let names: Vec<_> = IDENTITY.into_iter().chain(set.features().iter().map(|feature| feature.name)).collect();
-    writeln!(writer, "{}", names.join(","))?;
     let mut reader = Reader::open(&arguments.inputs)?;
+    let mut writer = output::create(arguments.output.as_deref(), &arguments.inputs)?;
+    writeln!(writer, "{}", names.join(","))?;
     let mut hosts = Hosts::default();
     let mut flows = Vec::new();
     let mut count = 0;
@@ -48,13 +48,12 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
             reader.show_progress();
         }
     }
-    writer.flush()?;
     reader.finish("input", verbose);
     eprintln!("{count} flows");
     if count == 0 {
         bail!("no flow in the input");
     }
-    Ok(())
+    writer.finish()
 }
 
 /// Writes a row a flow. No cell needs quotes: all are times, addresses, numbers and fixed names.

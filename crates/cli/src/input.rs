@@ -42,7 +42,7 @@ impl Reader {
             eprintln!("lapwing: {damage}");
         }
         let skipped: u64 = report.skipped.values().sum();
-        let (count, what) = if report.packets > 0 { (report.packets, "packets") } else { (report.lines, "lines") };
+        let (count, what) = if report.lines > 0 { (report.lines, "lines") } else { (report.packets, "packets") };
         let hint = if skipped > 0 && !verbose { " (-v says why)" } else { "" };
         eprintln!("{name}: {count} {what} read, {skipped} skipped{hint}");
         if verbose {

@@ -1,24 +1,73 @@
 //! What the verbs share in speaking with people: where output goes, how a table and a progress bar look.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, Result, bail};
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The file of that name, or stdout where there is none or it is `-`.
-pub(crate) fn create(path: Option<&Path>) -> anyhow::Result<Box<dyn Write>> {
-    match path {
-        Some(path) if path != Path::new("-") => {
-            let file = File::create(path).with_context(|| {
-                format!("cannot write {}: check that the folder exists and that you may write there", path.display())
-            })?;
-            Ok(Box::new(BufWriter::with_capacity(1 << 18, file)))
+/// Where output goes: stdout, or a file that takes its name only when it is whole, so that a run that fails destroys
+/// nothing.
+pub(crate) struct Output {
+    out: Box<dyn Write>,
+    /// The name while it is written, and the name when it is whole.
+    names: Option<(PathBuf, PathBuf)>,
+}
+
+/// Output to the file of that name, or to stdout where there is none or it is `-`. A file that is also an input is
+/// refused.
+pub(crate) fn create(path: Option<&Path>, inputs: &[PathBuf]) -> Result<Output> {
+    let Some(path) = path.filter(|path| *path != Path::new("-")) else {
+        return Ok(Output { out: Box::new(BufWriter::with_capacity(1 << 16, io::stdout().lock())), names: None });
+    };
+    let whole = path.canonicalize().ok();
+    if whole.is_some() && inputs.iter().any(|input| input.canonicalize().ok() == whole) {
+        bail!("{} is also an input; choose another name for the output", path.display());
+    }
+    let advice =
+        || format!("cannot write {}; check that the folder exists and that you may write there", path.display());
+    // A device or a pipe cannot be renamed.
+    let is_special = path.metadata().is_ok_and(|metadata| !metadata.is_file());
+    let names = (!is_special).then(|| {
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        (PathBuf::from(part), path.to_owned())
+    });
+    let file = File::create(names.as_ref().map_or(path, |(part, _)| part)).with_context(advice)?;
+    Ok(Output { out: Box::new(BufWriter::with_capacity(1 << 18, file)), names })
+}
+
+impl Output {
+    /// Writes what is left and gives the file its name.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.out.flush().context("cannot write the output to its end; is there room for it?")?;
+        if let Some((part, whole)) = self.names.take() {
+            fs::rename(&part, &whole)
+                .with_context(|| format!("cannot rename {} to {}", part.display(), whole.display()))?;
         }
-        _ => Ok(Box::new(BufWriter::with_capacity(1 << 16, io::stdout().lock()))),
+        Ok(())
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Some((part, _)) = self.names.take() {
+            // It holds half of something; that it cannot be removed changes nothing for the failed run.
+            let _ = fs::remove_file(part);
+        }
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SEVERITY", default_value = "info")]
     least: Least,
     /// The share of the flows learned from that may count as unusual; sets the anomaly voice's threshold.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.001)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = share)]
     contamination: f64,
     /// How many flows a day may count as unusual; sets the threshold in the place of --contamination.
     #[arg(long, value_name = "FLOWS", conflicts_with = "contamination")]
@@ -69,6 +69,12 @@ impl From<Least> for Severity {
             Least::Critical => Severity::Critical,
         }
     }
+}
+
+/// A share of 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().map_err(|error| error.to_string())?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("a share lies between 0 and 1".to_owned()) }
 }
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {

@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use model::Verdict;
 use sensor::tables::judge;
 use serde_json::json;
 use source::format::csv::Batch;
 
-use crate::{output, saved, tables};
+use crate::output::{self, Output};
+use crate::{saved, tables};
 
 /// Give every row of a table a score and say whether it alarms.
 ///
@@ -34,7 +35,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let detector = saved::load(&arguments.detector)?;
-    let mut out = Writer::new(output::create(arguments.output.as_deref())?, arguments.json);
+    let inputs = [arguments.table.clone(), arguments.detector.clone()];
+    let mut out = Writer::new(output::create(arguments.output.as_deref(), &inputs)?, arguments.json);
     let (mut rows, mut alarms) = (0, 0);
     let report = tables::while_reading(|watch| {
         let take = |names: &[String], batch: &Batch, verdicts: &[Verdict]| {
@@ -52,12 +54,12 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
 }
 
 enum Writer {
-    Json(Box<dyn Write>),
-    Csv(Box<csv::Writer<Box<dyn Write>>>),
+    Json(Output),
+    Csv(Box<csv::Writer<Output>>),
 }
 
 impl Writer {
-    fn new(out: Box<dyn Write>, json: bool) -> Writer {
+    fn new(out: Output, json: bool) -> Writer {
         if json { Writer::Json(out) } else { Writer::Csv(Box::new(csv::Writer::from_writer(out))) }
     }
 
@@ -89,10 +91,12 @@ impl Writer {
         Ok(())
     }
 
-    fn finish(self) -> io::Result<()> {
+    fn finish(self) -> Result<()> {
         match self {
-            Writer::Json(mut out) => out.flush(),
-            Writer::Csv(mut out) => out.flush(),
+            Writer::Json(out) => out.finish(),
+            Writer::Csv(out) => {
+                out.into_inner().map_err(|error| anyhow!("cannot write the output: {}", error.error()))?.finish()
+            }
         }
     }
 }

@@ -60,14 +60,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         ..Settings::default()
     };
     let mut simulation = Simulation::new(&settings)?;
-    let out = output::create(arguments.output.as_deref())?;
+    let mut out = output::create(arguments.output.as_deref(), &[])?;
     let mut progress = Progress::new(&settings);
-    let count = write_capture(simulation.by_ref().inspect(|packet| progress.show(packet.time)), out)
+    let count = write_capture(simulation.by_ref().inspect(|packet| progress.show(packet.time)), &mut out)
         .with_context(|| format!("cannot finish {}: is there room for it?", named(arguments.output.as_ref())))?;
+    out.finish()?;
     progress.finish();
     if let Some(path) = &arguments.labels {
-        let out = output::create(Some(path))?;
-        write_labels(simulation.planted(), out).with_context(|| format!("cannot finish {}", path.display()))?;
+        let mut out = output::create(Some(path), &[])?;
+        write_labels(simulation.planted(), &mut out).with_context(|| format!("cannot finish {}", path.display()))?;
     }
     print_planted(simulation.planted());
     eprintln!("{count} packets written to {}", named(arguments.output.as_ref()));

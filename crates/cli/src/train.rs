@@ -55,7 +55,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "COLUMN")]
     keep: Vec<String>,
     /// How the test is set apart: at random, the latest rows, or the last file.
-    #[arg(long, value_enum, default_value_t = By::Random)]
+    #[arg(long, value_enum, default_value_t = By::Random, conflicts_with = "cv")]
     split: By,
     /// The share of the rows that is the test; 0 learns from all and tests on none.
     #[arg(long, value_name = "SHARE", default_value_t = Settings::default().test_share)]
@@ -147,7 +147,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let saved =
         arguments.output.as_deref().map(|path| Ok::<_, anyhow::Error>((path, saved::save(&trained.detector, path)?)));
     let saved = saved.transpose()?;
-    let mut out = output::create(None)?;
+    let mut out = output::create(None, &[])?;
     if arguments.json {
         serde_json::to_writer(&mut out, &arguments.json(&trained))?;
         writeln!(out)?;

@@ -204,7 +204,14 @@ fn judge(detector: &Detector, alarms: &mut Alarms, flows: &[Flow], table: &Table
 fn unusual(names: &[String], row: &[f32]) -> Vec<String> {
     let mut columns: Vec<(&String, f32)> = names.iter().zip(row.iter().copied()).collect();
     columns.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(b.0)));
-    columns.into_iter().take(3).map(|(name, deviations)| format!("{name} ({deviations:+.1} sd)")).collect()
+    columns
+        .into_iter()
+        .take(3)
+        .map(|(name, deviations)| match deviations {
+            far if far.abs() > 99.0 => format!("{name} (beyond {:+.0} sd)", 99.0_f32.copysign(far)),
+            near => format!("{name} ({near:+.1} sd)"),
+        })
+        .collect()
 }
 
 /// Fewer flows show no normal.

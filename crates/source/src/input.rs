@@ -70,8 +70,6 @@ impl Input {
         for path in paths {
             match InputFile::open(path) {
                 Ok(file) => files.push(file),
-                // A path that cannot be opened is more likely mistyped.
-                Err(error @ Error::Open { .. }) => return Err(error),
                 Err(error) => unreadable.push(error),
             }
         }
@@ -88,7 +86,7 @@ impl Input {
             meter: Meter::new(settings),
             lines: 0,
             line_skips: BTreeMap::new(),
-            damage: unreadable.iter().map(Error::to_string).collect(),
+            damage: unreadable.iter().map(in_full).collect(),
             finished: false,
         })
     }
@@ -250,6 +248,17 @@ fn skip_line(bytes: &mut dyn BufRead) -> std::io::Result<()> {
             return Ok(());
         }
     }
+}
+
+/// The error with its causes.
+fn in_full(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }
 
 const EXPECTED: &str =

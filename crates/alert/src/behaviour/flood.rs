@@ -159,20 +159,22 @@ impl Victim {
             technique: Some(technique),
             flows: load.flows,
             summary,
-            facts: vec![
-                ("unanswered_packets", Fact::Count(load.packets())),
-                ("unanswered_bytes", Fact::Count(load.bytes)),
-                ("unanswered_flows", Fact::Count(load.flows)),
+            facts: [
+                ("packets", Fact::Count(burst.amount)),
+                ("packets_before_and_after", Fact::Count(load.packets().saturating_sub(burst.amount))),
+                ("bytes_a_packet", Fact::Count(load.bytes_a_packet())),
+                ("flows", Fact::Count(load.flows)),
                 ("answered_flows", Fact::Count(self.answered_flows)),
                 ("sources", Fact::Count(load.sources.len() as u64)),
                 ("sources_spread", Fact::Text(if spread { "yes" } else { "no" }.to_owned())),
                 ("ports", Fact::Count(load.ports.len() as u64)),
                 ("window", Fact::Text(crossing.scale.name())),
                 ("packets_in_window", Fact::Count(crossing.count)),
-                ("benign_unanswered_chance", Fact::Number(BENIGN_UNANSWERED)),
-                ("p_value", Fact::Number(p)),
-            ],
-            examples: load.span.examples.clone(),
+            ]
+            .into_iter()
+            .chain((p <= SIGNIFICANCE).then_some(("p_value", Fact::Number(p))))
+            .collect(),
+            examples: load.examples_of(&attackers, &burst),
         })
     }
 
@@ -189,7 +191,8 @@ impl Victim {
     fn is_streams(&self, crossing: &Crossing, port: u16) -> bool {
         let load = &self.unanswered;
         let sources = load.sources.len() as u64;
-        let is_one = load.flows <= 3 && crossing.count < ONE_STREAM;
+        let is_narrow = crossing.count.saturating_mul(load.bytes_a_packet()) < NARROW_BYTES;
+        let is_one = load.flows <= 3 && crossing.count < ONE_STREAM && is_narrow;
         let are_many = sources < 1000 && load.flows <= sources * 2 && crossing.count < sources * MODEST_STREAM;
         ports::service(port).is_none() && load.ports.len() <= 3 && (is_one || are_many)
     }
@@ -287,9 +290,11 @@ fn is_broadcast(address: IpAddr) -> bool {
 }
 
 /// SYN packets in seconds, in minutes, in the whole input.
-const SYN: [Scale; 3] = [Scale::within(10, 100), Scale::within(300, 600), Scale::whole(3000)];
+const SYN: [Scale; 3] = [Scale::within(10, 100), Scale::within(300, 600), Scale::whole(50_000)];
 const PACKETS: [Scale; 3] = [Scale::within(10, 1000), Scale::within(300, 10_000), Scale::whole(100_000)];
 const ICMP: [Scale; 3] = [Scale::within(10, 400), Scale::within(300, 5000), Scale::whole(50_000)];
+/// What a camera sends in ten seconds, at 20 Mbit/s.
+const NARROW_BYTES: u64 = 25_000_000;
 /// Up to so much, such a stream is not even unusual.
 const ONE_MODEST_STREAM: u64 = 15_000;
 /// What each of many such streams may send in ten seconds.

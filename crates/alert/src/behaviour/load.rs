@@ -23,6 +23,10 @@ pub(crate) struct Load {
     /// Packets by source port.
     pub(crate) source_ports: Map<u16, u64>,
     pub(crate) span: Span,
+    /// The flow with most packets, which may come long after the first ones.
+    largest: Option<Example>,
+    /// The latest flow.
+    latest: Option<Example>,
 }
 
 impl Load {
@@ -34,6 +38,12 @@ impl Load {
         self.flows += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         self.span.add(flow);
+        if self.largest.is_none_or(|largest| largest.packets < flow.packets()) {
+            self.largest = Some(Example::of(flow));
+        }
+        if self.latest.is_none_or(|latest| latest.start <= flow.start) {
+            self.latest = Some(Example::of(flow));
+        }
         count_key(&mut self.sources, source, packets);
         count_key(&mut self.ports, port, packets);
         count_key(&mut self.source_ports, flow.key.originator.port, packets);
@@ -43,6 +53,23 @@ impl Load {
     /// Packets in all.
     pub(crate) fn packets(&self) -> u64 {
         self.timeline.total
+    }
+
+    /// Examples of what these sources (anyone, where there are none) sent in the burst.
+    pub(crate) fn examples_of(&self, sources: &[IpAddr], burst: &Burst) -> Vec<Example> {
+        let is_of = |example: &&Example| {
+            let source = example.key.originator.address;
+            let in_time = (burst.start..=burst.end).contains(&example.start);
+            in_time && (sources.is_empty() || sources.contains(&source))
+        };
+        self.largest
+            .iter()
+            .chain(&self.latest)
+            .chain(&self.span.examples)
+            .filter(is_of)
+            .take(Span::EXAMPLES)
+            .copied()
+            .collect()
     }
 
     /// Bytes a packet, on average.

@@ -79,7 +79,8 @@ impl Sweep {
         if p > what.significance() {
             return None;
         }
-        let count = |wanted| counted.iter().filter(|&&(_, _, outcome)| outcome == wanted).count() as u64;
+        let all = self.targets.all();
+        let count = |wanted| all.iter().filter(|&&(_, _, outcome)| outcome == wanted).count() as u64;
         let outcomes = [
             (Outcome::Silent, "did not answer"),
             (Outcome::Refused, "refused"),
@@ -95,24 +96,29 @@ impl Sweep {
         let summary = format!(
             "{caller} {} {} hosts in {}: {}",
             what.verb(),
-            grouped(counted.len() as u64),
-            seconds(times[times.len() - 1].since(times[0])),
+            grouped(all.len() as u64),
+            seconds(all[all.len() - 1].0.since(all[0].0)),
             told.join(", "),
         );
-        let severity = match what {
-            // Peers of a file-sharing or game network that went away look like this, too, and web servers over a line that
-            // does not work; but they are no neighbours, nor are they as many as a worm tries.
-            What::Tcp(port) | What::Udp(port) if !are_neighbours(&counted) && !is_login_or_file_service(port) => {
-                match (what, counted.len() >= 100) {
-                    (What::Tcp(port), false) if !is_web(port) => Severity::Low,
-                    (What::Tcp(_), true) => Severity::High,
-                    (_, false) => Severity::Info,
-                    (_, true) => Severity::Low,
+        let severity =
+            match what {
+                // Peers of a file-sharing or game network that went away look like this, too, and web servers over a line that
+                // does not work; but they are no neighbours, nor are they as many as a worm tries.
+                // Time servers of a pool, say, are listed and scattered.
+                What::Udp(port) if ports::service(port).is_some() && !are_neighbours(&counted) => {
+                    if counted.len() >= 100 { Severity::Medium } else { Severity::Info }
                 }
-            }
-            _ if counted.len() >= 100 => Severity::High,
-            _ => Severity::Medium,
-        };
+                What::Tcp(port) | What::Udp(port) if !are_neighbours(&counted) && !is_login_or_file_service(port) => {
+                    match (what, counted.len() >= 100) {
+                        (What::Tcp(port), false) if !is_web(port) => Severity::Low,
+                        (What::Tcp(_), true) => Severity::High,
+                        (_, false) => Severity::Info,
+                        (_, true) => Severity::Low,
+                    }
+                }
+                _ if counted.len() >= 100 => Severity::High,
+                _ => Severity::Medium,
+            };
         Some(Evidence {
             behaviour: if what == What::Arp { Behaviour::ArpScan } else { Behaviour::HostSweep },
             subject: caller,

@@ -15,12 +15,15 @@ pub fn is_log(start: &[u8]) -> bool {
 }
 
 fn is_tab_separated(start: &[u8]) -> bool {
+    let start = start.trim_ascii_start();
     start.starts_with(b"#separator") || start.starts_with(b"#fields")
 }
 
 fn is_json(start: &[u8]) -> bool {
     let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    line.trim_ascii_start().starts_with(b"{") && line.windows(9).any(|window| window == b"id.orig_h")
+    let has = |name: &[u8]| line.windows(name.len()).any(|window| window == name);
+    // Zeek's other logs name the endpoints, too, but count no packets.
+    line.trim_ascii_start().starts_with(b"{") && has(b"\"id.orig_h\"") && has(b"_pkts\"")
 }
 
 /// Reads the lines of one conn.log.
@@ -41,7 +44,7 @@ impl ConnLog {
         if line.trim().is_empty() {
             return None;
         }
-        if let Some(header) = line.strip_prefix('#') {
+        if let Some(header) = line.trim_start().strip_prefix('#') {
             if let Some(names) = header.strip_prefix("fields") {
                 let names = names.trim_start_matches(['\t', ' ']);
                 self.blank_joined = names.contains(BLANKS);
