@@ -96,11 +96,20 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 /// Whether the reader of our output went away, as `head` does: no failure of ours.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        let is_json = |error: &serde_json::Error| error.io_error_kind() == Some(io::ErrorKind::BrokenPipe);
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-            || cause.downcast_ref::<serde_json::Error>().is_some_and(is_json)
-            || cause.downcast_ref::<csv::Error>().is_some_and(
-                |error| matches!(error.kind(), csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::BrokenPipe),
-            )
+        cause.downcast_ref::<io::Error>().is_some_and(is_broken)
+            || cause.downcast_ref::<csv::Error>().is_some_and(is_broken_csv)
+            || cause
+                .downcast_ref::<serde_json::Error>()
+                .is_some_and(|error| error.io_error_kind() == Some(io::ErrorKind::BrokenPipe))
     })
+}
+
+fn is_broken(error: &io::Error) -> bool {
+    // The csv crate wraps its errors when they become those of input and output.
+    let wrapped = error.get_ref().and_then(|inner| inner.downcast_ref::<csv::Error>());
+    error.kind() == io::ErrorKind::BrokenPipe || wrapped.is_some_and(is_broken_csv)
+}
+
+fn is_broken_csv(error: &csv::Error) -> bool {
+    matches!(error.kind(), csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::BrokenPipe)
 }

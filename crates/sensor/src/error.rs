@@ -27,7 +27,7 @@ pub enum Error {
     #[error("{0}")]
     Column(String),
     /// What was found out cannot be written.
-    #[error("cannot write: {0}")]
+    #[error("cannot write")]
     Write(#[from] std::io::Error),
     /// The baseline holds too little to learn from.
     #[error("the baseline holds {flows} flows; at least {least} are needed to learn what is normal")]

@@ -62,14 +62,13 @@ impl Load {
             let in_time = (burst.start..=burst.end).contains(&example.start);
             in_time && (sources.is_empty() || sources.contains(&source))
         };
-        self.largest
-            .iter()
-            .chain(&self.latest)
-            .chain(&self.span.examples)
-            .filter(is_of)
-            .take(Span::EXAMPLES)
-            .copied()
-            .collect()
+        let mut examples = Vec::new();
+        for example in self.largest.iter().chain(&self.latest).chain(&self.span.examples).filter(is_of) {
+            if examples.len() < Span::EXAMPLES && !examples.contains(example) {
+                examples.push(*example);
+            }
+        }
+        examples
     }
 
     /// Bytes a packet, on average.
