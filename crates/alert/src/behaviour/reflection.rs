@@ -21,13 +21,26 @@ use crate::{Evidence, Fact, Role, Severity, Technique};
 #[derive(Default)]
 pub(super) struct Reflections {
     victims: Tracks<(IpAddr, Protocol, u16), Victim>,
+    asked: Tracks<(IpAddr, Protocol, u16), Asked>,
 }
 
+/// What one host got from one service without having asked.
 #[derive(Default)]
 struct Victim {
     reflectors: Contacts<IpAddr>,
     load: Load,
-    asked_flows: u64,
+}
+
+/// Flows in which a host did ask a service.
+#[derive(Default)]
+struct Asked {
+    flows: u64,
+}
+
+impl Weigh for Asked {
+    fn weight(&self) -> usize {
+        1
+    }
 }
 
 impl Weigh for Victim {
@@ -47,7 +60,7 @@ impl Watch for Reflections {
         } else {
             if key.protocol.has_ports() {
                 let asked = (key.originator.address, key.protocol, key.responder.port);
-                self.victims.touch(asked, flow.end).asked_flows += 1;
+                self.asked.touch(asked, flow.end).flows += 1;
             }
             return;
         };
@@ -63,18 +76,19 @@ impl Watch for Reflections {
         let victims = self.victims.sorted();
         victims
             .into_iter()
-            .filter_map(|((victim, protocol, port), entry)| entry.evidence(victim, protocol, port))
+            .filter_map(|(key, entry)| entry.evidence(key, self.asked.get(&key).map_or(0, |asked| asked.flows)))
             .collect()
     }
 }
 
 impl Victim {
-    fn evidence(&self, victim: IpAddr, protocol: Protocol, port: u16) -> Option<Evidence> {
+    fn evidence(&self, key: (IpAddr, Protocol, u16), asked_flows: u64) -> Option<Evidence> {
+        let (victim, protocol, port) = key;
         let reflectors = self.reflectors.all();
         let times: Vec<Time> = reflectors.iter().map(|&(time, ..)| time).collect();
         let crossing =
             crossing(&times, &SCALES).or_else(|| self.load.timeline.crossing(&VOLUME).filter(|_| times.len() >= 3))?;
-        let p = binomial_tail(self.load.flows, self.load.flows + self.asked_flows, BENIGN_UNASKED);
+        let p = binomial_tail(self.load.flows, self.load.flows + asked_flows, BENIGN_UNASKED);
         if p > SIGNIFICANCE {
             return None;
         }
@@ -108,7 +122,7 @@ impl Victim {
                 ("reflectors", Fact::Count(reflectors.len() as u64)),
                 ("unasked_packets", Fact::Count(load.packets())),
                 ("unasked_bytes", Fact::Count(load.bytes)),
-                ("asked_flows", Fact::Count(self.asked_flows)),
+                ("asked_flows", Fact::Count(asked_flows)),
                 ("bytes_a_packet", Fact::Count(load.bytes_a_packet())),
                 ("window", Fact::Text(crossing.scale.name())),
                 ("count_in_window", Fact::Count(crossing.count)),

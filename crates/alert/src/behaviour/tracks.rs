@@ -26,7 +26,8 @@ pub(crate) trait Weigh {
 struct Track<V> {
     last: Time,
     touches: u8,
-    value: V,
+    /// Boxed, because a half of the map's slots stand empty.
+    value: Box<V>,
 }
 
 impl<K: Hash + Ord + Copy, V: Default + Weigh> Tracks<K, V> {
@@ -49,15 +50,20 @@ impl<K: Hash + Ord + Copy, V: Default + Weigh> Tracks<K, V> {
                 self.forget_half();
             }
         }
-        let track = self.values.entry(key).or_insert_with(|| Track { last: time, touches: 0, value: V::default() });
+        let track = self.values.entry(key).or_insert_with(|| Track { last: time, touches: 0, value: Box::default() });
         track.last = time.max(track.last);
         track.touches = track.touches.saturating_add(1);
         &mut track.value
     }
 
+    /// The value of that key, where there is one.
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        self.values.get(key).map(|track| &*track.value)
+    }
+
     /// Keys and values, by key.
     pub(crate) fn sorted(&self) -> Vec<(K, &V)> {
-        let mut sorted: Vec<(K, &V)> = self.values.iter().map(|(key, track)| (*key, &track.value)).collect();
+        let mut sorted: Vec<(K, &V)> = self.values.iter().map(|(key, track)| (*key, &*track.value)).collect();
         sorted.sort_unstable_by_key(|(key, _)| *key);
         sorted
     }
