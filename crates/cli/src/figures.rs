@@ -11,6 +11,10 @@ use crate::output;
 pub(crate) fn print(out: &mut impl Write, title: &str, figures: &Figures, flows_a_day: f64) -> io::Result<()> {
     let counts = &figures.confusion;
     writeln!(out, "{title}: {} rows, {} of them attacks", figures.rows, figures.attacks)?;
+    if figures.attacks == 0 || figures.attacks == figures.rows {
+        let what = if figures.attacks == 0 { "benign" } else { "an attack" };
+        writeln!(out, "WARNING: every row of this test is {what}: most figures below mean nothing")?;
+    }
     let mut confusion = output::table(&["", "alarm", "no alarm"]);
     confusion.add_row(["attack", &counts.true_positives.to_string(), &counts.false_negatives.to_string()]);
     confusion.add_row(["benign", &counts.false_positives.to_string(), &counts.true_negatives.to_string()]);

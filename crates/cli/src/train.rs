@@ -142,6 +142,9 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
         );
     }
     let spinner = spinner();
+    if settings.split == SplitBy::Time && settings.folds.is_none() && loaded.times.is_none() {
+        bail!("--split time needs to know when a row happened: name the column with --time COLUMN");
+    }
     let trained = train::train(&loaded, &settings, &mut |step| spinner.set_message(words(step)))?;
     spinner.finish_and_clear();
     let saved =
@@ -203,7 +206,11 @@ impl Arguments {
                 trained.duplicates
             )?;
         }
-        let attacks = provenance.attacks.map_or_else(|| "no labels".into(), |attacks| format!("{attacks} attacks"));
+        let attacks = match provenance.attacks {
+            None => "no labels".to_owned(),
+            Some(attacks) if provenance.method.is_supervised() => format!("{attacks} attacks"),
+            Some(attacks) => format!("from the {} benign ones alone", provenance.rows - attacks),
+        };
         writeln!(
             out,
             "\n{} learned from {} rows ({attacks}) of {} columns with seed {}; alarm from score {:.4} on\n",

@@ -1,6 +1,6 @@
 //! Tables become detectors, with figures that can be believed.
 
-use model::evaluation::{Figures, Finding, Rule, Severity, Split, audit, split};
+use model::evaluation::{Figures, Finding, Role, Rule, Severity, Split, audit, split};
 use model::{Dataset, Detector, Method, Plan};
 
 use crate::Error;
@@ -170,10 +170,14 @@ fn test_figures(detector: &Detector, test: &Dataset) -> Result<Figures, Error> {
 
 /// Suspect columns that were left out for leaking the answer are worth a finding of their own: a published figure with
 /// them is not comparable.
-fn leaks(loaded: &Loaded) -> Option<Finding> {
-    let (name, reason) = loaded.left_out.iter().find(|(_, reason)| reason.contains("leaks the answer"))?;
-    let sentence = format!("column `{name}` was left out: {reason}; figures that others publish with it are too good");
-    Some(Finding { severity: Severity::Note, check: "left-out".into(), columns: vec![name.clone()], sentence })
+fn leaks(loaded: &Loaded) -> impl Iterator<Item = Finding> + '_ {
+    let leaking = [Role::Difficulty.sentence(), Role::Answer.sentence()];
+    let left_out = loaded.left_out.iter().filter(move |(_, reason)| leaking.iter().any(|leak| reason.ends_with(leak)));
+    left_out.map(|(name, reason)| {
+        let sentence =
+            format!("column `{name}` was left out: {reason}; figures that others publish with it are too good");
+        Finding { severity: Severity::Note, check: "left-out".into(), columns: vec![name.clone()], sentence }
+    })
 }
 
 impl SplitBy {
