@@ -42,6 +42,7 @@ fn main() -> Result<()> {
     rows.extend(learning::rows(&program, &shared, &folder)?);
     rows.extend(robustness::rows(&program, &folder)?);
 
+    println!("# Bench\n\nWhat `make bench` measured last. `LAPWING_SHARED` names the folder of the public data.\n");
     println!("| what | at least | measured |\n|---|---|---|");
     for row in rows {
         println!("| {} | {} | {} |", row.what, row.least, row.measured);
