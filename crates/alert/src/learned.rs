@@ -1,4 +1,4 @@
-//! The verdicts of a detector become evidence: the voices of anomaly and classifier.
+//! The verdicts of a detector become evidence: the voice of anomaly.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,6 @@ use crate::{Behaviour, Evidence, Fact, Role, Severity};
 
 /// Gathers the flows that a detector alarmed on, by the host that opened them.
 pub struct Alarms {
-    behaviour: Behaviour,
     /// What the detector learned from, in words.
     learned_from: String,
     severity: Severity,
@@ -39,8 +38,8 @@ impl Weigh for Alarmed {
 
 impl Alarms {
     /// No alarms yet. `severity` is that of a single odd flow: it says how far what the detector learned can be trusted.
-    pub fn new(behaviour: Behaviour, learned_from: String, severity: Severity, threshold: f32) -> Alarms {
-        Alarms { behaviour, learned_from, severity, threshold, judged: 0, hosts: Tracks::default() }
+    pub fn new(learned_from: String, severity: Severity, threshold: f32) -> Alarms {
+        Alarms { learned_from, severity, threshold, judged: 0, hosts: Tracks::default() }
     }
 
     /// Takes in the verdict on a flow; `reasons` says what about it is unusual, most unusual first, where it alarms.
@@ -80,7 +79,7 @@ impl Alarms {
             alarmed.reasons.join(", "),
         );
         Evidence {
-            behaviour: self.behaviour,
+            behaviour: Behaviour::Anomaly,
             subject: address,
             hosts: hosts((address, Role::Peer), alarmed.peers.iter().copied(), Role::Peer),
             start: alarmed.span.start(),

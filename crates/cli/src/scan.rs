@@ -22,9 +22,11 @@ use crate::output;
   lapwing scan capture.pcap
   lapwing scan monday.pcap.gz tuesday.pcap.gz --baseline quiet-sunday.pcap.gz
   lapwing scan conn.log --json | jq 'select(.severity == \"high\")'
+  tcpdump -r big.pcap -w - host 10.0.0.1 | lapwing scan -
   lapwing scan capture.pcap -v              # what was skipped, and why")]
 pub(crate) struct Arguments {
-    /// Captures (pcap, pcapng) or Zeek conn.log files, plain or compressed; read as one stream in the order of time.
+    /// Captures (pcap, pcapng) or Zeek conn.log files, plain or compressed, - for stdin; read as one stream in the order
+    /// of time.
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
     /// A capture or flow log of quiet days: what the anomaly voice takes as normal. May be given several times.

@@ -104,6 +104,17 @@ fn alerts_are_one_json_object_a_line_as_the_schema_says() {
 }
 
 #[test]
+fn a_capture_on_stdin_is_read_like_a_file() {
+    let folder = folder("stdin");
+    let path = capture(&folder, "syn-scan");
+    let file = fs::File::open(&path).expect("the capture was written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lapwing"));
+    let piped = command.args(["scan", "-", "--json"]).stdin(file).output().expect("the program starts");
+    assert_eq!(piped.stdout, lapwing(&["scan", &path, "--json"]).stdout);
+    assert!(!piped.stdout.is_empty());
+}
+
+#[test]
 fn one_thread_and_two_give_the_same_bytes() {
     let folder = folder("threads");
     let path = capture(&folder, "syn-scan,http-flood");

@@ -1,7 +1,7 @@
 //! The anomaly voice: an isolation forest that learns the network's own traffic.
 
 use alert::learned::Alarms;
-use alert::{Behaviour, Evidence, Severity};
+use alert::{Evidence, Severity};
 use flow::features::FeatureSet;
 use flow::features::host::Hosts;
 use flow::{Flow, Table, Time};
@@ -174,7 +174,7 @@ impl Anomaly {
             ..Plan::default()
         };
         let detector = Detector::train(&Dataset::unlabelled(table.clone()), &plan)?;
-        let alarms = Alarms::new(Behaviour::Anomaly, learned_from.clone(), severity, detector.threshold());
+        let alarms = Alarms::new(learned_from.clone(), severity, detector.threshold());
         Ok(Stage::Judging { detector: Box::new(detector), alarms, learned_from })
     }
 }

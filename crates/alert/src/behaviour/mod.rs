@@ -49,13 +49,11 @@ pub enum Behaviour {
     PasswordGuessing,
     /// Unlike what the network usually does.
     Anomaly,
-    /// Like what a classifier learned to be an attack.
-    Classifier,
 }
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 12] = [
+    pub const ALL: [Behaviour; 11] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -67,7 +65,6 @@ impl Behaviour {
         Behaviour::Reflection,
         Behaviour::PasswordGuessing,
         Behaviour::Anomaly,
-        Behaviour::Classifier,
     ];
 
     /// Its name in alerts.
@@ -84,7 +81,6 @@ impl Behaviour {
             Behaviour::Reflection => "reflection",
             Behaviour::PasswordGuessing => "password-guessing",
             Behaviour::Anomaly => "anomaly",
-            Behaviour::Classifier => "classifier",
         }
     }
 }

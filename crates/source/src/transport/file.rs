@@ -39,16 +39,21 @@ impl Progress {
     }
 }
 
-/// Opens a file and undoes its compression.
+/// Opens a file, or stdin where the path is `-`, and undoes its compression.
 pub fn open(path: &Path) -> Result<Opened, Error> {
     let open_error = |source| Error::open(path.to_owned(), source);
-    let file = File::open(path).map_err(open_error)?;
-    let metadata = file.metadata().map_err(open_error)?;
-    if metadata.is_dir() {
-        return Err(open_error(io::Error::from(io::ErrorKind::IsADirectory)));
-    }
-    let progress = Progress { read: Arc::default(), total: if metadata.is_file() { metadata.len() } else { 0 } };
-    let counted = Counted { inner: file, read: Arc::clone(&progress.read) };
+    let (inner, total): (Box<dyn Read + Send>, u64) = if path == Path::new("-") {
+        (Box::new(io::stdin()), 0)
+    } else {
+        let file = File::open(path).map_err(open_error)?;
+        let metadata = file.metadata().map_err(open_error)?;
+        if metadata.is_dir() {
+            return Err(open_error(io::Error::from(io::ErrorKind::IsADirectory)));
+        }
+        (Box::new(file), if metadata.is_file() { metadata.len() } else { 0 })
+    };
+    let progress = Progress { read: Arc::default(), total };
+    let counted = Counted { inner, read: Arc::clone(&progress.read) };
     let mut plain = BufReader::with_capacity(BUFFER_BYTES, counted);
     let start = plain.fill_buf().map_err(open_error)?;
     if start.is_empty() {
