@@ -133,6 +133,14 @@ fn a_sweep_names_the_sweeper_and_a_monitor_of_living_hosts_is_none() {
 }
 
 #[test]
+fn a_sweep_with_another_port_for_each_host_is_found_once() {
+    let probe = |n: u64| unanswered(n * 20, host(0, 1), host(1 + (n / 200) as u8, (n % 200) as u8), 1000 + n as u16);
+    let flows: Vec<Flow> = (0..2000).map(probe).collect();
+    assert_eq!(behaviours(&flows), [Behaviour::HostSweep]);
+    assert_eq!(behaviours(&flows[..99]), []);
+}
+
+#[test]
 fn calls_to_a_multicast_group_are_no_sweep_and_no_flood() {
     let group: IpAddr = Ipv4Addr::new(239, 255, 255, 250).into();
     let announce = |n: u64| {

@@ -31,6 +31,8 @@ enum What {
     Udp(u16),
     Ping,
     Arp,
+    /// Any TCP or UDP port: each host another one.
+    Any,
 }
 
 #[derive(Default)]
@@ -53,16 +55,26 @@ impl Watch for Sweeps {
         {
             return;
         }
-        let sweep = self.callers.touch((key.originator.address, what), flow.end);
-        sweep.targets.add(key.responder.address, flow.start, outcome);
-        if outcome != Outcome::Used || what == What::Ping {
-            sweep.span.add(flow);
+        let places: &[What] = if key.protocol.has_ports() { &[what, What::Any] } else { &[what] };
+        for &what in places {
+            let sweep = self.callers.touch((key.originator.address, what), flow.end);
+            sweep.targets.add(key.responder.address, flow.start, outcome);
+            if outcome != Outcome::Used || what == What::Ping {
+                sweep.span.add(flow);
+            }
         }
     }
 
     fn evidence(&self) -> Vec<Evidence> {
-        let callers = self.callers.sorted();
-        callers.into_iter().filter_map(|((caller, what), sweep)| sweep.evidence(caller, what)).collect()
+        let mut evidence: Vec<Evidence> = Vec::new();
+        for ((caller, what), sweep) in self.callers.sorted() {
+            // Any port comes last, and says nothing new about who sweeps one.
+            let is_known = what == What::Any && evidence.last().is_some_and(|last| last.subject == caller);
+            if !is_known {
+                evidence.extend(sweep.evidence(caller, what));
+            }
+        }
+        evidence
     }
 }
 
@@ -116,6 +128,8 @@ impl Sweep {
                         (_, true) => Severity::Low,
                     }
                 }
+                // A file-sharing client whose peers are gone; a scanner of the Internet tries more.
+                What::Any if counted.len() < 1000 => Severity::Low,
                 _ if counted.len() >= 100 => Severity::High,
                 _ => Severity::Medium,
             };
@@ -128,7 +142,7 @@ impl Sweep {
             severity,
             score: crossing.score(),
             technique: Some(match what {
-                What::Tcp(_) | What::Udp(_) => Technique::NetworkServiceDiscovery,
+                What::Tcp(_) | What::Udp(_) | What::Any => Technique::NetworkServiceDiscovery,
                 What::Ping | What::Arp => Technique::RemoteSystemDiscovery,
             }),
             flows: self.targets.flows,
@@ -192,12 +206,13 @@ impl What {
             What::Tcp(_) | What::Udp(_) => &SERVICE,
             What::Ping => &PING,
             What::Arp => &ARP,
+            What::Any => &ANY,
         }
     }
 
     fn benign_failure(self) -> f64 {
         match self {
-            What::Tcp(_) | What::Udp(_) => 0.2,
+            What::Tcp(_) | What::Udp(_) | What::Any => 0.2,
             What::Ping => 0.05,
             What::Arp => 0.5,
         }
@@ -208,7 +223,7 @@ impl What {
     fn significance(self) -> f64 {
         match self {
             What::Tcp(port) if is_web(port) => SIGNIFICANCE,
-            What::Udp(_) | What::Arp => SIGNIFICANCE,
+            What::Udp(_) | What::Arp | What::Any => SIGNIFICANCE,
             What::Tcp(_) | What::Ping => 1e-4,
         }
     }
@@ -219,6 +234,7 @@ impl What {
             What::Udp(port) => format!("tried UDP port {} of", port_words(port)),
             What::Ping => "pinged".to_owned(),
             What::Arp => "asked by ARP for".to_owned(),
+            What::Any => "tried ever other ports of".to_owned(),
         }
     }
 
@@ -228,6 +244,7 @@ impl What {
             What::Udp(port) => format!("udp/{port}"),
             What::Ping => "icmp echo".to_owned(),
             What::Arp => "arp".to_owned(),
+            What::Any => "any port".to_owned(),
         }
     }
 }
@@ -236,6 +253,7 @@ impl What {
 const SERVICE: [Scale; 3] = [Scale::within(10, 10), Scale::within(600, 15), Scale::whole(25)];
 /// A browser without IPv6 connectivity, say, fails at many web servers in a row.
 const WEB: [Scale; 3] = [Scale::within(10, 20), Scale::within(600, 30), Scale::whole(60)];
+const ANY: [Scale; 3] = [Scale::within(10, 100), Scale::within(600, 300), Scale::whole(1000)];
 const PING: [Scale; 3] = [Scale::within(10, 10), Scale::within(600, 20), Scale::whole(40)];
 /// A gateway asks for whatever others look for.
 const ARP: [Scale; 3] = [Scale::within(10, 45), Scale::within(600, 100), Scale::whole(200)];
