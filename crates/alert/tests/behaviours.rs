@@ -163,6 +163,16 @@ fn a_flood_from_one_source_names_it_and_from_made_up_sources_only_the_victim() {
 }
 
 #[test]
+fn a_flood_of_one_service_is_not_told_again_of_its_host() {
+    // One source, 600 ports a dozen times each, and one of them far more often.
+    let varied = (0..7200).map(|n| unanswered(n, host(0, 1), host(0, 2), 1000 + (n % 600) as u16));
+    let flows: Vec<Flow> = varied.chain((0..400).map(|n| unanswered(n, host(0, 1), host(0, 2), 80))).collect();
+    let alerts = alerts(&flows);
+    let evidence: Vec<_> = alerts.iter().flat_map(|alert| &alert.evidence).map(|one| &one.summary).collect();
+    assert_eq!(evidence.len(), 1, "{evidence:#?}");
+}
+
+#[test]
 fn answers_that_nobody_asked_for_name_the_victim_and_not_the_reflectors() {
     let reflected = |n: u64| {
         let key = key(host(0, 2), host(9, n as u8), 123, Protocol::Udp);

@@ -9,7 +9,7 @@ use model::Detector;
 
 /// The detector in a file.
 pub(crate) fn load(path: &Path) -> Result<Detector> {
-    let context = || format!("cannot load the detector {}: make one with `lapwing train`", path.display());
+    let context = || format!("cannot load the detector {}; make one with `lapwing train`", path.display());
     let mut bytes = Vec::new();
     let file = File::open(path).with_context(context)?;
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).with_context(context)?;

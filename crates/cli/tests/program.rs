@@ -104,6 +104,21 @@ fn alerts_are_one_json_object_a_line_as_the_schema_says() {
 }
 
 #[test]
+fn a_larger_budget_of_alarms_lets_more_flows_be_unusual() {
+    let folder = folder("budget");
+    let path = capture(&folder, "none");
+    let unusual = |alarms: &str| -> u64 {
+        let output = lapwing(&["scan", &path, "--baseline", &path, "--json", "--alarms-a-day", alarms]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = String::from_utf8(output.stdout).expect("alerts are text");
+        let alerts = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
+        alerts.filter(|alert| alert["behaviour"] == "anomaly").filter_map(|alert| alert["flows"].as_u64()).sum()
+    };
+    let [few, many] = ["100", "10000"].map(unusual);
+    assert!(few < many, "{few} and {many}");
+}
+
+#[test]
 fn a_capture_on_stdin_is_read_like_a_file() {
     let folder = folder("stdin");
     let path = capture(&folder, "syn-scan");

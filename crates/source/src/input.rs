@@ -261,8 +261,7 @@ fn in_full(error: &Error) -> String {
     text
 }
 
-const EXPECTED: &str =
-    "a capture (pcap or pcapng) or a Zeek conn.log (tabs or JSON), plain or compressed with gzip or zstd";
+const EXPECTED: &str = "a capture (pcap or pcapng) or a Zeek conn.log (tabs or JSON), plain or compressed with gzip or zstd; tables are for `lapwing train` and `lapwing score`";
 const PACKETS_A_BATCH: usize = 4096;
 const LINES_A_BATCH: usize = 1024;
 const MAX_LINE_BYTES: u64 = 1 << 20;

@@ -74,13 +74,14 @@ impl Watch for Floods {
 
     fn evidence(&self) -> Vec<Evidence> {
         let mut evidence: Vec<Evidence> = Vec::new();
-        // Services come before the host as a whole in the reverse order, and one of them is enough.
+        let mut named = None;
+        // In reverse order a host's services come before the host as a whole, and one of them is enough.
         for ((victim, kind, port), entry) in self.victims.sorted().into_iter().rev() {
-            let behaviour = kind.behaviour();
-            if port.is_none() && evidence.iter().any(|e| e.behaviour == behaviour && e.subject == victim) {
-                continue;
+            let is_new = port.is_some() || named != Some((victim, kind));
+            if let Some(one) = entry.evidence(victim, kind, port).filter(|_| is_new) {
+                named = Some((victim, kind));
+                evidence.push(one);
             }
-            evidence.extend(entry.evidence(victim, kind, port));
         }
         evidence
     }

@@ -100,8 +100,10 @@ impl Watch for HttpFloods {
             let slow = fast.or_else(|| calls.waiting(caller, server, port));
             evidence.extend(slow.or_else(|| calls.alike(caller, server, port, &likeness)));
         }
+        let named: HashSet<IpAddr> =
+            evidence.iter().flat_map(|one: &Evidence| one.hosts.iter().map(|host| host.address)).collect();
         for ((server, port), load) in self.services.sorted() {
-            if load.is_spread() && !evidence.iter().any(|e: &Evidence| e.hosts.iter().any(|h| h.address == server)) {
+            if load.is_spread() && !named.contains(&server) {
                 evidence.extend(load.timeline.crossing(&MANY_CALLERS).map(|crossing| {
                     let burst = load.burst();
                     let summary = format!(

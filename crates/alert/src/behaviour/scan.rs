@@ -153,14 +153,8 @@ impl Pair {
             grouped(open),
         );
         Some(Evidence {
-            behaviour: Behaviour::PortScan,
-            subject: scanner,
-            hosts: hosts((scanner, Role::Attacker), [target], Role::Victim),
-            start: self.span.start(),
-            end: self.span.end(),
             severity: if probed.len() >= 100 { Severity::High } else { Severity::Medium },
             score: crossing.score(),
-            technique: Some(Technique::NetworkServiceDiscovery),
             flows: self.probes.iter().sum(),
             summary,
             facts: [
@@ -177,23 +171,34 @@ impl Pair {
             .into_iter()
             .chain(p.map(|p| ("p_value", Fact::Number(p))))
             .collect(),
-            examples: self.span.examples.clone(),
+            ..self.of(scanner, target)
         })
+    }
+
+    /// What all that is seen of the pair has in common.
+    fn of(&self, scanner: IpAddr, target: IpAddr) -> Evidence {
+        Evidence {
+            behaviour: Behaviour::PortScan,
+            subject: scanner,
+            hosts: hosts((scanner, Role::Attacker), [target], Role::Victim),
+            start: self.span.start(),
+            end: self.span.end(),
+            severity: Severity::Medium,
+            score: 0.0,
+            technique: Some(Technique::NetworkServiceDiscovery),
+            flows: 0,
+            summary: String::new(),
+            facts: Vec::new(),
+            examples: self.span.examples.clone(),
+        }
     }
 
     fn protocol_scan(&self, scanner: IpAddr, target: IpAddr) -> Option<Evidence> {
         let probed = self.protocols.failed(Outcome::Unused);
-        let times: Vec<Time> = probed.iter().map(|&(time, ..)| time).collect();
+        let times = times(&probed);
         let crossing = crossing(&times, &PROTOCOLS)?;
         Some(Evidence {
-            behaviour: Behaviour::PortScan,
-            subject: scanner,
-            hosts: hosts((scanner, Role::Attacker), [target], Role::Victim),
-            start: times[0],
-            end: self.span.end(),
-            severity: Severity::Medium,
             score: crossing.score(),
-            technique: Some(Technique::NetworkServiceDiscovery),
             flows: self.protocols.flows,
             summary: format!(
                 "{scanner} tried {} IP protocols of {target} in {} (IP protocol scan)",
@@ -206,7 +211,7 @@ impl Pair {
                 ("window", Fact::Text(crossing.scale.name())),
                 ("protocols", list(probed.iter().map(|(_, number, _)| number))),
             ],
-            examples: self.span.examples.clone(),
+            ..self.of(scanner, target)
         })
     }
 
@@ -218,24 +223,17 @@ impl Pair {
         if kinds.len() < 2 {
             return None;
         }
-        let packets: u64 = kinds.iter().map(|&probe| count(probe)).sum();
+        let flows: u64 = kinds.iter().map(|&probe| count(probe)).sum();
         let names: Vec<&str> = kinds.iter().map(|probe| probe.name()).collect();
         Some(Evidence {
-            behaviour: Behaviour::PortScan,
-            subject: scanner,
-            hosts: hosts((scanner, Role::Attacker), [target], Role::Victim),
-            start: self.span.start(),
-            end: self.span.end(),
-            severity: Severity::Medium,
-            score: 1.0 - 0.5 / packets as f64,
-            technique: Some(Technique::NetworkServiceDiscovery),
-            flows: packets,
+            score: 1.0 - 0.5 / flows as f64,
+            flows,
             summary: format!(
-                "{scanner} sent {packets} packets to {target} with flags that no system sends of itself: {} (operating system detection)",
+                "{scanner} opened {flows} flows to {target} with flags that no system sends of itself: {} (operating system detection)",
                 names.join(", "),
             ),
             facts: vec![("probe", Fact::Text("fingerprinting".to_owned())), ("flags", list(names))],
-            examples: self.span.examples.clone(),
+            ..self.of(scanner, target)
         })
     }
 
