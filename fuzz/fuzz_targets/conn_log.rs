@@ -4,11 +4,13 @@
 use flow::features::FeatureSet;
 use flow::features::host::Hosts;
 use libfuzzer_sys::fuzz_target;
+use source::Batch;
+use source::format::Decoder;
 use source::format::zeek::ConnLog;
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(text) = std::str::from_utf8(data) else { return };
     let mut log = ConnLog::default();
-    let flows: Vec<_> = text.lines().filter_map(|line| log.line(line)).collect();
-    assert_eq!(FeatureSet::lapwing().table(&flows, &mut Hosts::default()).rows(), flows.len());
+    let mut batch = Batch::default();
+    data.split(|&byte| byte == b'\n').for_each(|line| log.decode(line, &mut batch));
+    assert_eq!(FeatureSet::lapwing().table(&batch.flows, &mut Hosts::default()).rows(), batch.flows.len());
 });

@@ -97,10 +97,10 @@ pub struct Example {
     pub key: Key,
     /// How it opened and closed.
     pub state: Option<State>,
-    /// Its packets.
-    pub packets: u64,
-    /// Its bytes.
-    pub bytes: u64,
+    /// Its packets, where they were counted.
+    pub packets: Option<u64>,
+    /// Its bytes, where they were counted.
+    pub bytes: Option<u64>,
 }
 
 impl Example {

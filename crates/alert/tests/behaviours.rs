@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use alert::{Alert, Behaviour, Evidence, Role, Severity, behaviour, triage};
-use flow::{Detail, Duration, Ended, Endpoint, Flags, Flow, Key, Moments, Protocol, Side, State, Time};
+use flow::{Detail, Duration, Ended, Endpoint, Flags, Flow, Key, Protocol, Side, State, Time};
 
 fn host(a: u8, b: u8) -> IpAddr {
     Ipv4Addr::new(10, 0, a, b).into()
@@ -16,25 +16,20 @@ fn endpoint(address: IpAddr, port: u16) -> Endpoint {
 fn side(packets: u64, payload_bytes: u64, flags: Flags) -> Side {
     let payload_packets = if payload_bytes > 0 { packets as u32 } else { 0 };
     let detail = Detail { flags, payload_packets, ..Detail::default() };
-    Side { packets, bytes: packets * 40 + payload_bytes, payload_bytes: Some(payload_bytes), detail: Some(detail) }
+    Side {
+        packets: Some(packets),
+        bytes: Some(packets * 40 + payload_bytes),
+        payload_bytes: Some(payload_bytes),
+        country: None,
+        detail: Some(detail),
+    }
 }
 
 /// A flow that starts so many milliseconds into the test and lasts as long as given.
 fn flow(at: u64, key: Key, state: State, originator: Side, responder: Side) -> Flow {
     let start = Time::from_nanoseconds(1_000_000_000_000) + Duration::from_millis(at);
-    Flow {
-        key,
-        vlan: None,
-        start,
-        end: start + Duration::from_millis(5),
-        conversation_start: start,
-        originator,
-        responder,
-        gaps: Moments::default(),
-        state: Some(state),
-        ended: Ended::Closed,
-        label: None,
-    }
+    let end = start + Duration::from_millis(5);
+    Flow { originator, responder, state: Some(state), ended: Ended::Closed, ..Flow::between(key, start, end) }
 }
 
 fn key(originator: IpAddr, responder: IpAddr, port: u16, protocol: Protocol) -> Key {
@@ -44,7 +39,7 @@ fn key(originator: IpAddr, responder: IpAddr, port: u16, protocol: Protocol) -> 
 /// A SYN without an answer.
 fn unanswered(at: u64, from: IpAddr, to: IpAddr, port: u16) -> Flow {
     let syn = Flags { syn: 1, ..Flags::default() };
-    flow(at, key(from, to, port, Protocol::Tcp), State::S0, side(1, 0, syn), Side::default())
+    flow(at, key(from, to, port, Protocol::Tcp), State::S0, side(1, 0, syn), Side::SILENT)
 }
 
 /// A finished conversation in which both sides spoke `exchanges` times, `asked` and `answered` bytes in all.
@@ -56,7 +51,7 @@ fn conversation(at: u64, from: IpAddr, to: IpAddr, port: u16, exchanges: u64, by
 
 fn ping(at: u64, from: IpAddr, to: IpAddr, answered: bool) -> Flow {
     let key = Key { originator: endpoint(from, 8), responder: endpoint(to, 0), protocol: Protocol::Icmp };
-    let reply = if answered { side(1, 56, Flags::default()) } else { Side::default() };
+    let reply = if answered { side(1, 56, Flags::default()) } else { Side::SILENT };
     let state = if answered { State::SF } else { State::S0 };
     flow(at, key, state, side(1, 56, Flags::default()), reply)
 }
@@ -112,7 +107,7 @@ fn a_scan_of_a_thousand_ports_is_one_alert() {
 fn traceroute_is_no_scan() {
     let probe = |n: u64| {
         let key = key(host(0, 1), host(0, 2), 33_434 + n as u16, Protocol::Udp);
-        flow(n * 50, key, State::S0, side(1, 32, Flags::default()), Side::default())
+        flow(n * 50, key, State::S0, side(1, 32, Flags::default()), Side::SILENT)
     };
     assert_eq!(behaviours(&(0..90).map(probe).collect::<Vec<_>>()), []);
 }
@@ -145,7 +140,7 @@ fn calls_to_a_multicast_group_are_no_sweep_and_no_flood() {
     let group: IpAddr = Ipv4Addr::new(239, 255, 255, 250).into();
     let announce = |n: u64| {
         let key = key(host(0, (n % 50) as u8), group, 1900, Protocol::Udp);
-        flow(n, key, State::S0, side(10, 1000, Flags::default()), Side::default())
+        flow(n, key, State::S0, side(10, 1000, Flags::default()), Side::SILENT)
     };
     assert_eq!(behaviours(&(0..500).map(announce).collect::<Vec<_>>()), []);
 }
@@ -176,7 +171,7 @@ fn a_flood_of_one_service_is_not_told_again_of_its_host() {
 fn answers_that_nobody_asked_for_name_the_victim_and_not_the_reflectors() {
     let reflected = |n: u64| {
         let key = key(host(0, 2), host(9, n as u8), 123, Protocol::Udp);
-        flow(n * 10, key, State::Shr, Side::default(), side(10, 4400, Flags::default()))
+        flow(n * 10, key, State::Shr, Side::SILENT, side(10, 4400, Flags::default()))
     };
     let flows: Vec<Flow> = (0..12).map(reflected).collect();
     let alerts_found = alerts(&flows);

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use flow::features::FeatureSet;
 use flow::features::host::Hosts;
 use flow::{Flow, Table, Values};
-use source::Source;
+use source::{Batch, Source};
 
 use crate::input::Reader;
 use crate::output;
@@ -36,15 +36,15 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let mut writer = output::create(arguments.output.as_deref(), &arguments.inputs)?;
     writeln!(writer, "{}", names.join(","))?;
     let mut hosts = Hosts::default();
-    let mut flows = Vec::new();
+    let mut batch = Batch::default();
     let mut count = 0;
     let mut more = true;
     while more {
-        more = reader.read(&mut flows)?;
-        if flows.len() >= FLOWS_A_BATCH || !more {
-            write_rows(&mut writer, &flows, &set.table(&flows, &mut hosts))?;
-            count += flows.len();
-            flows.clear();
+        more = reader.read(&mut batch)?;
+        if batch.flows.len() >= FLOWS_A_BATCH || !more {
+            write_rows(&mut writer, &batch.flows, &set.table(&batch.flows, &mut hosts))?;
+            count += batch.flows.len();
+            batch.clear();
             reader.show_progress();
         }
     }

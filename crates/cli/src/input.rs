@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
-use flow::Flow;
 use indicatif::ProgressBar;
 use meter::Settings;
-use source::{Error, Input, Report, Source};
+use source::{Batch, Error, Input, Report, Source};
 
 use crate::output;
 
@@ -55,7 +54,7 @@ impl Reader {
 }
 
 impl Source for Reader {
-    fn read(&mut self, flows: &mut Vec<Flow>) -> Result<bool, Error> {
-        self.input.read(flows)
+    fn read(&mut self, batch: &mut Batch) -> Result<bool, Error> {
+        self.input.read(batch)
     }
 }

@@ -181,11 +181,16 @@ pub(crate) fn print_alert(out: &mut impl Write, alert: &Alert) -> Result<()> {
             example.responder(),
             example.key.protocol,
             example.state.map_or("-", flow::State::name),
-            example.packets,
-            example.bytes,
+            counted(example.packets),
+            counted(example.bytes),
         )?;
     }
     Ok(writeln!(out)?)
+}
+
+/// A count, where somebody counted.
+fn counted(count: Option<u64>) -> String {
+    count.map_or_else(|| "?".to_owned(), |count| count.to_string())
 }
 
 /// Who does what to whom: `10.0.0.1 → 10.0.0.2 and 5 more`.

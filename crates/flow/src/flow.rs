@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Duration, Key, Label, Protocol, Time};
+use crate::{Application, Country, Duration, History, Key, Label, Protocol, Time, Tunnel};
 
 /// One conversation between an originator and a responder.
 ///
@@ -20,6 +20,8 @@ pub struct Flow {
     pub end: Time,
     /// Time of the first packet of the whole conversation: earlier than `start` in every part but the first.
     pub conversation_start: Time,
+    /// The innermost tunnel that it came through.
+    pub tunnel: Option<Tunnel>,
     /// What the originator sent.
     pub originator: Side,
     /// What the responder sent.
@@ -28,21 +30,29 @@ pub struct Flow {
     pub gaps: Moments,
     /// How the conversation opened and closed; `None` where the source cannot tell.
     pub state: Option<State>,
+    /// What happened, in Zeek's letters; `None` where the source does not say.
+    pub history: Option<History>,
     /// Why the flow was ended.
     pub ended: Ended,
+    /// What its first payload tells.
+    pub application: Option<Box<Application>>,
+    /// The source's own name for the conversation: Zeek's uid, Suricata's flow_id.
+    pub id: Option<Box<str>>,
     /// The ground truth, where the source carries one.
     pub label: Option<Label>,
 }
 
-/// What one side of a conversation sent.
+/// What one side of a conversation sent. `None` where the source does not tell.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Side {
     /// Packets.
-    pub packets: u64,
+    pub packets: Option<u64>,
     /// Bytes from the IP header on (RFC 791 total length), without link-layer padding.
-    pub bytes: u64,
-    /// Bytes above the transport header; `None` where the source does not count them.
+    pub bytes: Option<u64>,
+    /// Bytes above the transport header.
     pub payload_bytes: Option<u64>,
+    /// Where it is, as the source says.
+    pub country: Option<Country>,
     /// What only a meter that saw each packet can tell.
     pub detail: Option<Detail>,
 }
@@ -145,24 +155,45 @@ pub enum Ended {
 }
 
 impl Flow {
+    /// A flow of which nothing is known but who talked and when.
+    pub fn between(key: Key, start: Time, end: Time) -> Flow {
+        Flow {
+            key,
+            vlan: None,
+            start,
+            end,
+            conversation_start: start,
+            tunnel: None,
+            originator: Side::default(),
+            responder: Side::default(),
+            gaps: Moments::default(),
+            state: None,
+            history: None,
+            ended: Ended::Unknown,
+            application: None,
+            id: None,
+            label: None,
+        }
+    }
+
     /// Time between its first and its last packet.
     pub fn duration(&self) -> Duration {
         self.end.since(self.start)
     }
 
-    /// Packets of both sides.
-    pub fn packets(&self) -> u64 {
-        self.originator.packets + self.responder.packets
+    /// Packets of both sides, where both are known.
+    pub fn packets(&self) -> Option<u64> {
+        Some(self.originator.packets?.saturating_add(self.responder.packets?))
     }
 
-    /// Bytes of both sides, from the IP header on.
-    pub fn bytes(&self) -> u64 {
-        self.originator.bytes + self.responder.bytes
+    /// Bytes of both sides, from the IP header on, where both are known.
+    pub fn bytes(&self) -> Option<u64> {
+        Some(self.originator.bytes?.saturating_add(self.responder.bytes?))
     }
 
     /// Payload bytes of both sides, where both are known.
     pub fn payload_bytes(&self) -> Option<u64> {
-        Some(self.originator.payload_bytes? + self.responder.payload_bytes?)
+        Some(self.originator.payload_bytes?.saturating_add(self.responder.payload_bytes?))
     }
 
     /// Whether the originator got nothing that it asked for: no answer, a rejection, or a broken handshake.
@@ -177,9 +208,20 @@ impl Flow {
             && match self.state {
                 Some(S0 | Rej) => true,
                 // Also from the middle of a conversation, which then was answered.
-                Some(Rstos0 | Sh) => self.responder.packets == 0,
+                Some(Rstos0 | Sh) => self.responder.is_silent(),
                 Some(S1 | SF | S2 | S3 | State::Rsto | State::Rstr | Rstrh | Shr | Oth) | None => false,
             }
+    }
+}
+
+impl Side {
+    /// A side that sent nothing.
+    pub const SILENT: Side =
+        Side { packets: Some(0), bytes: Some(0), payload_bytes: Some(0), country: None, detail: None };
+
+    /// Whether it is known to have sent nothing.
+    pub fn is_silent(&self) -> bool {
+        self.packets == Some(0)
     }
 }
 

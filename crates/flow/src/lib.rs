@@ -4,15 +4,25 @@
 //! Every other crate speaks these words. This one does no input or output, starts no threads, reads no clock, and
 //! knows nothing of where flows come from or what judges them.
 
+mod application;
+mod country;
 pub mod features;
 mod flow;
+mod history;
 mod key;
 mod label;
+mod notice;
 mod table;
 mod time;
+mod tunnel;
 
+pub use application::{Application, Dns, Http, Tls, entropy};
+pub use country::Country;
 pub use flow::{Detail, Ended, Flags, Flow, Moments, Side, State};
+pub use history::History;
 pub use key::{Endpoint, Key, Protocol};
 pub use label::Label;
+pub use notice::Notice;
 pub use table::{Category, Column, Table, TableError, Values};
 pub use time::{Duration, Time};
+pub use tunnel::{Tunnel, TunnelKind};

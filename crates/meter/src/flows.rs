@@ -325,12 +325,10 @@ impl Entry {
         let low = Endpoint::new(ip(self.key.low), (self.key.ports >> 48) as u16);
         let high = Endpoint::new(ip(self.key.high), (self.key.ports >> 32) as u16);
         let (originator, responder) = if self.originator_is_low { (low, high) } else { (high, low) };
+        let key = Key { originator, responder, protocol: self.protocol };
         let [originator_side, responder_side] = self.sides.map(Half::side);
         Flow {
-            key: Key { originator, responder, protocol: self.protocol },
             vlan: self.vlan,
-            start: self.start,
-            end: self.end,
             conversation_start: self.conversation_start,
             originator: originator_side,
             responder: responder_side,
@@ -343,7 +341,7 @@ impl Entry {
                 (_, [false, false]) => State::Oth,
             }),
             ended,
-            label: None,
+            ..Flow::between(key, self.start, self.end)
         }
     }
 }
@@ -351,9 +349,10 @@ impl Entry {
 impl Half {
     fn side(self) -> Side {
         Side {
-            packets: self.packets,
-            bytes: self.bytes,
+            packets: Some(self.packets),
+            bytes: Some(self.bytes),
             payload_bytes: Some(self.payload_bytes),
+            country: None,
             detail: Some(self.detail),
         }
     }

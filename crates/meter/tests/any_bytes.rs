@@ -51,7 +51,7 @@ proptest! {
         }
         meter.finish(&mut ended);
         let counts = meter.counts();
-        let in_flows: u64 = ended.iter().map(Flow::packets).sum();
+        let in_flows = ended.iter().map(Flow::packets).sum::<Option<u64>>().unwrap();
         prop_assert_eq!(counts.packets, packets.len() as u64);
         prop_assert_eq!(counts.packets, in_flows + counts.skipped_packets());
         prop_assert_eq!(counts.flows, ended.len() as u64);
@@ -71,7 +71,7 @@ proptest! {
             meter.packet(LINKS[position % 5], Time::from_nanoseconds(*nanoseconds), bytes, *wire_bytes, &mut ended);
         }
         meter.finish(&mut ended);
-        let in_flows: u64 = ended.iter().map(Flow::packets).sum();
+        let in_flows = ended.iter().map(Flow::packets).sum::<Option<u64>>().unwrap();
         prop_assert_eq!(packets.len() as u64, in_flows + meter.counts().skipped_packets());
     }
 }

@@ -7,7 +7,7 @@ use flow::features::host::Hosts;
 use flow::{Flow, Table, Time};
 use model::evaluation::Rule;
 use model::{Dataset, Detector, Method, Plan};
-use source::Source;
+use source::{Batch, Source};
 
 use crate::Error;
 
@@ -74,14 +74,14 @@ impl Anomaly {
     ) -> Result<Anomaly, Error> {
         let mut voice = Anomaly::of_itself(settings);
         let mut table = Table::default();
-        let mut flows = Vec::new();
+        let mut batch = Batch::default();
         let mut span = None;
         let mut more = true;
         while more && table.rows() < MOST_FLOWS {
-            more = baseline.read(&mut flows)?;
-            span = widened(span, &flows);
-            table.append(&voice.features.table(&flows, &mut voice.hosts))?;
-            flows.clear();
+            more = baseline.read(&mut batch)?;
+            span = widened(span, &batch.flows);
+            table.append(&voice.features.table(&batch.flows, &mut voice.hosts))?;
+            batch.clear();
             progress(baseline);
         }
         if table.rows() < LEAST_BASELINE {

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use alert::{Alert, behaviour, triage};
-use source::Source;
+use source::{Batch, Source};
 
 use crate::Error;
 use crate::anomaly::{self, Anomaly};
@@ -47,17 +47,17 @@ pub fn scan<S: Source>(
         None => Anomaly::of_itself(&settings.anomaly),
     };
     let mut watches = behaviour::watches();
-    let mut flows = Vec::new();
+    let mut batch = Batch::default();
     let mut count = 0;
     loop {
-        let more = source.read(&mut flows)?;
-        if flows.len() >= settings.batch.get() || !more {
+        let more = source.read(&mut batch)?;
+        if batch.flows.len() >= settings.batch.get() || !more {
             for watch in &mut watches {
-                flows.iter().for_each(|flow| watch.observe(flow));
+                batch.flows.iter().for_each(|flow| watch.observe(flow));
             }
-            anomaly.observe(&flows)?;
-            count += flows.len() as u64;
-            flows.clear();
+            anomaly.observe(&batch.flows)?;
+            count += batch.flows.len() as u64;
+            batch.clear();
             progress(source);
         }
         if !more {

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use alert::{Alert, Role, Severity};
-use flow::Flow;
 use meter::{Link, Meter};
 use sensor::run::{self, Settings};
 use simulator::{Attack, Planted, Simulation};
-use source::{Error, Source};
+use source::{Batch, Error, Source};
 
 /// A simulation, metered.
 struct Office {
@@ -23,13 +22,13 @@ impl Office {
 }
 
 impl Source for Office {
-    fn read(&mut self, flows: &mut Vec<Flow>) -> Result<bool, Error> {
+    fn read(&mut self, batch: &mut Batch) -> Result<bool, Error> {
         for _ in 0..1000 {
             let Some(packet) = self.simulation.next() else {
-                self.meter.finish(flows);
+                self.meter.finish(&mut batch.flows);
                 return Ok(false);
             };
-            self.meter.packet(Link::Ethernet, packet.time, &packet.bytes, packet.bytes.len() as u32, flows);
+            self.meter.packet(Link::Ethernet, packet.time, &packet.bytes, packet.bytes.len() as u32, &mut batch.flows);
         }
         Ok(true)
     }

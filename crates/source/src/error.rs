@@ -31,7 +31,7 @@ pub enum Error {
         /// Its first bytes, printable.
         start: String,
         /// What could have been read.
-        expected: &'static str,
+        expected: String,
     },
     /// The file is damaged beyond a point; what came before was read.
     #[error("{path} is damaged after {record} {number}: {reason}; what came before was read", path = .path.display())]

@@ -1,64 +1,43 @@
 //! Files of any format as one stream of flows.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
-use flow::{Flow, Time};
+use flow::Time;
 use meter::{Meter, Settings};
 
-use crate::Error;
 use crate::format::packet::{self, Capture};
-use crate::format::zeek::{self, ConnLog};
+use crate::format::{Decoder, FORMATS, Format};
 use crate::transport::file::{self, Progress};
-
-/// Gives flows, batch by batch.
-pub trait Source {
-    /// Appends the next flows to `flows`, perhaps none; `false` where there is nothing more to come.
-    fn read(&mut self, flows: &mut Vec<Flow>) -> Result<bool, Error>;
-}
-
-/// What was read, and what was not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Packets read.
-    pub packets: u64,
-    /// Log lines read.
-    pub lines: u64,
-    /// Packets and lines that are in no flow, by reason.
-    pub skipped: BTreeMap<&'static str, u64>,
-    /// What else is worth knowing, by what happened: packets put back in order, steps of the clock, flows ended early.
-    pub notes: BTreeMap<&'static str, u64>,
-    /// Where files are damaged; what came before was read.
-    pub damage: Vec<String>,
-}
+use crate::{Batch, Error, Report, Source};
 
 /// Captures and logs of flows, read one after the other in the order of their first times. Captures share one meter, so
-/// a conversation may go on from one file to the next. A file that turns out damaged is read up to there.
+/// a conversation may go on from one file to the next; logs of one format share one decoder. A file that turns out
+/// damaged is read up to there.
 pub struct Input {
     /// The next one last.
     files: Vec<InputFile>,
     /// Of all files, those read to the end too.
     progress: Vec<Progress>,
     meter: Meter,
-    lines: u64,
-    line_skips: BTreeMap<&'static str, u64>,
-    damage: Vec<String>,
+    /// Of the formats met so far.
+    decoders: Vec<(&'static str, Box<dyn Decoder>)>,
+    report: Report,
     finished: bool,
 }
 
 struct InputFile {
     path: PathBuf,
-    format: Format,
+    content: Content,
     /// Of its first packet or flow, as far as the first bytes show it.
     start: Option<Time>,
     progress: Progress,
     records: u64,
 }
 
-enum Format {
+enum Content {
     Capture(Box<Capture<Box<dyn Read + Send>>>),
-    ConnLog { log: ConnLog, bytes: Box<dyn BufRead + Send>, line: Vec<u8> },
+    Log { format: &'static Format, bytes: Box<dyn BufRead + Send>, message: Vec<u8> },
 }
 
 impl Input {
@@ -84,9 +63,8 @@ impl Input {
             files,
             progress,
             meter: Meter::new(settings),
-            lines: 0,
-            line_skips: BTreeMap::new(),
-            damage: unreadable.iter().map(in_full).collect(),
+            decoders: Vec::new(),
+            report: Report { damage: unreadable.iter().map(in_full).collect(), ..Report::default() },
             finished: false,
         })
     }
@@ -99,8 +77,9 @@ impl Input {
     /// What was read so far.
     pub fn report(&self) -> Report {
         let counts = self.meter.counts();
-        let mut skipped = self.line_skips.clone();
-        skipped.extend(counts.skips().map(|(skip, count)| (skip.reason(), count)));
+        let mut report = self.report.clone();
+        report.packets = counts.packets;
+        report.skipped.extend(counts.skips().map(|(skip, count)| (skip.reason(), count)));
         let notes = [
             ("packets put back into the order of their times", counts.reordered),
             ("large steps back of the clock", counts.clock_steps),
@@ -108,45 +87,50 @@ impl Input {
             ("TCP segments retransmitted or captured twice", counts.repeated_segments),
             ("flows ended early because the flow table was full", counts.evicted_flows),
         ];
-        let notes = notes.into_iter().filter(|&(_, count)| count > 0).collect();
-        Report { packets: counts.packets, lines: self.lines, skipped, notes, damage: self.damage.clone() }
+        report.notes.extend(notes.into_iter().filter(|&(_, count)| count > 0));
+        report
+    }
+
+    /// The rest of the meter's and the decoders' flows.
+    fn finish(&mut self, batch: &mut Batch) {
+        self.finished = true;
+        self.meter.finish(&mut batch.flows);
+        self.decoders.iter_mut().for_each(|(_, decoder)| decoder.finish(batch));
     }
 }
 
 impl Source for Input {
-    fn read(&mut self, flows: &mut Vec<Flow>) -> Result<bool, Error> {
+    fn read(&mut self, batch: &mut Batch) -> Result<bool, Error> {
         let Some(file) = self.files.last_mut() else {
             if !self.finished {
-                self.finished = true;
-                self.meter.finish(flows);
+                self.finish(batch);
+                self.report.add(batch);
             }
             return Ok(false);
         };
-        let outcome = match &mut file.format {
-            Format::Capture(capture) => read_packets(capture, &mut self.meter, &mut file.records, flows),
-            Format::ConnLog { log, bytes, line } => {
+        let (outcome, record) = match &mut file.content {
+            Content::Capture(capture) => {
+                (read_packets(capture, &mut self.meter, &mut file.records, &mut batch.flows), "packet")
+            }
+            Content::Log { format, bytes, message } => {
                 let before = file.records;
-                let outcome = read_lines(log, bytes, line, &mut file.records, flows);
-                self.lines += file.records - before;
-                outcome
+                let decoder = decoder(&mut self.decoders, format);
+                if before == 0 {
+                    decoder.begin();
+                }
+                let outcome = read_messages(format, decoder, bytes, message, &mut file.records, batch);
+                self.report.lines += file.records - before;
+                (outcome, "line")
             }
         };
+        self.report.add(batch);
         if let Ok(true) = outcome {
             return Ok(true);
-        }
-        let record = match &file.format {
-            Format::Capture(_) => "packet",
-            Format::ConnLog { .. } => "line",
-        };
-        if let Some(InputFile { format: Format::ConnLog { log, .. }, .. }) = self.files.last() {
-            for (&reason, count) in log.skipped() {
-                *self.line_skips.entry(reason).or_default() += count;
-            }
         }
         let Some(file) = self.files.pop() else { return Ok(false) };
         if let Err(reason) = outcome {
             let damage = Error::Damaged { path: file.path, record, number: file.records, reason };
-            self.damage.push(damage.to_string());
+            self.report.damage.push(damage.to_string());
         }
         Ok(true)
     }
@@ -157,18 +141,26 @@ impl InputFile {
         let mut opened = file::open(path)?;
         let damaged = |reason: String| Error::Damaged { path: path.to_owned(), record: "byte", number: 0, reason };
         let head = opened.bytes.fill_buf().map_err(|error| damaged(error.to_string()))?.to_vec();
-        let (format, start) = if packet::is_capture(&head) {
+        let (content, start) = if packet::is_capture(&head) {
             let bytes: Box<dyn Read + Send> = Box::new(opened.bytes);
-            (Format::Capture(Box::new(Capture::new(bytes).map_err(damaged)?)), first_packet(&head))
-        } else if zeek::is_log(&head) {
-            (Format::ConnLog { log: ConnLog::default(), bytes: opened.bytes, line: Vec::new() }, first_line(&head))
+            (Content::Capture(Box::new(Capture::new(bytes).map_err(damaged)?)), first_packet(&head))
+        } else if let Some(format) = FORMATS.iter().find(|format| (format.recognises)(&head)) {
+            (Content::Log { format, bytes: opened.bytes, message: Vec::new() }, first_flow(format, &head))
         } else {
             let start = String::from_utf8_lossy(&head[..head.len().min(24)]).escape_debug().to_string();
-            let start = format!("\"{start}\"");
-            return Err(Error::Unknown { path: path.to_owned(), start, expected: EXPECTED });
+            return Err(Error::Unknown { path: path.to_owned(), start: format!("\"{start}\""), expected: expected() });
         };
-        Ok(InputFile { path: path.to_owned(), format, start, progress: opened.progress, records: 0 })
+        Ok(InputFile { path: path.to_owned(), content, start, progress: opened.progress, records: 0 })
     }
+}
+
+/// The decoder of a format, made where there is none yet.
+fn decoder<'a>(decoders: &'a mut Vec<(&'static str, Box<dyn Decoder>)>, format: &Format) -> &'a mut dyn Decoder {
+    let position = decoders.iter().position(|(name, _)| *name == format.name).unwrap_or_else(|| {
+        decoders.push((format.name, (format.decoder)()));
+        decoders.len() - 1
+    });
+    &mut *decoders[position].1
 }
 
 /// The time of a capture's first packet.
@@ -176,16 +168,19 @@ fn first_packet(head: &[u8]) -> Option<Time> {
     Some(Capture::new(head).ok()?.next_record().ok()??.time)
 }
 
-/// The start of a log's first flow.
-fn first_line(mut head: &[u8]) -> Option<Time> {
-    let mut flows = Vec::new();
-    // Whole lines only: the last one may be cut.
-    let end = head.iter().rposition(|&byte| byte == b'\n')?;
-    head = &head[..=end];
-    let mut log = ConnLog::default();
-    while flows.is_empty() && matches!(read_lines(&mut log, &mut head, &mut Vec::new(), &mut 0, &mut flows), Ok(true)) {
+/// The start of a log's first flow, where the first bytes hold one.
+fn first_flow(format: &Format, mut head: &[u8]) -> Option<Time> {
+    let mut decoder = (format.decoder)();
+    let (mut batch, mut message) = (Batch::default(), Vec::new());
+    decoder.begin();
+    while batch.flows.is_empty() {
+        message.clear();
+        if !(format.next_message)(&mut head, &mut message, &mut batch).ok()? {
+            break;
+        }
+        decoder.decode(&message, &mut batch);
     }
-    flows.first().map(|flow| flow.start)
+    batch.flows.first().map(|flow| flow.start)
 }
 
 /// Gives the meter the next packets; `false` at the end of the capture.
@@ -193,7 +188,7 @@ fn read_packets<R: Read>(
     capture: &mut Capture<R>,
     meter: &mut Meter,
     records: &mut u64,
-    flows: &mut Vec<Flow>,
+    flows: &mut Vec<flow::Flow>,
 ) -> Result<bool, String> {
     for _ in 0..PACKETS_A_BATCH {
         let Some(record) = capture.next_record()? else { return Ok(false) };
@@ -206,48 +201,24 @@ fn read_packets<R: Read>(
     Ok(true)
 }
 
-/// Reads the next lines; `false` at the end of the log.
-fn read_lines(
-    log: &mut ConnLog,
+/// Decodes the next messages; `false` at the end of the log.
+fn read_messages(
+    format: &Format,
+    decoder: &mut dyn Decoder,
     bytes: &mut dyn BufRead,
-    line: &mut Vec<u8>,
+    message: &mut Vec<u8>,
     records: &mut u64,
-    flows: &mut Vec<Flow>,
+    batch: &mut Batch,
 ) -> Result<bool, String> {
-    for _ in 0..LINES_A_BATCH {
-        line.clear();
-        let count = bytes.take(MAX_LINE_BYTES).read_until(b'\n', line).map_err(|error| error.to_string())?;
-        if count == 0 {
+    for _ in 0..MESSAGES_A_BATCH {
+        message.clear();
+        if !(format.next_message)(bytes, message, batch)? {
             return Ok(false);
         }
         *records += 1;
-        if count as u64 == MAX_LINE_BYTES && line.last() != Some(&b'\n') {
-            skip_line(bytes).map_err(|error| error.to_string())?;
-            log.skip("line longer than 1 MiB");
-            continue;
-        }
-        match std::str::from_utf8(line) {
-            Ok(text) => flows.extend(log.line(text.trim_end_matches(['\n', '\r']))),
-            Err(_) => log.skip("line that is not UTF-8"),
-        }
+        decoder.decode(message, batch);
     }
     Ok(true)
-}
-
-/// Passes over the rest of a line.
-fn skip_line(bytes: &mut dyn BufRead) -> std::io::Result<()> {
-    loop {
-        let buffer = bytes.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(());
-        }
-        let end = buffer.iter().position(|&byte| byte == b'\n');
-        let used = end.map_or(buffer.len(), |end| end + 1);
-        bytes.consume(used);
-        if end.is_some() {
-            return Ok(());
-        }
-    }
 }
 
 /// The error with its causes.
@@ -261,7 +232,14 @@ fn in_full(error: &Error) -> String {
     text
 }
 
-const EXPECTED: &str = "a capture (pcap or pcapng) or a Zeek conn.log (tabs or JSON), plain or compressed with gzip or zstd; tables are for `lapwing train` and `lapwing score`";
+/// What can be read, in words.
+fn expected() -> String {
+    let logs: Vec<_> = FORMATS.iter().map(|format| format.what).collect();
+    format!(
+        "a capture (pcap or pcapng) or a log of flows ({}), plain or compressed with gzip or zstd; tables are for `lapwing train` and `lapwing score`",
+        logs.join("; ")
+    )
+}
+
 const PACKETS_A_BATCH: usize = 4096;
-const LINES_A_BATCH: usize = 1024;
-const MAX_LINE_BYTES: u64 = 1 << 20;
+const MESSAGES_A_BATCH: usize = 1024;

@@ -6,10 +6,12 @@
 //!
 //! This crate judges nothing and knows nothing of models.
 
+mod batch;
 mod error;
 pub mod format;
 mod input;
 pub mod transport;
 
+pub use batch::{Batch, Report, Source};
 pub use error::Error;
-pub use input::{Input, Report, Source};
+pub use input::Input;

@@ -8,7 +8,7 @@ use flow::Flow;
 use libtest_mimic::{Arguments, Failed, Trial};
 use meter::{Meter, Settings};
 use source::format::packet::Capture;
-use source::{Input, Report, Source};
+use source::{Batch, Input, Report, Source};
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -38,7 +38,7 @@ fn captures() -> Vec<PathBuf> {
 
 fn check(path: &Path) -> Result<(), Failed> {
     let (flows, report) = read(path)?;
-    let in_flows: u64 = flows.iter().map(Flow::packets).sum();
+    let in_flows = flows.iter().map(Flow::packets).sum::<Option<u64>>().unwrap();
     let skipped: u64 = report.skipped.values().sum();
     if report.packets == 0 || report.packets != in_flows + skipped {
         return Err(format!("{} packets, {in_flows} in flows and {skipped} skipped", report.packets).into());
@@ -59,23 +59,23 @@ fn check(path: &Path) -> Result<(), Failed> {
 /// What holds of every flow of a meter.
 fn is_sound(flow: &Flow) -> bool {
     let sides = [&flow.originator, &flow.responder];
-    flow.packets() > 0
+    flow.packets() > Some(0)
         && flow.conversation_start <= flow.start
         && flow.start <= flow.end
-        && u64::from(flow.gaps.count()) + 1 == flow.packets()
+        && Some(u64::from(flow.gaps.count()) + 1) == flow.packets()
         && sides.iter().all(|side| {
             let Some(detail) = side.detail else { return false };
-            u64::from(detail.lengths.count()) == side.packets
-                && detail.lengths.sum() == side.bytes
-                && side.payload_bytes.is_some_and(|payload| payload + detail.header_bytes <= side.bytes)
+            Some(u64::from(detail.lengths.count())) == side.packets
+                && Some(detail.lengths.sum()) == side.bytes
+                && side.payload_bytes.is_some_and(|payload| Some(payload + detail.header_bytes) <= side.bytes)
         })
 }
 
 fn read(path: &Path) -> Result<(Vec<Flow>, Report), Failed> {
     let mut input = Input::open(&[path.to_owned()], Settings::default())?;
-    let mut flows = Vec::new();
-    while input.read(&mut flows)? {}
-    Ok((flows, input.report()))
+    let mut batch = Batch::default();
+    while input.read(&mut batch)? {}
+    Ok((batch.flows, input.report()))
 }
 
 fn metered(bytes: Chunks<'_>) -> Result<Vec<Flow>, Failed> {

@@ -22,10 +22,10 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// `None` where the originator did not call: it sent nothing, or only refused an answer that it never asked for.
     pub(crate) fn of(flow: &Flow) -> Option<Outcome> {
-        if flow.originator.packets == 0 || is_unasked_syn_ack(flow) {
+        if flow.originator.is_silent() || is_unasked_syn_ack(flow) {
             return None;
         }
-        if flow.responder.packets == 0 {
+        if flow.responder.is_silent() {
             return Some(Outcome::Silent);
         }
         if flow.key.protocol != Protocol::Tcp {

@@ -48,7 +48,7 @@ impl Weigh for Victim {
 impl Watch for Floods {
     fn observe(&mut self, flow: &Flow) {
         let victim = flow.key.responder.address;
-        if flow.key.to_group() || is_broadcast(victim) || flow.originator.packets == 0 {
+        if flow.key.to_group() || is_broadcast(victim) || flow.originator.is_silent() {
             return;
         }
         let Some((kind, is_unanswered)) = Kind::of(flow) else { return };
@@ -63,9 +63,10 @@ impl Watch for Floods {
                 let side = &flow.originator;
                 let packets = match (kind, side.detail) {
                     (Kind::Syn, Some(detail)) => u64::from(detail.flags.syn),
-                    _ => side.packets,
+                    // Where nobody counted there was one at least.
+                    _ => side.packets.unwrap_or(1),
                 };
-                entry.unanswered.add(flow, flow.key.originator.address, port, packets, side.bytes);
+                entry.unanswered.add(flow, flow.key.originator.address, port, packets, side.bytes.unwrap_or(0));
             } else {
                 entry.answered_flows += 1;
             }
@@ -211,7 +212,7 @@ impl Victim {
 impl Kind {
     /// What a flow counts as, and whether its victim left it unanswered.
     fn of(flow: &Flow) -> Option<(Kind, bool)> {
-        let unanswered = flow.responder.packets == 0;
+        let unanswered = flow.responder.is_silent();
         match flow.key.protocol {
             Protocol::Tcp => {
                 // Half open: the caller never acknowledged what it was offered.
@@ -222,7 +223,8 @@ impl Kind {
                 let handshake =
                     [&flow.originator, &flow.responder].map(|side| side.detail.map(|detail| detail.flags.syn));
                 if handshake == [Some(0), Some(0)] {
-                    let is_stray = flow.originator.packets <= 3 && flow.responder.payload_bytes == Some(0);
+                    let is_stray = flow.originator.packets.is_some_and(|packets| packets <= 3)
+                        && flow.responder.payload_bytes == Some(0);
                     return Some((Kind::Tcp, is_stray));
                 }
                 // A SYN flood on a closed port is refused, each time.

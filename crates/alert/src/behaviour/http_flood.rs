@@ -84,7 +84,7 @@ impl Watch for HttpFloods {
             });
         }
         let service = self.services.touch((service.address, service.port), flow.end);
-        service.add(flow, caller, flow.key.responder.port, requests, flow.bytes());
+        service.add(flow, caller, flow.key.responder.port, requests, flow.bytes().unwrap_or(0));
     }
 
     fn evidence(&self) -> Vec<Evidence> {

@@ -53,7 +53,7 @@ impl Watch for Reflections {
     fn observe(&mut self, flow: &Flow) {
         let key = flow.key;
         // An answer has its service as its source port, and the service is the responder's unless no one knows it.
-        let (victim, reflector, side) = if flow.originator.packets == 0 || is_unasked_syn_ack(flow) {
+        let (victim, reflector, side) = if flow.originator.is_silent() || is_unasked_syn_ack(flow) {
             (key.originator.address, key.responder, &flow.responder)
         } else if is_reflected(flow) {
             (key.responder.address, key.originator, &flow.originator)
@@ -69,7 +69,7 @@ impl Watch for Reflections {
         }
         let entry = self.victims.touch((victim, key.protocol, reflector.port), flow.end);
         entry.reflectors.add(reflector.address, flow.start, Outcome::Silent);
-        entry.load.add(flow, reflector.address, reflector.port, side.packets, side.bytes);
+        entry.load.add(flow, reflector.address, reflector.port, side.packets.unwrap_or(1), side.bytes.unwrap_or(0));
     }
 
     fn evidence(&self) -> Vec<Evidence> {
@@ -136,12 +136,12 @@ impl Victim {
 /// Whether the flow is one-way traffic from a service that amplifies and that the port table does not turn round.
 pub(super) fn is_reflected(flow: &Flow) -> bool {
     flow.key.protocol == Protocol::Udp
-        && flow.responder.packets == 0
+        && flow.responder.is_silent()
         && (ports::service(flow.key.originator.port).is_some() || AMPLIFIERS.contains(&flow.key.originator.port))
         && !flow.key.to_group()
         // Between equal ports it is an answer only by its size: both sides of NTP and DNS may use the service's port.
         && (flow.key.originator.port != flow.key.responder.port
-            || flow.originator.bytes / flow.originator.packets.max(1) >= LARGE_BYTES)
+            || flow.originator.bytes.zip(flow.originator.packets).is_some_and(|(bytes, packets)| bytes / packets.max(1) >= LARGE_BYTES))
 }
 
 /// Whether the answers bear the marks of a reflector: of TCP only the SYN-ACK, of ICMP only echo replies.

@@ -96,8 +96,8 @@ impl Watch for Scans {
         }
         if outcome != Outcome::Used {
             pair.probes[Probe::of(flow) as usize] += 1;
-            pair.packets = pair.packets.saturating_add(flow.originator.packets);
-            pair.bytes = pair.bytes.saturating_add(flow.originator.bytes);
+            pair.packets = pair.packets.saturating_add(flow.originator.packets.unwrap_or(1));
+            pair.bytes = pair.bytes.saturating_add(flow.originator.bytes.unwrap_or(0));
             pair.span.add(flow);
         }
     }
@@ -273,8 +273,8 @@ impl Probe {
         };
         let flags = detail.flags;
         match (flags.syn > 0, flags.fin > 0, flags.ack > 0) {
-            (true, true, _) if flow.originator.packets == 1 => Probe::SynFin,
-            (true, _, true) if flow.responder.packets > 0 => Probe::Connect,
+            (true, true, _) if flow.originator.packets == Some(1) => Probe::SynFin,
+            (true, _, true) if !flow.responder.is_silent() => Probe::Connect,
             (true, _, _) => Probe::Syn,
             (false, true, true) => Probe::Maimon,
             (false, true, false) if flags.psh > 0 && flags.urg > 0 => Probe::Xmas,
@@ -315,7 +315,7 @@ impl Probe {
 fn is_half_open(flow: &Flow) -> bool {
     flow.key.protocol == Protocol::Tcp
         && flow.state == Some(State::Rsto)
-        && flow.originator.packets <= 3
+        && flow.originator.packets.is_some_and(|packets| packets <= 3)
         && flow.payload_bytes() == Some(0)
         && flow.originator.detail.is_some_and(|detail| detail.flags.ack == 0)
 }

@@ -300,25 +300,17 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::{Ended, Endpoint, Key, Moments, Protocol, Side};
+    use crate::{Endpoint, Key, Protocol};
 
     /// A flow of one instant to a service of its own.
     fn flow(seconds: i64, port: u16) -> Flow {
         let time = Time::from_nanoseconds(seconds * 1_000_000_000);
         let endpoint = |host, port| Endpoint::new(Ipv4Addr::new(10, 0, 0, host).into(), port);
-        Flow {
-            key: Key { originator: endpoint(1, 40_000), responder: endpoint(2, port), protocol: Protocol::Tcp },
-            vlan: None,
-            start: time,
-            end: time,
-            conversation_start: time,
-            originator: Side::default(),
-            responder: Side::default(),
-            gaps: Moments::default(),
-            state: None,
-            ended: Ended::Unknown,
-            label: None,
-        }
+        Flow::between(
+            Key { originator: endpoint(1, 40_000), responder: endpoint(2, port), protocol: Protocol::Tcp },
+            time,
+            time,
+        )
     }
 
     #[test]

@@ -5,15 +5,15 @@ use crate::{Flow, Moments, Side};
 
 pub(super) const FEATURES: &[Feature] = &[
     number("duration", "s", "Time between the first and the last packet.", seconds),
-    number("packets", "count", "Packets of both sides.", |flow| flow.packets() as f32),
-    number("bytes", "bytes", "Bytes of both sides, from the IP header on.", |flow| flow.bytes() as f32),
-    number("originator_packets", "count", "Packets that the originator sent.", |flow| flow.originator.packets as f32),
-    number("responder_packets", "count", "Packets that the responder sent.", |flow| flow.responder.packets as f32),
+    number("packets", "count", "Packets of both sides.", |flow| count(flow.packets())),
+    number("bytes", "bytes", "Bytes of both sides, from the IP header on.", |flow| count(flow.bytes())),
+    number("originator_packets", "count", "Packets that the originator sent.", |flow| count(flow.originator.packets)),
+    number("responder_packets", "count", "Packets that the responder sent.", |flow| count(flow.responder.packets)),
     number("originator_bytes", "bytes", "Bytes that the originator sent, from the IP header on.", |flow| {
-        flow.originator.bytes as f32
+        count(flow.originator.bytes)
     }),
     number("responder_bytes", "bytes", "Bytes that the responder sent, from the IP header on.", |flow| {
-        flow.responder.bytes as f32
+        count(flow.responder.bytes)
     }),
     number("originator_payload_bytes", "bytes", "Bytes above the transport header that the originator sent.", |flow| {
         payload(&flow.originator)
@@ -28,28 +28,28 @@ pub(super) const FEATURES: &[Feature] = &[
         header(&flow.responder)
     }),
     number("bytes_per_second", "bytes/s", "Bytes of both sides over the duration; missing where it is 0.", |flow| {
-        ratio(flow.bytes() as f64, flow.duration().as_secs_f64())
+        rate(flow.bytes(), flow)
     }),
     number("packets_per_second", "1/s", "Packets of both sides over the duration; missing where it is 0.", |flow| {
-        ratio(flow.packets() as f64, flow.duration().as_secs_f64())
+        rate(flow.packets(), flow)
     }),
     number("originator_packets_per_second", "1/s", "Packets of the originator over the duration.", |flow| {
-        ratio(flow.originator.packets as f64, flow.duration().as_secs_f64())
+        rate(flow.originator.packets, flow)
     }),
     number("responder_packets_per_second", "1/s", "Packets of the responder over the duration.", |flow| {
-        ratio(flow.responder.packets as f64, flow.duration().as_secs_f64())
+        rate(flow.responder.packets, flow)
     }),
     number("packet_ratio", "ratio", "Packets forward to backward: the originator's over the responder's.", |flow| {
-        ratio(flow.originator.packets as f64, flow.responder.packets as f64)
+        quotient(flow.originator.packets, flow.responder.packets)
     }),
     number("byte_ratio", "ratio", "Bytes forward to backward: the originator's over the responder's.", |flow| {
-        ratio(flow.originator.bytes as f64, flow.responder.bytes as f64)
+        quotient(flow.originator.bytes, flow.responder.bytes)
     }),
     number("originator_byte_share", "share", "The originator's bytes over the bytes of both sides.", |flow| {
-        ratio(flow.originator.bytes as f64, flow.bytes() as f64)
+        quotient(flow.originator.bytes, flow.bytes())
     }),
     number("payload_share", "share", "Payload bytes over all bytes, of both sides.", |flow| {
-        flow.payload_bytes().map_or(f32::NAN, |payload| ratio(payload as f64, flow.bytes() as f64))
+        quotient(flow.payload_bytes(), flow.bytes())
     }),
     number("originator_payload_packets", "count", "Packets of the originator that carry payload.", |flow| {
         payload_packets(&flow.originator)
@@ -58,13 +58,13 @@ pub(super) const FEATURES: &[Feature] = &[
         payload_packets(&flow.responder)
     }),
     number("packet_length_mean", "bytes", "Mean length of the packets of both sides, from the IP header on.", |flow| {
-        ratio(flow.bytes() as f64, flow.packets() as f64)
+        quotient(flow.bytes(), flow.packets())
     }),
     number("originator_length_min", "bytes", "Shortest packet of the originator.", |flow| {
         length(&flow.originator, |lengths| lengths.min().map(|min| min as f64))
     }),
     number("originator_length_mean", "bytes", "Mean packet length of the originator.", |flow| {
-        ratio(flow.originator.bytes as f64, flow.originator.packets as f64)
+        quotient(flow.originator.bytes, flow.originator.packets)
     }),
     number("originator_length_max", "bytes", "Longest packet of the originator.", |flow| {
         length(&flow.originator, |lengths| lengths.max().map(|max| max as f64))
@@ -76,7 +76,7 @@ pub(super) const FEATURES: &[Feature] = &[
         length(&flow.responder, |lengths| lengths.min().map(|min| min as f64))
     }),
     number("responder_length_mean", "bytes", "Mean packet length of the responder.", |flow| {
-        ratio(flow.responder.bytes as f64, flow.responder.packets as f64)
+        quotient(flow.responder.bytes, flow.responder.packets)
     }),
     number("responder_length_max", "bytes", "Longest packet of the responder.", |flow| {
         length(&flow.responder, |lengths| lengths.max().map(|max| max as f64))
@@ -90,8 +90,25 @@ fn seconds(flow: &Flow) -> f32 {
     flow.duration().as_secs_f32()
 }
 
+fn count(count: Option<u64>) -> f32 {
+    count.map_or(f32::NAN, |count| count as f32)
+}
+
+/// The one over the other, missing where either is or the other is 0.
+fn quotient(numerator: Option<u64>, denominator: Option<u64>) -> f32 {
+    match (numerator, denominator) {
+        (Some(numerator), Some(denominator)) => ratio(numerator as f64, denominator as f64),
+        _ => f32::NAN,
+    }
+}
+
+/// So many a second of the flow's duration.
+fn rate(count: Option<u64>, flow: &Flow) -> f32 {
+    count.map_or(f32::NAN, |count| ratio(count as f64, flow.duration().as_secs_f64()))
+}
+
 fn payload(side: &Side) -> f32 {
-    or_missing(side.payload_bytes.map(|bytes| bytes as f64))
+    count(side.payload_bytes)
 }
 
 fn header(side: &Side) -> f32 {

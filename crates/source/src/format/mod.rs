@@ -1,5 +1,88 @@
 //! What the bytes mean.
+//!
+//! A log of flows is a [`Format`]: how it is recognised, how it is cut into messages, and the [`Decoder`] that turns each
+//! message into flows. Captures are read by [`packet`] and become flows in a meter; tables are read by [`csv`].
 
 pub mod csv;
 pub mod packet;
 pub mod zeek;
+
+use std::io::{self, BufRead, Read};
+
+use crate::Batch;
+
+/// Turns messages (lines, datagrams, blocks) into flows. One decoder serves all the input of its format, because a later
+/// file may need what an earlier one told.
+pub trait Decoder: Send {
+    /// Another file begins.
+    fn begin(&mut self) {}
+
+    /// Appends the flows and notices of one message to `batch`; what cannot be read is counted there by its reason.
+    fn decode(&mut self, message: &[u8], batch: &mut Batch);
+
+    /// Gives out what still waits when the input is over.
+    fn finish(&mut self, batch: &mut Batch) {
+        let _ = batch;
+    }
+}
+
+/// A log of flows that can be read.
+#[derive(Clone, Copy)]
+pub struct Format {
+    /// What people call it: `zeek`.
+    pub name: &'static str,
+    /// What can be read, in one sentence for the help.
+    pub what: &'static str,
+    /// Whether a file that starts with these bytes (as many as fit into a buffer) is one.
+    pub recognises: fn(&[u8]) -> bool,
+    /// Reads the next message of a file into an empty buffer; `false` at its end. An error where the rest is damaged.
+    pub next_message: NextMessage,
+    /// A decoder that has read nothing.
+    pub decoder: fn() -> Box<dyn Decoder>,
+}
+
+/// Reads the next message into an empty buffer.
+pub type NextMessage = fn(&mut dyn BufRead, &mut Vec<u8>, &mut Batch) -> Result<bool, String>;
+
+/// Every log of flows that can be read, in the order in which they are tried.
+pub const FORMATS: &[Format] = &[zeek::FORMAT];
+
+/// The next line, without its end. A longer one than any real log has is passed over and counted.
+pub(crate) fn next_line(bytes: &mut dyn BufRead, line: &mut Vec<u8>, batch: &mut Batch) -> Result<bool, String> {
+    loop {
+        let count = bytes.take(MAX_LINE_BYTES).read_until(b'\n', line).map_err(|error| error.to_string())?;
+        if count == 0 {
+            return Ok(false);
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        } else if count as u64 == MAX_LINE_BYTES {
+            skip_line(bytes).map_err(|error| error.to_string())?;
+            batch.skip("line longer than 1 MiB");
+            line.clear();
+            continue;
+        }
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        return Ok(true);
+    }
+}
+
+/// Passes over the rest of a line.
+fn skip_line(bytes: &mut dyn BufRead) -> io::Result<()> {
+    loop {
+        let buffer = bytes.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        let end = buffer.iter().position(|&byte| byte == b'\n');
+        let used = end.map_or(buffer.len(), |end| end + 1);
+        bytes.consume(used);
+        if end.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+const MAX_LINE_BYTES: u64 = 1 << 20;

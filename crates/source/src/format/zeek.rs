@@ -3,16 +3,21 @@
 //! Labelled variants are read too: the columns `label` and `detailed-label` of IoT-23, whose last three columns are
 //! joined by blanks rather than tabs.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use flow::{Ended, Endpoint, Flow, Key, Label, Moments, Protocol, Side, State, Time};
+use flow::{Endpoint, Flow, Key, Label, Protocol, Side, State, Time};
 use serde_json::Value;
 
-/// Whether a file that starts with these bytes is a Zeek log.
-pub fn is_log(start: &[u8]) -> bool {
-    is_tab_separated(start) || is_json(start)
-}
+use super::{Decoder, Format, next_line};
+use crate::Batch;
+
+pub(super) const FORMAT: Format = Format {
+    name: "zeek",
+    what: "Zeek's conn.log, tab-separated or JSON",
+    recognises: |start| is_tab_separated(start) || is_json(start),
+    next_message: next_line,
+    decoder: || Box::new(ConnLog::default()),
+};
 
 fn is_tab_separated(start: &[u8]) -> bool {
     let start = start.trim_ascii_start();
@@ -26,7 +31,7 @@ fn is_json(start: &[u8]) -> bool {
     line.trim_ascii_start().starts_with(b"{") && has(b"\"id.orig_h\"") && has(b"_pkts\"")
 }
 
-/// Reads the lines of one conn.log.
+/// Reads the lines of conn.logs.
 #[derive(Debug, Default)]
 pub struct ConnLog {
     /// Where each wanted column is; empty until the `#fields` line.
@@ -35,14 +40,27 @@ pub struct ConnLog {
     blank_joined: bool,
     /// The header names another log than conn.log.
     is_foreign: bool,
-    skipped: BTreeMap<&'static str, u64>,
+}
+
+impl Decoder for ConnLog {
+    fn begin(&mut self) {
+        *self = ConnLog::default();
+    }
+
+    fn decode(&mut self, message: &[u8], batch: &mut Batch) {
+        let Ok(line) = std::str::from_utf8(message) else { return batch.skip("line that is not UTF-8") };
+        match self.line(line) {
+            Ok(flow) => batch.flows.extend(flow),
+            Err(reason) => batch.skip(reason),
+        }
+    }
 }
 
 impl ConnLog {
-    /// The flow of a line, or `None` where it is a header or was skipped and counted.
-    pub fn line(&mut self, line: &str) -> Option<Flow> {
+    /// The flow of a line, or `None` where it is a header.
+    fn line(&mut self, line: &str) -> Result<Option<Flow>, &'static str> {
         if line.trim().is_empty() {
-            return None;
+            return Ok(None);
         }
         if let Some(header) = line.trim_start().strip_prefix('#') {
             if let Some(names) = header.strip_prefix("fields") {
@@ -52,30 +70,13 @@ impl ConnLog {
             } else if let Some(name) = header.strip_prefix("path") {
                 self.is_foreign = !name.trim().starts_with("conn");
             }
-            return None;
+            return Ok(None);
         }
         if self.is_foreign {
-            self.skip("line of another Zeek log than conn.log");
-            return None;
+            return Err("line of another Zeek log than conn.log");
         }
         let record = if line.starts_with('{') { json(line) } else { self.tab_separated(line) };
-        match record.and_then(|record| record.flow()) {
-            Ok(flow) => Some(flow),
-            Err(reason) => {
-                self.skip(reason);
-                None
-            }
-        }
-    }
-
-    /// Lines that gave no flow, by reason.
-    pub fn skipped(&self) -> &BTreeMap<&'static str, u64> {
-        &self.skipped
-    }
-
-    /// Counts a line that could not even be handed over.
-    pub fn skip(&mut self, reason: &'static str) {
-        *self.skipped.entry(reason).or_default() += 1;
+        record?.flow().map(Some)
     }
 
     fn tab_separated<'a>(&self, line: &'a str) -> Result<Connection<'a>, &'static str> {
@@ -178,24 +179,20 @@ impl Connection<'_> {
         let duration = flow::Duration::try_from_secs_f64(seconds).map_err(|_| "no readable duration")?;
         let side = |packets, bytes, payload| {
             Ok::<_, &'static str>(Side {
-                packets: self.count(packets)?.unwrap_or(0),
-                bytes: self.count(bytes)?.unwrap_or(0),
+                packets: self.count(packets)?,
+                bytes: self.count(bytes)?,
                 payload_bytes: self.count(payload)?,
+                country: None,
                 detail: None,
             })
         };
         Ok(Flow {
-            key: Key { originator, responder, protocol },
             vlan: self.text(Field::Vlan).parse().ok(),
-            start,
-            end: start + duration,
-            conversation_start: start,
             originator: side(Field::OriginatorPackets, Field::OriginatorBytes, Field::OriginatorPayload)?,
             responder: side(Field::ResponderPackets, Field::ResponderBytes, Field::ResponderPayload)?,
-            gaps: Moments::default(),
             state: State::from_name(self.text(Field::State)),
-            ended: Ended::Unknown,
             label: self.label(),
+            ..Flow::between(Key { originator, responder, protocol }, start, start + duration)
         })
     }
 
@@ -288,16 +285,16 @@ mod tests {
     #[test]
     fn a_tab_separated_line_is_a_flow() {
         let mut log = ConnLog::default();
-        assert_eq!(log.line(HEADER), None);
-        let flow = log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0").unwrap();
+        assert_eq!(log.line(HEADER), Ok(None));
+        let flow = log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0").unwrap().unwrap();
         assert_eq!((flow.start, flow.state), (Time::from_nanoseconds(1_500_000_000), Some(State::S0)));
-        assert_eq!((flow.originator.packets, flow.originator.payload_bytes), (3, None));
+        assert_eq!((flow.originator.packets, flow.originator.payload_bytes), (Some(3), None));
     }
 
     #[test]
     fn a_json_line_is_the_same_flow() {
         let mut log = ConnLog::default();
-        log.line(HEADER);
+        log.line(HEADER).unwrap();
         let tabs = log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0");
         let json = r#"{"ts":1.5,"uid":"C1","id.orig_h":"10.0.0.1","id.orig_p":1024,"id.resp_h":"10.0.0.2","id.resp_p":80,"proto":"tcp","conn_state":"S0","orig_pkts":3,"resp_pkts":0}"#;
         assert_eq!(ConnLog::default().line(json), tabs);
@@ -306,26 +303,25 @@ mod tests {
     #[test]
     fn blank_joined_labels_are_split() {
         let mut log = ConnLog::default();
-        log.line(&format!("{HEADER}\ttunnel_parents   label   detailed-label"));
+        log.line(&format!("{HEADER}\ttunnel_parents   label   detailed-label")).unwrap();
         let line = "1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0\t-   Malicious   DDoS";
-        assert_eq!(log.line(line).unwrap().label, Some(Label::new("DDoS")));
+        assert_eq!(log.line(line).unwrap().unwrap().label, Some(Label::new("DDoS")));
         let line = "1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0\t-   Benign   -";
-        assert_eq!(log.line(line).unwrap().label, Some(Label::new("Benign")));
+        assert_eq!(log.line(line).unwrap().unwrap().label, Some(Label::new("Benign")));
     }
 
     #[test]
     fn a_line_that_is_no_record_is_counted_by_its_reason() {
         let mut log = ConnLog::default();
-        log.line(HEADER);
-        assert_eq!(log.line("1.5\tC1"), None);
-        assert_eq!(log.line("x\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0"), None);
-        assert_eq!(log.skipped().len(), 2);
+        log.line(HEADER).unwrap();
+        assert_eq!(log.line("1.5\tC1"), Err("number of columns differs from the header"));
+        assert_eq!(log.line("x\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0"), Err("no readable time"));
     }
 
     #[test]
     fn ipv4_written_as_ipv6_is_the_same_host() {
         let mut log = ConnLog::default();
-        log.line(HEADER);
+        log.line(HEADER).unwrap();
         let plain = log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0");
         assert_eq!(log.line("1.5\tC1\t::ffff:10.0.0.1\t1024\t::ffff:10.0.0.2\t80\ttcp\tS0\t3\t0"), plain);
     }
@@ -333,9 +329,9 @@ mod tests {
     #[test]
     fn a_count_that_no_network_carries_is_skipped() {
         let mut log = ConnLog::default();
-        log.line(HEADER);
-        assert_eq!(log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t1e19\t0"), None);
-        assert_eq!(log.skipped()["count beyond what any network carries"], 1);
+        log.line(HEADER).unwrap();
+        let line = "1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t1e19\t0";
+        assert_eq!(log.line(line), Err("count beyond what any network carries"));
     }
 
     #[test]
@@ -350,11 +346,11 @@ mod tests {
     #[test]
     fn lines_of_another_log_are_no_flows() {
         let mut log = ConnLog::default();
-        log.line("#path\tdns");
-        log.line(HEADER);
-        assert_eq!(log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0"), None);
-        assert_eq!(log.skipped().values().sum::<u64>(), 1);
-        log.line("#path\tconn");
-        assert!(log.line("1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0").is_some());
+        log.line("#path\tdns").unwrap();
+        log.line(HEADER).unwrap();
+        let line = "1.5\tC1\t10.0.0.1\t1024\t10.0.0.2\t80\ttcp\tS0\t3\t0";
+        assert!(log.line(line).is_err());
+        log.line("#path\tconn").unwrap();
+        assert!(log.line(line).unwrap().is_some());
     }
 }

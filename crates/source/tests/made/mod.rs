@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flow::Flow;
 use meter::Settings;
-use source::{Error, Input, Report, Source};
+use source::{Batch, Error, Input, Report, Source};
 
 /// Time in nanoseconds, and an Ethernet frame.
 pub(crate) type Packet = (u64, Vec<u8>);
@@ -118,9 +118,9 @@ pub(crate) fn file(name: &str, bytes: &[u8]) -> PathBuf {
 
 pub(crate) fn read(paths: &[PathBuf]) -> Result<(Vec<Flow>, Report), Error> {
     let mut input = Input::open(paths, Settings::default())?;
-    let mut flows = Vec::new();
-    while input.read(&mut flows)? {}
-    Ok((flows, input.report()))
+    let mut batch = Batch::default();
+    while input.read(&mut batch)? {}
+    Ok((batch.flows, input.report()))
 }
 
 pub(crate) fn read_bytes(name: &str, bytes: &[u8]) -> Result<(Vec<Flow>, Report), Error> {

@@ -1,0 +1,75 @@
+//! What a source gives at a time.
+
+use std::collections::BTreeMap;
+
+use flow::{Flow, Notice};
+
+use crate::Error;
+
+/// Gives flows and notices, batch by batch.
+pub trait Source {
+    /// Appends what comes next to `batch`, perhaps nothing; `false` where there is nothing more to come.
+    fn read(&mut self, batch: &mut Batch) -> Result<bool, Error>;
+}
+
+/// Flows and notices, in the order in which the source gives them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// Conversations that ended.
+    pub flows: Vec<Flow>,
+    /// What other detectors said.
+    pub notices: Vec<Notice>,
+    /// Messages and records that are in no flow, by reason.
+    pub skipped: BTreeMap<&'static str, u64>,
+    /// What else is worth knowing, by what happened.
+    pub notes: BTreeMap<&'static str, u64>,
+}
+
+impl Batch {
+    /// Counts a message or record that is in no flow.
+    pub fn skip(&mut self, reason: &'static str) {
+        *self.skipped.entry(reason).or_default() += 1;
+    }
+
+    /// Counts something worth knowing.
+    pub fn note(&mut self, what: &'static str, count: u64) {
+        if count > 0 {
+            *self.notes.entry(what).or_default() += count;
+        }
+    }
+
+    /// Empties it, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.flows.clear();
+        self.notices.clear();
+        self.skipped.clear();
+        self.notes.clear();
+    }
+}
+
+/// What was read, and what was not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Packets read.
+    pub packets: u64,
+    /// Lines and other records read.
+    pub lines: u64,
+    /// Packets and records that are in no flow, by reason.
+    pub skipped: BTreeMap<&'static str, u64>,
+    /// What else is worth knowing, by what happened: packets put back in order, steps of the clock, flows ended early.
+    pub notes: BTreeMap<&'static str, u64>,
+    /// Where files are damaged; what came before was read.
+    pub damage: Vec<String>,
+}
+
+impl Report {
+    /// Takes over what a batch counted.
+    pub(crate) fn add(&mut self, batch: &mut Batch) {
+        for (reason, count) in std::mem::take(&mut batch.skipped) {
+            *self.skipped.entry(reason).or_default() += count;
+        }
+        for (what, count) in std::mem::take(&mut batch.notes) {
+            *self.notes.entry(what).or_default() += count;
+        }
+    }
+}
