@@ -8,9 +8,9 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
-use crate::Settings;
-use crate::decode::{Direction, Packet};
+use crate::decode::{Direction, Packet, Scope};
 use crate::tcp::Connection;
+use crate::{Settings, Vlans};
 
 /// Open conversations, found by their key and ended by age.
 pub(crate) struct Flows {
@@ -73,8 +73,10 @@ struct Half {
 struct Pair {
     low: u128,
     high: u128,
-    /// The lower endpoint's port, the higher's, and the protocol: one word, because hashing goes by words.
+    /// The lower endpoint's port, the higher's, the VLAN where it counts, and the protocol: one word, because hashing
+    /// goes by words.
     ports: u64,
+    scope: Scope,
 }
 
 /// Ends of a doubly linked list through the entries, oldest first.
@@ -103,7 +105,7 @@ impl Flows {
     /// Books a packet in its flow, which it opens where there is none; ended flows go to `ended`.
     pub(crate) fn observe(&mut self, packet: &Packet, ended: &mut Vec<Flow>) {
         self.expire(packet.time, ended);
-        let (key, source_is_low) = Pair::of(packet);
+        let (key, source_is_low) = Pair::of(packet, self.settings.vlans);
         let hash = self.hasher.hash_one(key);
         let found = self.index.find(hash, |&at| self.entries[at as usize].key == key).copied();
         let at = match found.filter(|&at| self.goes_on(at, source_is_low, packet, ended)) {
@@ -329,6 +331,7 @@ impl Entry {
         let [originator_side, responder_side] = self.sides.map(Half::side);
         Flow {
             vlan: self.vlan,
+            tunnel: self.key.scope.tunnel(),
             conversation_start: self.conversation_start,
             originator: originator_side,
             responder: responder_side,
@@ -360,7 +363,7 @@ impl Half {
 
 impl Pair {
     /// The packet's pair, and whether its source is the lower endpoint.
-    fn of(packet: &Packet) -> (Pair, bool) {
+    fn of(packet: &Packet, vlans: Vlans) -> (Pair, bool) {
         let protocol = packet.protocol.number().map_or(ARP, u64::from);
         let source_is_low = (packet.source, packet.source_port) <= (packet.destination, packet.destination_port);
         let (low, high, low_port, high_port) = if source_is_low {
@@ -368,8 +371,9 @@ impl Pair {
         } else {
             (packet.destination, packet.source, packet.destination_port, packet.source_port)
         };
-        let ports = u64::from(low_port) << 48 | u64::from(high_port) << 32 | protocol;
-        (Pair { low, high, ports }, source_is_low)
+        let vlan = packet.vlan.filter(|_| vlans == Vlans::Apart).map_or(0, |vlan| u64::from(vlan) + 1);
+        let ports = u64::from(low_port) << 48 | u64::from(high_port) << 32 | vlan << 16 | protocol;
+        (Pair { low, high, ports, scope: packet.scope }, source_is_low)
     }
 }
 

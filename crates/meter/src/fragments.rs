@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use flow::{Duration, Protocol, Time};
 
-use crate::decode::{Fragment, Packet};
+use crate::decode::{Fragment, Packet, Scope};
 
 /// First fragments seen lately, and later ones whose first one is still to come.
 #[derive(Default)]
@@ -20,6 +20,7 @@ struct First {
     time: Time,
     source: u128,
     destination: u128,
+    scope: Scope,
     identification: u32,
     protocol: Protocol,
     ports: (u16, u16),
@@ -41,6 +42,7 @@ impl Fragments {
             time: packet.time,
             source: packet.source,
             destination: packet.destination,
+            scope: packet.scope,
             identification: fragment.identification,
             protocol: packet.protocol,
             ports: (packet.source_port, packet.destination_port),
@@ -53,6 +55,7 @@ impl Fragments {
         let belongs = first.identification == fragment.identification
             && first.source == packet.source
             && first.destination == packet.destination
+            && first.scope == packet.scope
             && packet.time.since(first.time) < REASSEMBLY;
         if belongs {
             packet.protocol = first.protocol;
