@@ -7,9 +7,12 @@
 //!
 //! It does not reassemble payload or read files.
 
+mod chunks;
+mod conversation;
 pub mod decode;
 mod flows;
 mod fragments;
+mod history;
 mod meter;
 mod order;
 mod tcp;
