@@ -71,7 +71,7 @@ impl Flows {
         if packet.time >= self.check {
             self.expire(packet.time, ended);
         }
-        let (key, source_is_low) = Pair::of(packet);
+        let (key, source_is_low) = Pair::of(packet, self.settings.vlans);
         let hash = self.hasher.hash_one(key);
         let found = self.index.find(hash, |&at| self.conversations[at].key == key).copied();
         let at = match found.filter(|&at| self.goes_on(at, source_is_low, packet, ended)) {

@@ -2,7 +2,7 @@
 
 use flow::{Duration, Flow, Time};
 
-use crate::decode::{self, Fragment, Link, Packet, Skip};
+use crate::decode::{self, Fragment, Link, Packet, Skip, tunnel};
 use crate::flows::{CONVERSATION_BYTES, Flows};
 use crate::fragments::Fragments;
 use crate::order::{Arrival, Line};
@@ -20,6 +20,8 @@ pub struct Settings {
     /// some. Beyond it flows end early: closed ones, then those of a few packets or without an answer, then the one seen
     /// longest ago. 768 MiB: of the gibibyte that flows and hosts share, hosts have the rest.
     pub bytes: usize,
+    /// Whether a VLAN is a network of its own. Together, because a mirror of a router shows a conversation in two VLANs.
+    pub vlans: Vlans,
 }
 
 impl Settings {
@@ -34,6 +36,17 @@ impl Settings {
     }
 }
 
+/// What a VLAN identifier (IEEE 802.1Q) is to a conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Vlans {
+    /// A remark: the packets of all VLANs between the same endpoints are one conversation.
+    #[default]
+    Together,
+    /// A part of its identity: the same addresses in another VLAN are other hosts. Of stacked tags the outer one counts,
+    /// which is the one that the flow tells.
+    Apart,
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -41,6 +54,7 @@ impl Default for Settings {
             active: Duration::from_secs(1800),
             linger: Duration::from_secs(5),
             bytes: 768 << 20,
+            vlans: Vlans::Together,
         }
     }
 }
@@ -50,6 +64,8 @@ impl Default for Settings {
 pub struct Counts {
     /// Packets given.
     pub packets: u64,
+    /// Packets found inside others, in tunnels: those given and these are in flows or skipped.
+    pub inner: u64,
     /// Packets in no flow, by reason, in the order of [`Skip::ALL`].
     pub skipped: [u64; Skip::ALL.len()],
     /// Packets that came late and were put back into their place.
@@ -112,7 +128,13 @@ impl Meter {
     pub fn packet(&mut self, link: Link, time: Time, captured: &[u8], wire_bytes: u32, ended: &mut Vec<Flow>) {
         self.counts.packets += 1;
         match decode::decode(link, time, captured, wire_bytes) {
-            Ok(packet) => self.enqueue(packet, ended),
+            Ok(packet) => {
+                let may_wrap = tunnel::may_wrap(&packet);
+                self.enqueue(packet, ended);
+                if may_wrap {
+                    self.open_tunnels(packet, captured, ended);
+                }
+            }
             Err(skip) => self.counts.skipped[skip as usize] += 1,
         }
     }
@@ -149,6 +171,28 @@ impl Meter {
     /// Conversations open now.
     pub fn open_flows(&self) -> usize {
         self.flows.len()
+    }
+
+    /// Takes in the packet inside `outer`, which was read from `captured`, and the one inside that.
+    #[cold]
+    fn open_tunnels(&mut self, mut outer: Packet, captured: &[u8], ended: &mut Vec<Flow>) {
+        let mut bytes = captured;
+        let mut depth = 0;
+        while let Some(inner) = tunnel::open(&outer, bytes) {
+            self.counts.inner += 1;
+            depth += 1;
+            let packet = if depth > tunnel::MAX_TUNNELS { Err(Skip::InnerDeep) } else { inner.decode(outer.time) };
+            match packet {
+                Ok(packet) => {
+                    self.enqueue(packet, ended);
+                    (outer, bytes) = (packet, inner.bytes());
+                }
+                Err(skip) => {
+                    self.counts.skipped[skip as usize] += 1;
+                    return;
+                }
+            }
+        }
     }
 
     #[inline]
