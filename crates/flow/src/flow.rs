@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::features::cic::Statistics;
 use crate::{Application, Country, Duration, History, Key, Label, Protocol, Time, Tunnel};
 
 /// One conversation between an originator and a responder.
@@ -36,6 +37,8 @@ pub struct Flow {
     pub ended: Ended,
     /// What its first payload tells.
     pub application: Option<Box<Application>>,
+    /// What the columns of CICFlowMeter need of its packets, where the meter was asked for them.
+    pub cic: Option<Box<Statistics>>,
     /// The source's own name for the conversation: Zeek's uid, Suricata's flow_id.
     pub id: Option<Box<str>>,
     /// The ground truth, where the source carries one.
@@ -171,6 +174,7 @@ impl Flow {
             history: None,
             ended: Ended::Unknown,
             application: None,
+            cic: None,
             id: None,
             label: None,
         }

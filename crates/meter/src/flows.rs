@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use flow::features::cic::Profile;
 use flow::features::ports;
 use flow::{Detail, Ended, Endpoint, Flags, Flow, Key, Moments, Protocol, Side, State, Time};
 use foldhash::fast::RandomState;
@@ -9,6 +10,7 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
 use crate::Settings;
+use crate::cic::Accumulator;
 use crate::decode::{Direction, Packet};
 use crate::tcp::Connection;
 
@@ -48,6 +50,8 @@ struct Entry {
     gaps: Moments,
     connection: Connection,
     sides: [Half; 2],
+    /// What the columns of CICFlowMeter need, where they are asked for.
+    cic: Option<Box<Accumulator>>,
 }
 
 /// An entry's neighbours in its list, and when it was last seen.
@@ -114,6 +118,13 @@ impl Flows {
         let from = usize::from(entry.originator_is_low != source_is_low);
         entry.book(from, packet);
         self.places[at as usize].end = entry.end;
+        if self.settings.cic == Some(Profile::Compat2017) {
+            self.touch(at, false, false);
+            if packet.segment.is_some_and(|segment| segment.fin()) {
+                ended.push(self.remove(at, Ended::Closed));
+            }
+            return;
+        }
         let was_closed = entry.is_closed;
         entry.is_closed |= entry.connection.is_closed();
         let is_closed = entry.is_closed;
@@ -163,7 +174,9 @@ impl Flows {
             ended.push(self.remove(at, reason));
             return false;
         }
-        if let (Direction::Call, Some(segment)) = (packet.direction, &packet.segment) {
+        if let (Direction::Call, Some(segment)) = (packet.direction, &packet.segment)
+            && self.settings.cic != Some(Profile::Compat2017)
+        {
             let from = usize::from(entry.originator_is_low != source_is_low);
             if entry.connection.is_reopened_by(from, segment) {
                 ended.push(self.remove(at, Ended::Closed));
@@ -187,6 +200,7 @@ impl Flows {
             }
         }
         let source_is_originator = match packet.direction {
+            _ if self.settings.cic == Some(Profile::Compat2017) => true,
             Direction::Call => true,
             Direction::Answer => false,
             // From the middle of a conversation: the well-known port is the one that was called (as Zeek decides).
@@ -211,6 +225,7 @@ impl Flows {
             gaps: Moments::default(),
             connection: Connection::default(),
             sides: [Half::default(); 2],
+            cic: self.settings.cic.map(|profile| Box::new(Accumulator::new(profile))),
         };
         let at = match self.free.pop() {
             Some(at) => {
@@ -281,6 +296,9 @@ impl Flows {
 
 impl Entry {
     fn book(&mut self, from: usize, packet: &Packet) {
+        if let Some(cic) = &mut self.cic {
+            cic.observe(from, packet);
+        }
         let is_first = self.sides[0].packets + self.sides[1].packets == 0;
         if !is_first {
             self.gaps.add(packet.time.since(self.end).as_nanos() as u64);
@@ -315,6 +333,9 @@ impl Entry {
         self.end = now;
         self.sides = [Half::default(); 2];
         self.gaps = Moments::default();
+        if let Some(cic) = &mut self.cic {
+            cic.cut();
+        }
     }
 
     fn repeated(&self) -> u64 {
@@ -341,6 +362,7 @@ impl Entry {
                 (_, [false, false]) => State::Oth,
             }),
             ended,
+            cic: self.cic.as_ref().map(|cic| Box::new(cic.statistics().clone())),
             ..Flow::between(key, self.start, self.end)
         }
     }
@@ -378,7 +400,7 @@ impl List {
 }
 
 #[inline]
-fn count(flags: &mut Flags, bits: u8) {
+pub(crate) fn count(flags: &mut Flags, bits: u8) {
     flags.fin += u32::from(bits & 1);
     flags.syn += u32::from(bits >> 1 & 1);
     flags.rst += u32::from(bits >> 2 & 1);

@@ -6,6 +6,7 @@
 //!
 //! It does not reassemble payload, undo tunnels or read files.
 
+mod cic;
 pub mod decode;
 mod flows;
 mod fragments;

@@ -1,5 +1,6 @@
 //! The meter: packets in, flows out.
 
+use flow::features::cic::Profile;
 use flow::{Duration, Flow, Time};
 
 use crate::decode::{self, Fragment, Link, Packet, Skip};
@@ -18,6 +19,24 @@ pub struct Settings {
     pub linger: Duration,
     /// The most open flows; beyond it the one seen longest ago ends early. 250,000 take some 150 MiB.
     pub flows: usize,
+    /// Whether to count what the columns of CICFlowMeter need as well, and by which rules; it takes 1 KiB more a flow.
+    /// `Compat2017` also ends flows as that tool did: [`Settings::of_profile`] sets the times for it. None: other
+    /// columns do not need it.
+    pub cic: Option<Profile>,
+}
+
+impl Settings {
+    /// The settings for the columns of CICFlowMeter by these rules. Flows of the tables of 2017 end at the first FIN or
+    /// where a packet comes more than 120 s after their start, to the microsecond, and never by silence.
+    pub fn of_profile(profile: Profile) -> Settings {
+        let settings = Settings { cic: Some(profile), ..Settings::default() };
+        match profile {
+            Profile::Fixed => settings,
+            Profile::Compat2017 => {
+                Settings { idle: Duration::MAX, active: Duration::from_micros(120_000_001), ..settings }
+            }
+        }
+    }
 }
 
 impl Default for Settings {
@@ -27,6 +46,7 @@ impl Default for Settings {
             active: Duration::from_secs(1800),
             linger: Duration::from_secs(5),
             flows: 250_000,
+            cic: None,
         }
     }
 }
