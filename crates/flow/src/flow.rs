@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::features::cic::Statistics;
 use crate::{Application, Country, Duration, History, Key, Label, Protocol, Time, Tunnel};
 
 /// One conversation between an originator and a responder.
@@ -36,6 +37,8 @@ pub struct Flow {
     pub ended: Ended,
     /// What its first payload tells.
     pub application: Option<Box<Application>>,
+    /// What the columns of CICFlowMeter need of its packets, where the meter was asked for them.
+    pub cic: Option<Box<Statistics>>,
     /// The source's own name for the conversation: Zeek's uid, Suricata's flow_id.
     pub id: Option<Box<str>>,
     /// The ground truth, where the source carries one.
@@ -173,6 +176,7 @@ impl Flow {
             history: None,
             ended: Ended::Unknown,
             application: None,
+            cic: None,
             id: None,
             label: None,
         }
@@ -224,6 +228,21 @@ impl Side {
     /// Whether it is known to have sent nothing.
     pub fn is_silent(&self) -> bool {
         self.packets == Some(0)
+    }
+}
+
+impl Flags {
+    /// Counts the flags that are set in a segment's flag byte, FIN the lowest bit.
+    #[inline]
+    pub fn count(&mut self, bits: u8) {
+        self.fin += u32::from(bits & 1);
+        self.syn += u32::from(bits >> 1 & 1);
+        self.rst += u32::from(bits >> 2 & 1);
+        self.psh += u32::from(bits >> 3 & 1);
+        self.ack += u32::from(bits >> 4 & 1);
+        self.urg += u32::from(bits >> 5 & 1);
+        self.ece += u32::from(bits >> 6 & 1);
+        self.cwr += u32::from(bits >> 7);
     }
 }
 

@@ -5,10 +5,12 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use flow::features::cic::Profile;
 use flow::features::ports;
 use flow::{Application, Detail, Ended, Endpoint, Flags, Flow, Key, Moments, Protocol, Side, State, Time};
 
 use crate::Vlans;
+use crate::cic::Accumulator;
 use crate::decode::{Direction, Packet, Scope, Segment};
 use crate::history::{Event, Letters};
 use crate::tcp::{self, Place};
@@ -26,6 +28,8 @@ pub(crate) struct Conversation {
     /// What only some conversations have.
     trouble: Option<Box<[Trouble; 2]>>,
     application: Option<Box<Application>>,
+    /// What the columns of CICFlowMeter need, where they are asked for.
+    cic: Option<Box<Accumulator>>,
     vlan: Option<u16>,
     /// The originator is the pair's lower endpoint.
     originator_is_low: bool,
@@ -114,8 +118,8 @@ pub(crate) struct Pair {
 
 impl Conversation {
     /// A conversation that `packet` opens, which is still to be booked.
-    pub(crate) fn new(key: Pair, source_is_low: bool, packet: &Packet) -> Conversation {
-        let source_is_originator = is_from_originator(packet);
+    pub(crate) fn new(key: Pair, source_is_low: bool, packet: &Packet, cic: Option<Profile>) -> Conversation {
+        let source_is_originator = cic == Some(Profile::Compat2017) || is_from_originator(packet);
         let mut letters = Letters::default();
         if !source_is_originator && has_history(packet.protocol) {
             letters.push(Event::Turned, 0);
@@ -129,6 +133,7 @@ impl Conversation {
             letters,
             trouble: None,
             application: None,
+            cic: cic.map(|profile| Box::new(Accumulator::new(profile))),
             vlan: packet.vlan,
             originator_is_low: source_is_low == source_is_originator,
             heard: [false; 2],
@@ -153,6 +158,12 @@ impl Conversation {
         self.standing
     }
 
+    /// Whether its end follows the rules of CICFlowMeter's tables of 2017, which know no conversation that is closed but
+    /// lingers.
+    fn ends_as_in_2017(&self) -> bool {
+        self.cic.as_ref().is_some_and(|cic| cic.statistics().profile == Profile::Compat2017)
+    }
+
     /// Whether a SYN of side `from` opens another conversation between the same ports.
     pub(crate) fn is_reopened_by(&self, from: usize, segment: &Segment) -> bool {
         tcp::is_reopened_by([&self.sides[0].endpoint, &self.sides[1].endpoint], from, segment)
@@ -167,12 +178,16 @@ impl Conversation {
     pub(crate) fn hanging_bytes(&self) -> usize {
         let trouble = if self.trouble.is_some() { size_of::<[Trouble; 2]>() + ALLOCATION } else { 0 };
         let application = if self.application.is_some() { size_of::<Application>() + ALLOCATION } else { 0 };
-        trouble + application
+        let cic = if self.cic.is_some() { size_of::<Accumulator>() + ALLOCATION } else { 0 };
+        trouble + application + cic
     }
 
     /// Takes in a packet of side `from`; `end` is the time of the last one.
     #[inline]
     pub(crate) fn book(&mut self, from: usize, packet: &Packet, end: Time) {
+        if let Some(cic) = &mut self.cic {
+            cic.observe(from, packet);
+        }
         let time = packet.time;
         if self.sides[0].packets + self.sides[1].packets > 0 {
             self.gaps.add(time.since(end).as_nanos() as u64);
@@ -244,7 +259,7 @@ impl Conversation {
         }
         if segment.rst() || segment.ack() {
             let [originator, responder] = &self.sides;
-            if tcp::is_closed([&originator.endpoint, &responder.endpoint]) {
+            if !self.ends_as_in_2017() && tcp::is_closed([&originator.endpoint, &responder.endpoint]) {
                 self.standing = Standing::Closed;
             }
         }
@@ -315,6 +330,9 @@ impl Conversation {
         self.sides = self.sides.map(|side| Half { endpoint: side.endpoint, reset: side.reset, ..Half::default() });
         self.gaps = Gaps::default();
         self.application = None;
+        if let Some(cic) = &mut self.cic {
+            cic.cut();
+        }
         if let Some(sides) = &mut self.trouble {
             for side in sides.iter_mut() {
                 *side = Trouble { missing: side.missing, has_hole: side.has_hole, ..Trouble::default() };
@@ -326,6 +344,7 @@ impl Conversation {
     pub(crate) fn release(&mut self) {
         self.trouble = None;
         self.application = None;
+        self.cic = None;
     }
 
     /// What it has become; `end` is the time of its last packet.
@@ -357,6 +376,7 @@ impl Conversation {
             history: self.letters.history(),
             ended,
             application: self.application.take(),
+            cic: self.cic.as_ref().map(|cic| Box::new(cic.statistics().clone())),
             id: None,
             label: None,
         }

@@ -2,6 +2,7 @@
 
 use std::hash::BuildHasher;
 
+use flow::features::cic::Profile;
 use flow::{Ended, Flow, Time};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -87,8 +88,12 @@ impl Flows {
         self.touch(at, stood, stands);
         if hangs != hung {
             self.hanging_bytes = self.hanging_bytes + hangs - hung;
-            while self.hanging_bytes > self.settings.hanging_bytes() && self.evict(ended) {}
         }
+        // The tables of 2017 end a flow at its first FIN.
+        if self.settings.cic == Some(Profile::Compat2017) && packet.segment.is_some_and(|segment| segment.fin()) {
+            ended.push(self.remove(at, Ended::Closed));
+        }
+        while self.hanging_bytes > self.settings.hanging_bytes() && self.evict(ended) {}
     }
 
     /// Ends every flow.
@@ -149,6 +154,7 @@ impl Flows {
             return false;
         }
         if let (Direction::Call, Some(segment)) = (packet.direction, &packet.segment)
+            && self.settings.cic != Some(Profile::Compat2017)
             && conversation.is_reopened_by(conversation.side_of(source_is_low), segment)
         {
             ended.push(self.remove(at, Ended::Closed));
@@ -169,7 +175,8 @@ impl Flows {
         if self.index.len() >= self.settings.capacity() {
             self.evict(ended);
         }
-        let conversation = Conversation::new(key, source_is_low, packet);
+        let conversation = Conversation::new(key, source_is_low, packet, self.settings.cic);
+        self.hanging_bytes += conversation.hanging_bytes();
         let place = Place { end: packet.time, newer: NONE, older: NONE };
         let at = self.free;
         let at = if at == NONE {

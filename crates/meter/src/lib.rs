@@ -8,6 +8,7 @@
 //! It does not reassemble payload or read files.
 
 mod chunks;
+mod cic;
 mod conversation;
 pub mod decode;
 mod flows;

@@ -23,6 +23,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The folder holds no file.
+    #[error("{path} is a folder without files; name one that holds captures or logs", path = .path.display())]
+    EmptyFolder {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The first bytes belong to no format that can be read.
     #[error("{path} is no input that can be read: it starts with {start}; expected {expected}", path = .path.display())]
     Unknown {

@@ -10,6 +10,7 @@ mod batch;
 mod error;
 pub mod format;
 mod input;
+mod merge;
 pub mod transport;
 
 pub use batch::{Batch, Report, Source};

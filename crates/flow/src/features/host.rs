@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 
+use super::kdd::Windows;
 use super::{Feature, Value, ratio};
 use crate::{Duration, Flow, Time};
 
@@ -89,6 +90,8 @@ pub struct Hosts {
     latest: Option<Time>,
     epoch: Option<Time>,
     forgotten: u64,
+    /// The connections that KDD's columns count.
+    pub(super) windows: Windows,
 }
 
 impl Hosts {

@@ -3,8 +3,10 @@
 //! A feature is one entry in one of the families below: name, unit, a sentence, and the function that computes it. The
 //! same functions serve training and operation.
 
+pub mod cic;
 mod flags;
 pub mod host;
+pub mod kdd;
 pub mod ports;
 mod timing;
 mod volume;
@@ -33,6 +35,23 @@ enum Value {
     Context(fn(&Context) -> f32),
     /// One of a fixed list of names, by its position; `None` where it is missing.
     Category(fn() -> Vec<String>, fn(&Flow) -> Option<usize>),
+    /// A column of CICFlowMeter by the rules of a profile; NaN where it is missing.
+    Cic(cic::Profile, fn(&cic::View) -> f64),
+    /// From the connections that came before, as KDD counts them; NaN where KDD knows no such connections.
+    Window(fn(&kdd::Surroundings) -> f32),
+}
+
+/// A named list of features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Set {
+    /// Volume, timing, flags, ports and host context: Lapwing's own.
+    Lapwing,
+    /// The columns of CICFlowMeter, each as it is defined.
+    CicFixed,
+    /// The columns of CICFlowMeter with the errors of the tables of 2017.
+    Cic2017Compat,
+    /// The 41 columns of KDD Cup 99 and NSL-KDD.
+    Kdd,
 }
 
 /// An ordered list of features, which turns flows into a table.
@@ -45,20 +64,87 @@ enum Value {
 /// ```
 #[derive(Clone)]
 pub struct FeatureSet {
+    set: Set,
     features: Vec<Feature>,
+}
+
+impl Set {
+    /// Every set, the default first.
+    pub const ALL: [Set; 4] = [Set::Lapwing, Set::CicFixed, Set::Cic2017Compat, Set::Kdd];
+
+    /// What people call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Set::Lapwing => "lapwing",
+            Set::CicFixed => "cic-fixed",
+            Set::Cic2017Compat => "cic-2017-compat",
+            Set::Kdd => "kdd",
+        }
+    }
+
+    /// What it is, in one sentence.
+    pub const fn what(self) -> &'static str {
+        match self {
+            Set::Lapwing => "Lapwing's own: volume, timing, flags, ports and host context.",
+            Set::CicFixed => "The columns of CICFlowMeter, each as it is defined.",
+            Set::Cic2017Compat => "The columns of CICFlowMeter with the errors of the tables of 2017.",
+            Set::Kdd => "The 41 columns of KDD Cup 99 and NSL-KDD.",
+        }
+    }
+
+    /// The set of that name.
+    pub fn from_name(name: &str) -> Option<Set> {
+        Set::ALL.into_iter().find(|set| set.name() == name)
+    }
+
+    /// By which rules a meter must count for it, beside what it counts anyway.
+    pub const fn profile(self) -> Option<cic::Profile> {
+        match self {
+            Set::CicFixed => Some(cic::Profile::Fixed),
+            Set::Cic2017Compat => Some(cic::Profile::Compat2017),
+            Set::Lapwing | Set::Kdd => None,
+        }
+    }
 }
 
 impl FeatureSet {
     /// The default set: volume, timing, flags, ports and host context.
     pub fn lapwing() -> FeatureSet {
         let families = [volume::FEATURES, timing::FEATURES, flags::FEATURES, ports::FEATURES, host::FEATURES];
-        FeatureSet { features: families.concat() }
+        FeatureSet { set: Set::Lapwing, features: families.concat() }
+    }
+
+    /// The features of a set.
+    pub fn of(set: Set) -> FeatureSet {
+        match set {
+            Set::Lapwing => FeatureSet::lapwing(),
+            Set::CicFixed => FeatureSet { set, features: cic::features(cic::Profile::Fixed) },
+            Set::Cic2017Compat => FeatureSet { set, features: cic::features(cic::Profile::Compat2017) },
+            Set::Kdd => FeatureSet { set, features: kdd::FEATURES.to_vec() },
+        }
+    }
+
+    /// Which set they are of.
+    pub fn set(&self) -> Set {
+        self.set
+    }
+
+    /// Whether tables of this set have a row for such a flow: KDD's know TCP, UDP and ICMP only, CICFlowMeter's of 2017
+    /// no flow of one packet. A table has one anyway; its values are missing where the set does not define them.
+    pub fn admits(&self, flow: &Flow) -> bool {
+        match self.set {
+            Set::Lapwing => true,
+            Set::CicFixed => cic::admits(cic::Profile::Fixed, flow),
+            Set::Cic2017Compat => cic::admits(cic::Profile::Compat2017, flow),
+            Set::Kdd => kdd::admits(flow),
+        }
     }
 
     /// This set without the features that identify rather than describe: port numbers change with each conversation and
     /// would be learned by heart.
     pub fn without_identity(mut self) -> FeatureSet {
-        self.features.retain(|feature| !ports::IDENTITY.contains(&feature.name));
+        self.features
+            .retain(|feature| !ports::IDENTITY.contains(&feature.name) && !cic::IDENTITY.contains(&feature.name));
         self
     }
 
@@ -70,18 +156,38 @@ impl FeatureSet {
     /// A table of one row a flow and one column a feature. `hosts` is the memory of what each host did lately: keep one
     /// over all the flows of a source, given in the order in which they ended.
     pub fn table(&self, flows: &[Flow], hosts: &mut Hosts) -> Table {
-        let contexts: Vec<Context> = flows.iter().map(|flow| hosts.observe(flow)).collect();
-        let columns = self.features.iter().map(|feature| feature.column(flows, &contexts)).collect();
+        let uses = |is_used: fn(&Value) -> bool| self.features.iter().any(|feature| is_used(&feature.value));
+        let mut past = Past::default();
+        if uses(|value| matches!(value, Value::Context(_))) {
+            past.contexts = flows.iter().map(|flow| hosts.observe(flow)).collect();
+        }
+        if uses(|value| matches!(value, Value::Window(_))) {
+            past.surroundings = flows.iter().map(|flow| hosts.windows.observe(flow)).collect();
+        }
+        let columns = self.features.iter().map(|feature| feature.column(flows, &past)).collect();
         Table::new(columns)
             .unwrap_or_else(|error| unreachable!("features have distinct names and one row a flow: {error}"))
     }
 }
 
+/// What came before each flow: empty where no feature asks for it.
+#[derive(Default)]
+struct Past {
+    contexts: Vec<Context>,
+    surroundings: Vec<Option<kdd::Surroundings>>,
+}
+
 impl Feature {
-    fn column(&self, flows: &[Flow], contexts: &[Context]) -> Column {
+    fn column(&self, flows: &[Flow], past: &Past) -> Column {
         let values = match self.value {
             Value::Number(number) => Values::Numbers(flows.iter().map(number).collect()),
-            Value::Context(number) => Values::Numbers(contexts.iter().map(number).collect()),
+            Value::Context(number) => Values::Numbers(past.contexts.iter().map(number).collect()),
+            Value::Cic(profile, number) => {
+                Values::Numbers(flows.iter().map(|flow| number(&cic::View::new(flow, profile)) as f32).collect())
+            }
+            Value::Window(number) => Values::Numbers(
+                past.surroundings.iter().map(|around| around.as_ref().map_or(f32::NAN, number)).collect(),
+            ),
             Value::Category(vocabulary, position) => Values::Categories(Category {
                 codes: flows
                     .iter()

@@ -282,4 +282,4 @@ fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
 }
 
 /// Each packet is copied through the waiting line, so its size is time.
-const _: () = assert!(size_of::<Packet>() <= 96);
+const _: () = assert!(size_of::<Packet>() <= 112);
