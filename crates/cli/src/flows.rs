@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use flow::features::FeatureSet;
 use flow::features::host::Hosts;
-use flow::{Flow, Table, Values};
+use flow::{Flow, Table, Values, community_id};
 use source::{Batch, Source};
 
 use crate::input::Reader;
@@ -27,11 +27,16 @@ pub(crate) struct Arguments {
     /// The CSV file to write; stdout where it is not given.
     #[arg(short, long)]
     output: Option<PathBuf>,
+    /// Add a column with each flow's Community ID, under which Zeek, Suricata and Wireshark know it too; other sites'
+    /// differ where a seed is given. Empty for ARP.
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
+    community_id: Option<u16>,
 }
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let set = FeatureSet::lapwing();
-    let names: Vec<_> = IDENTITY.into_iter().chain(set.features().iter().map(|feature| feature.name)).collect();
+    let identity = IDENTITY.into_iter().chain(arguments.community_id.map(|_| "community_id"));
+    let names: Vec<_> = identity.chain(set.features().iter().map(|feature| feature.name)).collect();
     let mut reader = Reader::open(&arguments.inputs)?;
     let mut writer = output::create(arguments.output.as_deref(), &arguments.inputs)?;
     writeln!(writer, "{}", names.join(","))?;
@@ -42,7 +47,8 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     while more {
         more = reader.read(&mut batch)?;
         if batch.flows.len() >= FLOWS_A_BATCH || !more {
-            write_rows(&mut writer, &batch.flows, &set.table(&batch.flows, &mut hosts))?;
+            let table = set.table(&batch.flows, &mut hosts);
+            write_rows(&mut writer, &batch.flows, &table, arguments.community_id)?;
             count += batch.flows.len();
             batch.clear();
             reader.show_progress();
@@ -56,13 +62,17 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     writer.finish()
 }
 
-/// Writes a row a flow. No cell needs quotes: all are times, addresses, numbers and fixed names.
-fn write_rows(writer: &mut impl Write, flows: &[Flow], table: &Table) -> Result<()> {
+/// Writes a row a flow, with the Community ID where there is a seed for it. No cell needs quotes: all are times,
+/// addresses, numbers and fixed names.
+fn write_rows(writer: &mut impl Write, flows: &[Flow], table: &Table, seed: Option<u16>) -> Result<()> {
     let mut line = Vec::new();
     for (row, flow) in flows.iter().enumerate() {
         line.clear();
         let [originator, responder] = [flow.key.originator.address, flow.key.responder.address];
         write!(line, "{},{},{originator},{responder},{}", flow.start, flow.end, flow.ended.name())?;
+        if let Some(seed) = seed {
+            write!(line, ",{}", community_id(&flow.key, seed).unwrap_or_default())?;
+        }
         for column in table.columns() {
             line.push(b',');
             match &column.values {

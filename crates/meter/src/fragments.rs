@@ -121,8 +121,7 @@ impl First {
     /// Takes note of the fragment's bytes, and says in the packet whether they fit.
     fn place(&mut self, packet: &mut Packet, fragment: Fragment) {
         let length = packet.payload_bytes + u32::from(packet.header_bytes);
-        let start = u32::from(fragment.offset) * 8;
-        let piece = (start, start.saturating_add(length));
+        let piece = (fragment.offset, fragment.offset.saturating_add(length));
         let overlaps = |&(start, end): &(u32, u32)| piece.0 < end && start < piece.1;
         let is_repeated = self.pieces.contains(&piece);
         let is_wrong = piece.1 > MAX_DATAGRAM_BYTES

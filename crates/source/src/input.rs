@@ -109,6 +109,7 @@ impl Input {
         report.packets = counts.packets;
         report.skipped.extend(counts.skips().map(|(skip, count)| (skip.reason(), count)));
         let notes = [
+            ("packets found inside tunnels", counts.inner),
             ("packets put back into the order of their times", counts.reordered),
             ("large steps back of the clock", counts.clock_steps),
             ("later IP fragments without their first", counts.orphan_fragments),

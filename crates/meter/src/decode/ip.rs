@@ -19,7 +19,7 @@ pub(super) fn transport(mut packet: Packet, bytes: &[u8], carried_bytes: u32) ->
     packet.payload_bytes = carried_bytes;
     // What the link padded is no header: a first fragment may be shorter than the least frame.
     let bytes = &bytes[..bytes.len().min(carried_bytes as usize)];
-    if packet.fragment.is_some_and(|fragment| !fragment.is_first()) {
+    if packet.fragment.is_some_and(|fragment| !fragment.is_first) {
         return Ok(packet);
     }
     match packet.protocol {

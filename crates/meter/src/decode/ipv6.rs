@@ -32,8 +32,9 @@ pub(super) fn decode(bytes: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
                 let identification = u32_at(bytes, offset + 4).ok_or(Skip::ExtensionBad)?;
                 // An "atomic" fragment, first and last at once (RFC 6946), is a whole packet.
                 if field & 0xfff9 != 0 {
-                    let (offset, more) = (field >> 3, field & 1 != 0);
-                    packet.fragment = Some(Fragment { identification, offset, more, is_wrong: false });
+                    let (offset, more) = (u32::from(field & 0xfff8), field & 1 != 0);
+                    let is_first = offset == 0;
+                    packet.fragment = Some(Fragment { identification, is_first, offset, more, is_wrong: false });
                 }
                 8
             }
@@ -48,7 +49,7 @@ pub(super) fn decode(bytes: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
         next = *bytes.get(offset).ok_or(Skip::ExtensionBad)?;
         offset += length;
         // Behind the header of a later fragment comes data, not another header.
-        if packet.fragment.is_some_and(|fragment| !fragment.is_first()) {
+        if packet.fragment.is_some_and(|fragment| !fragment.is_first) {
             packet.protocol = Protocol::from_number(next);
             packet.transport_at = offset as u16;
             let carried_bytes = (payload_bytes + 40).checked_sub(offset as u32).ok_or(Skip::ExtensionBad)?;

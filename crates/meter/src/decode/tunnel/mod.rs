@@ -50,7 +50,7 @@ pub(crate) fn may_wrap(packet: &Packet) -> bool {
 
 /// The packet that `outer` wraps, where it does; `captured` are the bytes that `outer` was read from.
 pub(crate) fn open<'a>(outer: &Packet, captured: &'a [u8]) -> Option<Inner<'a>> {
-    if outer.fragment.is_some_and(|fragment| !fragment.is_first()) {
+    if outer.fragment.is_some_and(|fragment| !fragment.is_first) {
         return None;
     }
     let payload =
