@@ -10,6 +10,7 @@ pub(super) fn decode(bytes: &[u8], wire_bytes: u32, depth: usize) -> Result<Pack
             ethernet::payload(ethertype, bytes, 8, wire_bytes, depth)
         }
         [0x06, 0x06, 0x03, rest @ ..] => Ok(ipv4::decode(rest, wire_bytes.saturating_sub(3))?.behind(3)),
+        [0xaa, 0xaa, 0x03, rest @ ..] if rest.len() < 5 => Err(Skip::LinkCut),
         [_, _, _, ..] => Err(Skip::NotIp),
         _ => Err(Skip::LinkCut),
     }
