@@ -157,6 +157,13 @@ fn a_packet_that_netfilter_logged_only_the_head_of_is_as_long_as_it_says() {
     assert_eq!(skip(Link::NetfilterLog, &netfilter(2, u16::to_le_bytes, &untold)), Skip::IpBad);
 }
 
+#[test]
+fn what_follows_the_packet_in_a_netfilter_log_is_no_part_of_it() {
+    let mut log = netfilter(2, u16::to_le_bytes, &packet()[..20]);
+    log.extend(datagram(1000, 2000, 5));
+    assert_eq!(skip(Link::NetfilterLog, &log), Skip::TransportCut);
+}
+
 /// An 802.11 data frame of this kind and with these flags, and so many more header bytes.
 fn wireless(kind: u8, flags: u8, more: &[u8], carried: &[u8]) -> Vec<u8> {
     let mut frame = vec![kind, flags];
