@@ -6,10 +6,13 @@
 //!
 //! It does not reassemble payload, undo tunnels or read files.
 
+mod chunks;
 mod cic;
+mod conversation;
 pub mod decode;
 mod flows;
 mod fragments;
+mod history;
 mod meter;
 mod order;
 mod tcp;

@@ -3,12 +3,13 @@
 use flow::features::cic::Profile;
 use flow::{Duration, Flow, Time};
 
+use crate::cic::Accumulator;
 use crate::decode::{self, Fragment, Link, Packet, Skip};
-use crate::flows::Flows;
+use crate::flows::{CONVERSATION_BYTES, Flows};
 use crate::fragments::Fragments;
 use crate::order::{Arrival, Line};
 
-/// When flows end and how many may be open.
+/// When flows end and how much memory the open ones may take.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// A flow without a packet for so long ends. 120 s, as most exporters have it.
@@ -17,25 +18,39 @@ pub struct Settings {
     pub active: Duration,
     /// A closed TCP conversation is kept so long for its last repeated segments, which are not a new flow. 5 s.
     pub linger: Duration,
-    /// The most open flows; beyond it the one seen longest ago ends early. 250,000 take some 150 MiB.
-    pub flows: usize,
-    /// Whether to count what the columns of CICFlowMeter need as well, and by which rules; it takes 1 KiB more a flow.
-    /// `Compat2017` also ends flows as that tool did: [`Settings::of_profile`] sets the times for it. None: other
+    /// Bytes that open flows may take, three quarters of them for the flows themselves and a quarter for what hangs on
+    /// some. Beyond it flows end early: closed ones, then those of a few packets or without an answer, then the one seen
+    /// longest ago. 768 MiB: of the gibibyte that flows and hosts share, hosts have the rest.
+    pub bytes: usize,
+    /// Whether to count what the columns of CICFlowMeter need as well, and by which rules; it takes some 1.5 KiB more a
+    /// flow. `Compat2017` also ends flows as that tool did: [`Settings::of_profile`] sets the times for it. None: other
     /// columns do not need it.
     pub cic: Option<Profile>,
 }
 
 impl Settings {
     /// The settings for the columns of CICFlowMeter by these rules. Flows of the tables of 2017 end at the first FIN or
-    /// where a packet comes more than 120 s after their start, to the microsecond, and never by silence.
+    /// where a packet comes more than 120 s after their start, to the microsecond, and never by silence or by RST.
     pub fn of_profile(profile: Profile) -> Settings {
         let settings = Settings { cic: Some(profile), ..Settings::default() };
         match profile {
             Profile::Fixed => settings,
             Profile::Compat2017 => {
-                Settings { idle: Duration::MAX, active: Duration::from_micros(120_000_001), ..settings }
+                let (idle, linger) = (Duration::MAX, Duration::MAX);
+                Settings { idle, linger, active: Duration::from_micros(120_000_001), ..settings }
             }
         }
+    }
+
+    /// The most flows that may be open.
+    pub fn capacity(&self) -> usize {
+        let cic = if self.cic.is_some() { size_of::<Accumulator>() } else { 0 };
+        (self.bytes / 4 * 3 / (CONVERSATION_BYTES + cic)).clamp(1, MAX_FLOWS)
+    }
+
+    /// The bytes that may hang on the open flows.
+    pub(crate) fn hanging_bytes(&self) -> usize {
+        self.bytes / 4
     }
 }
 
@@ -45,7 +60,7 @@ impl Default for Settings {
             idle: Duration::from_secs(120),
             active: Duration::from_secs(1800),
             linger: Duration::from_secs(5),
-            flows: 250_000,
+            bytes: 768 << 20,
             cic: None,
         }
     }
@@ -192,7 +207,7 @@ impl Meter {
         }
         match fragment {
             Some(fragment) if fragment.is_first => {
-                self.fragments.remember(&packet, fragment);
+                self.fragments.remember(&mut packet, fragment);
                 self.book(&packet, ended);
                 while let Some(later) = self.fragments.joined() {
                     self.book(&later, ended);
@@ -212,3 +227,6 @@ impl Meter {
         self.book(packet, ended);
     }
 }
+
+/// As many as 32 bits can number, and one number that stands for none.
+const MAX_FLOWS: usize = u32::MAX as usize - 1;
