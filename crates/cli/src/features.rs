@@ -135,7 +135,8 @@ fn segment(is_client: bool, port: u16, flags: u8, numbers: [u32; 2], payload: us
     let mut bytes: Vec<u8> = ports.iter().flat_map(|port| port.to_be_bytes()).collect();
     bytes.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
     bytes.extend([5 << 4, flags, 0x20, 0, 0, 0, 0, 0]);
-    let text: &[u8] = if is_client { b"GET / HTTP/1.1\r\nHost: www.example\r\n\r\n" } else { b"HTTP/1.1 200 OK\r\n\r\n" };
+    let text: &[u8] =
+        if is_client { b"GET / HTTP/1.1\r\nHost: www.example\r\n\r\n" } else { b"HTTP/1.1 200 OK\r\n\r\n" };
     bytes.extend(text.iter().chain(std::iter::repeat(&b'x')).take(payload));
     ipv4(is_client, 6, &bytes)
 }

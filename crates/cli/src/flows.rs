@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use flow::features::{FeatureSet, Set};
 use flow::features::host::Hosts;
+use flow::features::{FeatureSet, Set};
 use flow::{Flow, Table, Time, Values};
 use source::{Batch, Source};
 
