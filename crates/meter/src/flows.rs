@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use flow::features::ports;
-use flow::{Detail, Ended, Endpoint, Flags, Flow, Key, Moments, Protocol, Side, State, Time};
+use flow::{Detail, Duration, Ended, Endpoint, Flags, Flow, Key, Moments, Protocol, Side, State, Time};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -141,14 +141,24 @@ impl Flows {
         self.index.len()
     }
 
-    /// Ends the flows whose time is over at `now`.
-    fn expire(&mut self, now: Time, ended: &mut Vec<Flow>) {
+    /// Ends the flows whose time is over at `now`, in the order in which it was over: so it does not show how often this
+    /// is called.
+    pub(crate) fn expire(&mut self, now: Time, ended: &mut Vec<Flow>) {
         let Settings { linger, idle, .. } = self.settings;
-        while self.closed.oldest != NONE && now.since(self.places[self.closed.oldest as usize].end) > linger {
-            ended.push(self.remove(self.closed.oldest, Ended::Closed));
-        }
-        while self.open.oldest != NONE && now.since(self.places[self.open.oldest as usize].end) > idle {
-            ended.push(self.remove(self.open.oldest, Ended::Idle));
+        let due = |list: &List, places: &[Place], limit: Duration| {
+            let place = places.get(list.oldest as usize)?;
+            (now.since(place.end) > limit).then(|| place.end + limit)
+        };
+        loop {
+            let closed = due(&self.closed, &self.places, linger);
+            let open = due(&self.open, &self.places, idle);
+            let (at, reason) = match (closed, open) {
+                (None, None) => return,
+                (Some(closed), Some(open)) if open < closed => (self.open.oldest, Ended::Idle),
+                (Some(_), _) => (self.closed.oldest, Ended::Closed),
+                (None, Some(_)) => (self.open.oldest, Ended::Idle),
+            };
+            ended.push(self.remove(at, reason));
         }
     }
 

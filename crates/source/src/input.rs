@@ -104,18 +104,8 @@ impl Input {
 
     /// What was read so far.
     pub fn report(&self) -> Report {
-        let counts = self.meter.counts();
         let mut report = self.report.clone();
-        report.packets = counts.packets;
-        report.skipped.extend(counts.skips().map(|(skip, count)| (skip.reason(), count)));
-        let notes = [
-            ("packets put back into the order of their times", counts.reordered),
-            ("large steps back of the clock", counts.clock_steps),
-            ("later IP fragments without their first", counts.orphan_fragments),
-            ("TCP segments retransmitted or captured twice", counts.repeated_segments),
-            ("flows ended early because the flow table was full", counts.evicted_flows),
-        ];
-        report.notes.extend(notes.into_iter().filter(|&(_, count)| count > 0));
+        report.add_packets(&self.meter.counts());
         report
     }
 
