@@ -45,6 +45,16 @@ impl Batch {
         }
     }
 
+    /// Takes over what another one counted.
+    pub(crate) fn absorb(&mut self, other: Batch) {
+        for (reason, count) in other.skipped {
+            *self.skipped.entry(reason).or_default() += count;
+        }
+        for (what, count) in other.notes {
+            self.note(what, count);
+        }
+    }
+
     /// Empties it, and keeps the memory.
     pub fn clear(&mut self) {
         self.flows.clear();

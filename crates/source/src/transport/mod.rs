@@ -9,3 +9,4 @@ mod lane;
 pub mod live;
 #[cfg(target_os = "linux")]
 pub mod ring;
+pub mod tail;
