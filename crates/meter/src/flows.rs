@@ -125,7 +125,7 @@ impl Flows {
 
     /// Ends the flows whose time is over at `now`.
     #[cold]
-    fn expire(&mut self, now: Time, ended: &mut Vec<Flow>) {
+    pub(crate) fn expire(&mut self, now: Time, ended: &mut Vec<Flow>) {
         let Settings { linger, idle, .. } = self.settings;
         // What closes or is opened from now on stays for the shorter of the two at least.
         self.check = now + linger.min(idle);

@@ -166,6 +166,23 @@ impl Meter {
         self.counts.skipped[skip as usize] += 1;
     }
 
+    /// Lets time pass without a packet, so that the flows of a quiet link end, too. No packet from before `now` may come
+    /// any more; then the flows are the same, and in the same order, as if nothing had been said before the next packet.
+    pub fn tick(&mut self, now: Time, ended: &mut Vec<Flow>) {
+        while let Some(packet) = self.line.pop_before(now) {
+            self.observe(packet, ended);
+        }
+        while let Some(orphan) = self.fragments.overdue(now) {
+            self.observe_orphan(&orphan, ended);
+        }
+        // A fragment that waits is of a time that the flows have not come to.
+        if self.fragments.is_idle() {
+            let before = ended.len();
+            self.flows.expire(now, ended);
+            self.counts.flows += (ended.len() - before) as u64;
+        }
+    }
+
     /// Ends every open flow. The meter can go on with another capture afterwards.
     pub fn finish(&mut self, ended: &mut Vec<Flow>) {
         while let Some(packet) = self.line.pop() {

@@ -51,6 +51,30 @@ pub enum Error {
         /// What is wrong there.
         reason: String,
     },
+    /// There is no interface of that name.
+    #[error("there is no interface {name}; there are {names}, and any for all of them")]
+    NoInterface {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        names: String,
+    },
+    /// An interface cannot be captured on.
+    #[error("cannot capture on {name}; {advice}")]
+    Interface {
+        /// The interface.
+        name: String,
+        /// What to do.
+        advice: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A live capture cannot start.
+    #[error("{reason}")]
+    Capture {
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// A table cannot be read, or lacks what was asked of it.
     #[error("{path}: {reason}", path = .path.display())]
     Table {
@@ -71,5 +95,20 @@ impl Error {
             _ => "check the file",
         };
         Error::Open { path, advice, source }
+    }
+
+    /// The error of opening an interface, with advice that fits the reason.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn interface(name: &str, source: io::Error) -> Error {
+        let advice = match source.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) => {
+                "CAP_NET_RAW is needed: run as root, or once `setcap cap_net_raw+ep` on the program's file"
+            }
+            Some(libc::ENETDOWN) => "it is down: `ip link set dev NAME up` brings it up",
+            Some(libc::ENOMEM | libc::ENOBUFS) => "there is no memory for its ring: choose a smaller one",
+            Some(libc::EINVAL) => "the filter or the ring's size is refused by the kernel",
+            _ => "check the interface",
+        };
+        Error::Interface { name: name.to_owned(), advice, source }
     }
 }

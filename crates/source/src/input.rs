@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use flow::Time;
 use meter::{Meter, Settings};
 
+use crate::follow::{Content, Follow, Follower, Growing, News};
 use crate::format::packet::{self, Capture, Record};
 use crate::format::{Decoder, FORMATS, Format};
 use crate::merge::{Merge, Open};
@@ -31,6 +32,8 @@ pub struct Input {
     meter: Meter,
     /// Of the formats met so far.
     decoders: Vec<(&'static str, Box<dyn Decoder>)>,
+    /// Of those files that grow.
+    follower: Option<Follower>,
     report: Report,
     finished: bool,
 }
@@ -68,20 +71,34 @@ impl Input {
     /// files, one that is empty or in no known format (the last of a rotation, a note beside the captures) is reported
     /// as damage and passed over.
     pub fn open(paths: &[PathBuf], settings: Settings) -> Result<Input, Error> {
+        let (input, mut unreadable) = Input::of(folder::expand(paths)?, settings);
+        if input.waiting.is_empty() && !unreadable.is_empty() {
+            return Err(unreadable.swap_remove(0));
+        }
+        Ok(input)
+    }
+
+    /// Reads the files, and what is appended to them until it is told to stop: through rotation, truncation, and the
+    /// last line that is not whole yet. Of folders, new files are taken up as they appear. What is compressed, and what
+    /// is an hour older than the newest file of its folder, is read once.
+    pub fn follow(paths: &[PathBuf], settings: Settings, follow: Follow) -> Result<Input, Error> {
+        let (follower, complete) = Follower::new(paths, follow)?;
+        let (input, _) = Input::of(complete, settings);
+        Ok(Input { follower: Some(follower), ..input })
+    }
+
+    fn of(paths: Vec<PathBuf>, settings: Settings) -> (Input, Vec<Error>) {
         let mut waiting = Vec::with_capacity(paths.len());
         let mut unreadable = Vec::new();
-        for (number, path) in folder::expand(paths)?.into_iter().enumerate() {
+        for (number, path) in paths.into_iter().enumerate() {
             match Waiting::look_into(path, number) {
                 Ok(file) => waiting.push(file),
                 Err(error) => unreadable.push(error),
             }
         }
-        if waiting.is_empty() && !unreadable.is_empty() {
-            return Err(unreadable.swap_remove(0));
-        }
         // Where times are equal or unknown, the order of the paths stands.
         waiting.sort_by_key(|file| Reverse((file.start, file.number)));
-        Ok(Input {
+        let input = Input {
             bytes: waiting.iter().map(|file| file.bytes).sum(),
             waiting,
             captures: Merge::new(),
@@ -90,9 +107,11 @@ impl Input {
             done: 0,
             meter: Meter::new(settings),
             decoders: Vec::new(),
+            follower: None,
             report: Report { damage: unreadable.iter().map(in_full).collect(), ..Report::default() },
             finished: false,
-        })
+        };
+        (input, unreadable)
     }
 
     /// How much of the files was read: bytes so far and in all, as they lie on the disk.
@@ -104,19 +123,8 @@ impl Input {
 
     /// What was read so far.
     pub fn report(&self) -> Report {
-        let counts = self.meter.counts();
         let mut report = self.report.clone();
-        report.packets = counts.packets;
-        report.skipped.extend(counts.skips().map(|(skip, count)| (skip.reason(), count)));
-        let notes = [
-            ("packets found inside tunnels", counts.inner),
-            ("packets put back into the order of their times", counts.reordered),
-            ("large steps back of the clock", counts.clock_steps),
-            ("later IP fragments without their first", counts.orphan_fragments),
-            ("TCP segments retransmitted or captured twice", counts.repeated_segments),
-            ("flows ended early because the flow table was full", counts.evicted_flows),
-        ];
-        report.notes.extend(notes.into_iter().filter(|&(_, count)| count > 0));
+        report.add_packets(&self.meter.counts());
         report
     }
 
@@ -176,6 +184,53 @@ impl Input {
             self.done += self.progress.extract_if(.., |(number, _)| *number == open.number).map(read).sum::<u64>();
             let damage = damage.map(|reason| damaged(&open.path, "packet", open.records, reason).to_string());
             self.report.damage.extend(damage);
+            if let Some(file) = self.follower.as_mut().and_then(|follower| follower.file(open.number)) {
+                file.start_anew();
+            }
+        }
+    }
+
+    /// Looks once whether something has come in the growing files; rests where nothing has.
+    fn look_for_more(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        let Some(follower) = &mut self.follower else { return Ok(()) };
+        if follower.is_current {
+            for file in follower.look_for_files(batch)? {
+                self.captures.forget(file.number);
+                self.report.damage.extend(end(file, &mut self.decoders, &mut self.report.lines, batch));
+            }
+        }
+        self.captures.wake();
+        let mut is_current = self.captures.due().is_none() && !self.captures.has_over();
+        for file in follower.files() {
+            let decoders = &mut self.decoders;
+            let news = file.read(|format| decoder(decoders, format), &mut self.report.lines, batch);
+            is_current &= news == News::None;
+            match news {
+                News::None | News::Some => {}
+                News::Damage(reason) => self.report.damage.push(format!("{}: {reason}", file.path.display())),
+                News::Capture => match Capture::new(file.reader()) {
+                    Ok(capture) => {
+                        let (path, number) = (file.path.clone(), file.number);
+                        self.captures.push(Open { path, number, capture: Box::new(capture), records: 0 });
+                    }
+                    Err(reason) => {
+                        self.report.damage.push(format!("{}: {reason}", file.path.display()));
+                        file.content = Content::Refused;
+                    }
+                },
+            }
+        }
+        follower.is_current = is_current;
+        if is_current {
+            follower.rest();
+        }
+        Ok(())
+    }
+
+    /// Ends what still waits in growing files for more.
+    fn stop_following(&mut self, batch: &mut Batch) {
+        for file in self.follower.take().into_iter().flat_map(Follower::into_files) {
+            self.report.damage.extend(end(file, &mut self.decoders, &mut self.report.lines, batch));
         }
     }
 
@@ -194,17 +249,25 @@ impl Source for Input {
         }
         let due = self.captures.due();
         let is_due = |next: &mut Waiting| due.is_none_or(|due| next.start.is_none_or(|start| start <= due));
+        let is_over = self.follower.as_ref().is_none_or(Follower::is_over);
         if self.log.is_some() {
             self.read_log(batch);
         } else if let Some(next) = self.waiting.pop_if(is_due) {
             self.open_next(next);
-        } else if due.is_some() || self.captures.open().next().is_some() {
+        } else if due.is_some() || self.captures.has_over() {
             self.read_captures(batch);
+        } else if !is_over {
+            self.look_for_more(batch)?;
         } else {
+            self.stop_following(batch);
             self.finish(batch);
         }
         self.report.add(batch);
         Ok(!self.finished)
+    }
+
+    fn is_current(&self) -> bool {
+        self.follower.as_ref().is_some_and(|follower| follower.is_current)
     }
 }
 
@@ -264,6 +327,18 @@ fn take(record: Record<'_>, meter: &mut Meter, flows: &mut Vec<flow::Flow>) {
         Ok(link) => meter.packet(link, record.time, record.bytes, record.wire_bytes, flows),
         Err(skip) => meter.skip(skip),
     }
+}
+
+/// Decodes what waits in a growing file for the end of its line, which will not come; what is damaged.
+fn end(
+    mut file: Growing,
+    decoders: &mut Vec<(&'static str, Box<dyn Decoder>)>,
+    lines: &mut u64,
+    batch: &mut Batch,
+) -> Option<String> {
+    let Content::Log(format) = file.content else { return None };
+    let reason = file.finish(decoder(decoders, format), lines, batch)?;
+    Some(format!("{}: {reason}", file.path.display()))
 }
 
 /// The decoder of a format, made where there is none yet.

@@ -8,6 +8,7 @@
 
 mod batch;
 mod error;
+mod follow;
 pub mod format;
 mod input;
 mod merge;
@@ -15,4 +16,5 @@ pub mod transport;
 
 pub use batch::{Batch, Report, Source};
 pub use error::Error;
+pub use follow::Follow;
 pub use input::Input;

@@ -59,20 +59,14 @@ impl<R: Read> Merge<R> {
         self.over.pop()
     }
 
-    /// The captures that wait for more bytes.
-    pub(crate) fn asleep(&self) -> &[Open<R>] {
-        &self.asleep
+    /// Lets go of a capture that waits for more bytes.
+    pub(crate) fn forget(&mut self, number: usize) {
+        self.asleep.retain(|open| open.number != number);
     }
 
-    /// The captures that are not over.
-    pub(crate) fn open(&self) -> impl Iterator<Item = &Open<R>> {
-        self.ready.iter().chain(&self.asleep)
-    }
-
-    /// Ends a capture that waits for more bytes which will not come.
-    pub(crate) fn end(&mut self, is_over: impl Fn(&Open<R>) -> bool) {
-        let over = self.asleep.extract_if(.., |open| is_over(open));
-        self.over.extend(over.map(|open| (open, None)));
+    /// Whether a capture is over that was not taken out yet.
+    pub(crate) fn has_over(&self) -> bool {
+        !self.over.is_empty()
     }
 
     /// Gives up to `count` packets from before `until`; how many are left of `count`.

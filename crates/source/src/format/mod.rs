@@ -5,6 +5,7 @@
 
 pub mod csv;
 pub mod packet;
+pub mod pcapng;
 pub mod zeek;
 
 use std::io::{self, BufRead, Read};
