@@ -17,4 +17,4 @@ mod order;
 mod tcp;
 
 pub use decode::{Link, Skip};
-pub use meter::{Counts, Meter, Settings};
+pub use meter::{Counts, Meter, Packets, Settings};
