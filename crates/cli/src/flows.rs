@@ -1,16 +1,21 @@
 //! `lapwing flows`: the flows of captures and logs as a table, with every feature.
 
+use std::collections::VecDeque;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, anyhow, bail};
+use flow::Flow;
 use flow::features::FeatureSet;
 use flow::features::host::Hosts;
-use flow::{Flow, Table, Values};
+use meter::{Meter, Packets};
 use source::{Batch, Source};
 
 use crate::input::Reader;
-use crate::output;
+use crate::output::{self, Output};
+use crate::rows;
 
 /// Write the flows of captures or flow logs as CSV, one row a flow, with every feature.
 ///
@@ -27,113 +32,272 @@ pub(crate) struct Arguments {
     /// The CSV file to write; stdout where it is not given.
     #[arg(short, long)]
     output: Option<PathBuf>,
+    /// Threads that share the work; as many as the machine has cores where it is not given. The output is the same.
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
 }
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let set = FeatureSet::lapwing();
-    let names: Vec<_> = IDENTITY.into_iter().chain(set.features().iter().map(|feature| feature.name)).collect();
+    let names: Vec<_> = rows::IDENTITY.into_iter().chain(set.features().iter().map(|feature| feature.name)).collect();
     let mut reader = Reader::open(&arguments.inputs)?;
     let mut writer = output::create(arguments.output.as_deref(), &arguments.inputs)?;
     writeln!(writer, "{}", names.join(","))?;
-    let mut hosts = Hosts::default();
-    let mut batch = Batch::default();
-    let mut count = 0;
-    let mut more = true;
-    while more {
-        more = reader.read(&mut batch)?;
-        if batch.flows.len() >= FLOWS_A_BATCH || !more {
-            write_rows(&mut writer, &batch.flows, &set.table(&batch.flows, &mut hosts))?;
-            count += batch.flows.len();
-            batch.clear();
-            reader.show_progress();
-        }
-    }
+    let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
+    let metering = Metering { table: reader.split(), read: None, flows: Vec::new() };
+    let writing = Writing { set, hosts: Hosts::default(), text: Vec::new(), writer, count: 0 };
+    let (mut reader, table, writing) = work(threads, reader, metering, writing)?;
+    reader.rejoin(&table);
     reader.finish("input", verbose);
-    eprintln!("{count} flows");
-    if count == 0 {
+    eprintln!("{} flows", writing.count);
+    if writing.count == 0 {
         bail!("no flow in the input");
     }
-    writer.finish()
+    writing.writer.finish()
 }
 
-/// Writes a row a flow. No cell needs quotes: all are times, addresses, numbers and fixed names.
-fn write_rows(writer: &mut impl Write, flows: &[Flow], table: &Table) -> Result<()> {
-    let mut line = Vec::new();
-    for (row, flow) in flows.iter().enumerate() {
-        line.clear();
-        let [originator, responder] = [flow.key.originator.address, flow.key.responder.address];
-        write!(line, "{},{},{originator},{responder},{}", flow.start, flow.end, flow.ended.name())?;
-        for column in table.columns() {
-            line.push(b',');
-            match &column.values {
-                Values::Numbers(numbers) => write_number(&mut line, numbers[row])?,
-                Values::Categories(category) => {
-                    line.extend_from_slice(category.name(row).unwrap_or_default().as_bytes());
-                }
+/// Does the work on so many threads: reading and decoding, keeping the flow table, and writing flows with their features.
+/// Each of the three goes on in order and is done by one thread at a time, so the output does not hang on how many there
+/// are. A free thread takes up what is closest to the output.
+fn work(threads: usize, reader: Reader, metering: Metering, writing: Writing) -> Result<(Reader, Meter, Writing)> {
+    let bench = Bench {
+        state: Mutex::new(State {
+            reader: Some(Box::new(reader)),
+            metering: Some(Box::new(metering)),
+            writing: Some(Box::new(writing)),
+            ..State::default()
+        }),
+        changed: Condvar::new(),
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(STAGES) {
+            scope.spawn(|| bench.work());
+        }
+        bench.work();
+    });
+    let state = bench.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(failure) = state.failure {
+        return Err(failure);
+    }
+    match (state.reader, state.metering, state.writing) {
+        (Some(reader), Some(metering), Some(writing)) => Ok((*reader, metering.table, *writing)),
+        _ => bail!("a thread ended before its work"),
+    }
+}
+
+/// Where the threads meet.
+struct Bench {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// What is to be done. A stage that a thread is busy with is not there.
+#[derive(Default)]
+struct State {
+    reader: Option<Box<Reader>>,
+    read: VecDeque<Read>,
+    all_read: bool,
+    metering: Option<Box<Metering>>,
+    metered: VecDeque<Vec<Flow>>,
+    all_metered: bool,
+    writing: Option<Box<Writing>>,
+    failure: Option<Error>,
+}
+
+/// What one reading gave: packets, and flows of logs.
+struct Read {
+    packets: Packets,
+    flows: Vec<Flow>,
+    is_last: bool,
+}
+
+/// The flow table, and what it is to take in.
+struct Metering {
+    table: Meter,
+    read: Option<Read>,
+    flows: Vec<Flow>,
+}
+
+/// Flows become lines.
+struct Writing {
+    set: FeatureSet,
+    hosts: Hosts,
+    text: Vec<u8>,
+    writer: Output,
+    count: usize,
+}
+
+impl Bench {
+    /// Works until nothing is left to do or a thread fails.
+    fn work(&self) {
+        let _alarm = Alarm(self);
+        while let Some(task) = self.next() {
+            let done = task.work();
+            self.lock().put_back(done);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for something to do; `None` when all is done.
+    fn next(&self) -> Option<Task> {
+        let mut state = self.lock();
+        loop {
+            if state.is_over() {
+                return None;
+            }
+            if let Some(task) = state.next() {
+                return Some(task);
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the other threads when one is gone, whatever the reason: none shall wait for it.
+struct Alarm<'a>(&'a Bench);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.lock().failure = Some(anyhow!("a thread failed; please report this"));
+        }
+        self.0.changed.notify_all();
+    }
+}
+
+/// A stage, with what it is to take in.
+enum Task {
+    Read(Box<Reader>),
+    Meter(Box<Metering>),
+    Write(Box<Writing>, Vec<Flow>),
+}
+
+/// A stage, with what it came to.
+enum Done {
+    Read(Box<Reader>, Result<Read>),
+    Meter(Box<Metering>, Vec<Flow>, bool),
+    Write(Box<Writing>, Result<()>),
+}
+
+impl Task {
+    fn work(self) -> Done {
+        match self {
+            Task::Read(mut reader) => {
+                let outcome = read(&mut reader);
+                Done::Read(reader, outcome)
+            }
+            Task::Meter(mut metering) => {
+                let (flows, is_over) = metering.step();
+                Done::Meter(metering, flows, is_over)
+            }
+            Task::Write(mut writing, flows) => {
+                let outcome = writing.write(&flows);
+                Done::Write(writing, outcome)
             }
         }
-        line.push(b'\n');
-        writer.write_all(&line)?;
     }
-    Ok(())
 }
 
-/// Writes the shortest decimal that reads as this number, byte for byte as `Display` does but in a third of its time;
-/// nothing for NaN.
-fn write_number(line: &mut Vec<u8>, number: f32) -> Result<()> {
-    if number.is_nan() {
-        return Ok(());
+impl State {
+    /// Whether nothing is left to do, or nothing shall be done.
+    fn is_over(&self) -> bool {
+        self.failure.is_some() || (self.all_metered && self.metered.is_empty() && self.writing.is_some())
     }
-    let whole = number as u32;
-    if whole as f32 == number && whole < 1 << f32::MANTISSA_DIGITS && number.is_sign_positive() {
-        line.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
-        return Ok(());
+
+    /// What is ready and closest to the output.
+    fn next(&mut self) -> Option<Task> {
+        if let Some(writing) = self.writing.take_if(|_| !self.metered.is_empty()) {
+            return Some(Task::Write(writing, self.metered.pop_front().unwrap_or_default()));
+        }
+        if self.metered.len() < WAITING
+            && let Some(mut metering) =
+                self.metering.take_if(|metering| metering.read.is_some() || !self.read.is_empty())
+        {
+            metering.read = metering.read.take().or_else(|| self.read.pop_front());
+            return Some(Task::Meter(metering));
+        }
+        if self.read.len() < WAITING && !self.all_read {
+            return self.reader.take().map(Task::Read);
+        }
+        None
     }
-    let mut buffer = zmij::Buffer::new();
-    let decimal = buffer.format(number);
-    let decimals = decimal.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-    // Where two shortest decimals are equally near, `Display` takes the larger one and the library the even one.
-    let is_tie = (f64::from(number) * 10f64.powi(decimals as i32)).fract().abs() == 0.5;
-    if number.is_infinite() || is_tie || decimal.contains('e') {
-        write!(line, "{number}")?;
-    } else {
-        line.extend_from_slice(decimal.strip_suffix(".0").unwrap_or(decimal).as_bytes());
-    }
-    Ok(())
-}
 
-/// The columns before the features.
-const IDENTITY: [&str; 5] = ["start", "end", "originator", "responder", "ended"];
-/// Flows whose features are computed at a time.
-const FLOWS_A_BATCH: usize = 4096;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_written_as_display_writes_them() {
-        let chosen = [
-            0.0,
-            -0.0,
-            1.0,
-            0.5,
-            0.1,
-            1e-7,
-            1.5e-5,
-            16_777_216.0,
-            123_456_789.0,
-            1e10,
-            3e38,
-            -2.5,
-            1_107_117.0 / 8.0,
-            f32::INFINITY,
-        ];
-        let any = (0..100_000u32).map(|number| f32::from_bits(number.wrapping_mul(2_654_435_761)));
-        for number in chosen.into_iter().chain(any).filter(|number| !number.is_nan()) {
-            let mut written = Vec::new();
-            write_number(&mut written, number).unwrap();
-            assert_eq!(String::from_utf8(written).unwrap(), number.to_string());
+    fn put_back(&mut self, done: Done) {
+        match done {
+            Done::Read(reader, outcome) => {
+                self.reader = Some(reader);
+                match outcome {
+                    Ok(read) => {
+                        self.all_read = read.is_last;
+                        self.read.push_back(read);
+                    }
+                    Err(error) => self.failure = Some(error),
+                }
+            }
+            Done::Meter(metering, flows, is_over) => {
+                self.metering = Some(metering);
+                self.all_metered = is_over;
+                if !flows.is_empty() {
+                    self.metered.push_back(flows);
+                }
+            }
+            Done::Write(writing, outcome) => {
+                self.writing = Some(writing);
+                self.failure = self.failure.take().or(outcome.err());
+            }
         }
     }
 }
+
+/// Reads on and decodes.
+fn read(reader: &mut Reader) -> Result<Read> {
+    let mut batch = Batch::default();
+    let more = reader.read(&mut batch)?;
+    reader.show_progress();
+    Ok(Read { packets: reader.decoded(), flows: batch.flows, is_last: !more })
+}
+
+impl Metering {
+    /// Takes in what was read, some of it where many flows end. Gives the flows once they are worth a table, and tells
+    /// whether they are the last ones.
+    fn step(&mut self) -> (Vec<Flow>, bool) {
+        let Some(read) = &mut self.read else { return (Vec::new(), false) };
+        let mut is_over = false;
+        let has_more = self.table.take(&mut read.packets, &mut self.flows, MOST_FLOWS)
+            || (read.is_last && self.table.finish_some(&mut self.flows, MOST_FLOWS));
+        if !has_more {
+            self.flows.append(&mut read.flows);
+            is_over = read.is_last;
+            self.read = None;
+        }
+        if self.flows.len() < FLOWS_A_TABLE && !is_over {
+            return (Vec::new(), false);
+        }
+        let room = Vec::with_capacity(self.flows.len());
+        (std::mem::replace(&mut self.flows, room), is_over)
+    }
+}
+
+impl Writing {
+    fn write(&mut self, flows: &[Flow]) -> Result<()> {
+        for flows in flows.chunks(FLOWS_A_TABLE) {
+            self.text.clear();
+            rows::write(&mut self.text, flows, &self.set.table(flows, &mut self.hosts))?;
+            self.writer.write_all(&self.text)?;
+            self.count += flows.len();
+        }
+        Ok(())
+    }
+}
+
+/// Flows whose features are computed at a time: they fit into the second-level cache.
+const FLOWS_A_TABLE: usize = 512;
+/// Flows that the table gives at a time.
+const MOST_FLOWS: usize = 4096;
+/// Readings that wait for the table, and flows that wait to be written.
+const WAITING: usize = 4;
+const STAGES: usize = 3;

@@ -153,7 +153,9 @@ impl Meter {
 
     /// What was decoded since the last call; nothing where this meter has the table itself.
     pub fn decoded(&mut self) -> Packets {
-        self.decoded.as_mut().map(std::mem::take).unwrap_or_default()
+        let Some(decoded) = &mut self.decoded else { return Packets::default() };
+        let room = Packets(VecDeque::with_capacity(decoded.len()));
+        std::mem::replace(decoded, room)
     }
 
     /// Takes in packets that another meter decoded, until `ended` holds `most` flows; `false` once all are taken.

@@ -4,7 +4,7 @@ use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use flow::Time;
-use meter::{Meter, Settings};
+use meter::{Counts, Meter, Packets, Settings};
 
 use crate::format::packet::{self, Capture};
 use crate::format::{Decoder, FORMATS, Format};
@@ -20,6 +20,8 @@ pub struct Input {
     /// Of all files, those read to the end too.
     progress: Vec<Progress>,
     meter: Meter,
+    /// Of the meter that has the table, where that is another.
+    table: Counts,
     /// Of the formats met so far.
     decoders: Vec<(&'static str, Box<dyn Decoder>)>,
     report: Report,
@@ -63,6 +65,7 @@ impl Input {
             files,
             progress,
             meter: Meter::new(settings),
+            table: Counts::default(),
             decoders: Vec::new(),
             report: Report { damage: unreadable.iter().map(in_full).collect(), ..Report::default() },
             finished: false,
@@ -76,7 +79,7 @@ impl Input {
 
     /// What was read so far.
     pub fn report(&self) -> Report {
-        let counts = self.meter.counts();
+        let counts = self.meter.counts().with(&self.table);
         let mut report = self.report.clone();
         report.packets = counts.packets;
         report.skipped.extend(counts.skips().map(|(skip, count)| (skip.reason(), count)));
@@ -91,10 +94,29 @@ impl Input {
         report
     }
 
-    /// The rest of the meter's and the decoders' flows.
+    /// Before anything is read: leaves the flow table to the meter returned, so that another thread may keep it. What
+    /// [`Input::decoded`] gives after each reading is to be given to it; its flows come before those of the same reading.
+    pub fn split(&mut self) -> Meter {
+        self.meter.split()
+    }
+
+    /// The packets decoded since the last call; none where the flow table is here.
+    pub fn decoded(&mut self) -> Packets {
+        self.meter.decoded()
+    }
+
+    /// Takes what the meter with the table counted into the report.
+    pub fn rejoin(&mut self, table: &Meter) {
+        self.table = table.counts();
+    }
+
+    /// The rest of the meter's and the decoders' flows, some at a time.
     fn finish(&mut self, batch: &mut Batch) {
+        let most = batch.flows.len() + FLOWS_A_BATCH;
+        if self.meter.finish_some(&mut batch.flows, most) {
+            return;
+        }
         self.finished = true;
-        self.meter.finish(&mut batch.flows);
         self.decoders.iter_mut().for_each(|(_, decoder)| decoder.finish(batch));
     }
 }
@@ -106,7 +128,7 @@ impl Source for Input {
                 self.finish(batch);
                 self.report.add(batch);
             }
-            return Ok(false);
+            return Ok(!self.finished);
         };
         let (outcome, record) = match &mut file.content {
             Content::Capture(capture) => {
@@ -190,7 +212,11 @@ fn read_packets<R: Read>(
     records: &mut u64,
     flows: &mut Vec<flow::Flow>,
 ) -> Result<bool, String> {
+    let most = flows.len() + FLOWS_A_BATCH;
     for _ in 0..PACKETS_A_BATCH {
+        if (meter.is_behind_step() && meter.finish_some(flows, most)) || flows.len() >= most {
+            return Ok(true);
+        }
         let Some(record) = capture.next_record()? else { return Ok(false) };
         *records += 1;
         match record.link {
@@ -241,5 +267,7 @@ fn expected() -> String {
     )
 }
 
-const PACKETS_A_BATCH: usize = 4096;
+const PACKETS_A_BATCH: usize = 2048;
+/// A reading ends with so many flows: the rest of a full table would take its memory a second time.
+const FLOWS_A_BATCH: usize = 4096;
 const MESSAGES_A_BATCH: usize = 1024;
