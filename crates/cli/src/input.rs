@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
-use meter::Settings;
+use meter::{Meter, Packets, Settings};
 use source::{Batch, Error, Input, Report, Source};
 
 use crate::output;
@@ -27,6 +27,21 @@ impl Reader {
     pub(crate) fn open_with(paths: &[PathBuf], settings: Settings) -> Result<Reader> {
         let input = Input::open(paths, settings)?;
         Ok(Reader { input, started: Instant::now(), bar: OnceCell::new() })
+    }
+
+    /// Leaves the flow table to the meter returned ([`Input::split`]).
+    pub(crate) fn split(&mut self) -> Meter {
+        self.input.split()
+    }
+
+    /// The packets of the last reading, for the meter with the table.
+    pub(crate) fn decoded(&mut self) -> Packets {
+        self.input.decoded()
+    }
+
+    /// Takes what the meter with the table counted into the report.
+    pub(crate) fn rejoin(&mut self, table: &Meter) {
+        self.input.rejoin(table);
     }
 
     pub(crate) fn show_progress(&self) {

@@ -8,6 +8,7 @@ mod figures;
 mod flows;
 mod input;
 mod output;
+mod rows;
 mod saved;
 mod scan;
 mod score;

@@ -46,6 +46,11 @@ pub(crate) enum Standing {
     Established,
 }
 
+impl Standing {
+    /// All, the one to go first in front.
+    pub(crate) const ALL: [Standing; 3] = [Standing::Closed, Standing::Brief, Standing::Established];
+}
+
 /// What one side sent so far.
 #[derive(Clone, Copy, Default)]
 struct Half {

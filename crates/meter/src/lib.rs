@@ -19,4 +19,4 @@ mod order;
 mod tcp;
 
 pub use decode::{Link, Skip};
-pub use meter::{Counts, Meter, Settings, Vlans};
+pub use meter::{Counts, Meter, Packets, Settings, Vlans};

@@ -1,5 +1,7 @@
 //! The meter: packets in, flows out.
 
+use std::collections::VecDeque;
+
 use flow::features::cic::Profile;
 use flow::{Duration, Flow, Time};
 
@@ -104,6 +106,19 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// The counts of a meter that only decodes and those of the one that has the table, together.
+    pub fn with(mut self, other: &Counts) -> Counts {
+        self.packets += other.packets;
+        self.skipped.iter_mut().zip(other.skipped).for_each(|(ours, theirs)| *ours += theirs);
+        self.reordered += other.reordered;
+        self.clock_steps += other.clock_steps;
+        self.orphan_fragments += other.orphan_fragments;
+        self.evicted_flows += other.evicted_flows;
+        self.repeated_segments += other.repeated_segments;
+        self.flows += other.flows;
+        self
+    }
+
     /// Packets in no flow.
     pub fn skipped_packets(&self) -> u64 {
         self.skipped.iter().sum()
@@ -131,6 +146,26 @@ pub struct Meter {
     flows: Flows,
     fragments: Fragments,
     counts: Counts,
+    /// A packet behind a step of the clock, which waits until the flows before it are given out.
+    behind_step: Option<Packet>,
+    /// What was decoded for another meter, where it has the table.
+    decoded: Option<Packets>,
+}
+
+/// Decoded packets on their way from a meter that only decodes to the one that has the table.
+#[derive(Default)]
+pub struct Packets(VecDeque<Packet>);
+
+impl Packets {
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Meter {
@@ -141,7 +176,37 @@ impl Meter {
             flows: Flows::new(settings),
             fragments: Fragments::default(),
             counts: Counts::default(),
+            behind_step: None,
+            decoded: None,
         }
+    }
+
+    /// Splits the work of a meter that has seen no packet yet, so that two threads may share it: this meter only decodes
+    /// from now on ([`Meter::decoded`]), and the one returned has the table ([`Meter::take`]). Flows are the same.
+    pub fn split(&mut self) -> Meter {
+        self.decoded = Some(Packets::default());
+        Meter::new(self.flows.settings().clone())
+    }
+
+    /// What was decoded since the last call; nothing where this meter has the table itself.
+    pub fn decoded(&mut self) -> Packets {
+        let Some(decoded) = &mut self.decoded else { return Packets::default() };
+        let room = Packets(VecDeque::with_capacity(decoded.len()));
+        std::mem::replace(decoded, room)
+    }
+
+    /// Takes in packets that another meter decoded, until `ended` holds `most` flows; `false` once all are taken.
+    pub fn take(&mut self, packets: &mut Packets, ended: &mut Vec<Flow>, most: usize) -> bool {
+        while ended.len() < most {
+            if self.behind_step.is_some() {
+                self.finish_some(ended, most);
+            } else if let Some(packet) = packets.0.pop_front() {
+                self.enqueue(packet, ended);
+            } else {
+                return false;
+            }
+        }
+        true
     }
 
     /// Takes in a packet: the bytes captured of it, and its length on the wire. Flows that ended go to `ended`.
@@ -178,13 +243,23 @@ impl Meter {
         // A fragment that waits is of a time that the flows have not come to.
         if self.fragments.is_idle() {
             let before = ended.len();
-            self.flows.expire(now, ended);
+            let mut count = usize::MAX;
+            while ended.len() != count {
+                count = ended.len();
+                self.flows.expire(now, ended);
+            }
             self.counts.flows += (ended.len() - before) as u64;
         }
     }
 
     /// Ends every open flow. The meter can go on with another capture afterwards.
     pub fn finish(&mut self, ended: &mut Vec<Flow>) {
+        while self.finish_some(ended, usize::MAX) {}
+    }
+
+    /// Ends open flows until `ended` holds `most` or somewhat more; `false` once none is open. For those who cannot hold
+    /// all the flows at once.
+    pub fn finish_some(&mut self, ended: &mut Vec<Flow>, most: usize) -> bool {
         while let Some(packet) = self.line.pop() {
             self.observe(packet, ended);
         }
@@ -192,8 +267,20 @@ impl Meter {
             self.observe_orphan(&packet, ended);
         }
         let before = ended.len();
-        self.flows.finish(ended);
+        let more = self.flows.finish(ended, most);
         self.counts.flows += (ended.len() - before) as u64;
+        if more {
+            return true;
+        }
+        let Some(packet) = self.behind_step.take() else { return false };
+        self.line.push(packet);
+        true
+    }
+
+    /// Whether flows from before a step of the clock wait to be given out. [`Meter::finish_some`] does so bit by bit; the
+    /// next packet does it at once.
+    pub fn is_behind_step(&self) -> bool {
+        self.behind_step.is_some()
     }
 
     /// What became of the packets so far.
@@ -235,10 +322,16 @@ impl Meter {
 
     #[inline]
     fn enqueue(&mut self, packet: Packet, ended: &mut Vec<Flow>) {
+        if let Some(decoded) = &mut self.decoded {
+            decoded.0.push_back(packet);
+            return;
+        }
+        while self.behind_step.is_some() {
+            self.finish_some(ended, usize::MAX);
+        }
         if self.line.push(packet) == Arrival::ClockStep {
-            self.finish(ended);
+            self.behind_step = Some(packet);
             self.counts.clock_steps += 1;
-            self.line.push(packet);
         }
         if let Some(due) = self.line.pop_due() {
             self.observe(due, ended);

@@ -51,6 +51,49 @@ fn wrapped(kind: u8, number: u16) -> Vec<u8> {
     }
 }
 
+/// What a packet is made of: kind, number and link; the step of time before it; damages; its length on the wire.
+type Made = ((u8, u16, u8), i64, Vec<(u16, u8)>, u32);
+
+fn give(meter: &mut Meter, packet: &Made, milliseconds: &mut i64, ended: &mut Vec<Flow>) {
+    let ((kind, number, link), step, damage, wire_bytes) = packet;
+    let mut bytes = frame(*kind, *number);
+    for &(at, byte) in damage {
+        let at = usize::from(at) % bytes.len();
+        bytes[at] = byte;
+    }
+    bytes.truncate(if number % 5 == 0 { usize::from(*number) % bytes.len() } else { bytes.len() });
+    *milliseconds += step;
+    let time = Time::from_nanoseconds(*milliseconds * 1_000_000);
+    let wire_bytes = if number % 3 == 0 { *wire_bytes } else { bytes.len() as u32 };
+    let link = if link % 4 == 0 { LINKS[usize::from(*link / 4) % LINKS.len()] } else { Link::Ethernet };
+    meter.packet(link, time, &bytes, wire_bytes, ended);
+}
+
+/// The flows of the packets where one meter decodes and another has the table, taken out a few at a time.
+fn split(packets: &[Made], bytes: usize) -> Vec<Flow> {
+    let mut decoder = Meter::new(Settings { bytes, ..Settings::default() });
+    let mut table = decoder.split();
+    let (mut ended, mut some) = (Vec::new(), Vec::new());
+    let mut milliseconds = 0;
+    for chunk in packets.chunks(7) {
+        chunk.iter().for_each(|packet| give(&mut decoder, packet, &mut milliseconds, &mut some));
+        assert!(some.is_empty());
+        let mut decoded = decoder.decoded();
+        while table.take(&mut decoded, &mut some, 2) {
+            ended.append(&mut some);
+        }
+        ended.append(&mut some);
+    }
+    decoder.finish(&mut some);
+    assert!(some.is_empty());
+    while table.finish_some(&mut some, 2) {
+        ended.append(&mut some);
+    }
+    ended.append(&mut some);
+    assert_eq!(decoder.counts().with(&table.counts()).packets, packets.len() as u64);
+    ended
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -65,18 +108,8 @@ proptest! {
         let mut meter = Meter::new(Settings { bytes, ..Settings::default() });
         let mut ended = Vec::new();
         let mut milliseconds = 0;
-        for ((kind, number, link), step, damage, wire_bytes) in &packets {
-            let mut bytes = frame(*kind, *number);
-            for &(at, byte) in damage {
-                let at = usize::from(at) % bytes.len();
-                bytes[at] = byte;
-            }
-            bytes.truncate(if number % 5 == 0 { usize::from(*number) % bytes.len() } else { bytes.len() });
-            milliseconds += step;
-            let time = Time::from_nanoseconds(milliseconds * 1_000_000);
-            let wire_bytes = if number % 3 == 0 { *wire_bytes } else { bytes.len() as u32 };
-            let link = if link % 4 == 0 { LINKS[usize::from(*link / 4) % LINKS.len()] } else { Link::Ethernet };
-            meter.packet(link, time, &bytes, wire_bytes, &mut ended);
+        for packet in &packets {
+            give(&mut meter, packet, &mut milliseconds, &mut ended);
         }
         meter.finish(&mut ended);
         let counts = meter.counts();
@@ -85,6 +118,7 @@ proptest! {
         prop_assert_eq!(counts.packets + counts.inner, in_flows + counts.skipped_packets());
         prop_assert_eq!(counts.flows, ended.len() as u64);
         prop_assert_eq!(meter.open_flows(), 0);
+        prop_assert_eq!(&ended, &split(packets.as_slice(), bytes));
         for flow in &ended {
             prop_assert!(flow.conversation_start <= flow.start && flow.start <= flow.end);
         }

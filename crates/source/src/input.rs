@@ -5,7 +5,7 @@ use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use flow::Time;
-use meter::{Meter, Settings};
+use meter::{Counts, Meter, Packets, Settings};
 
 use crate::follow::{Content, Follow, Follower, Growing, News};
 use crate::format::packet::{self, Capture, Record};
@@ -30,6 +30,8 @@ pub struct Input {
     bytes: u64,
     done: u64,
     meter: Meter,
+    /// Of the meter that has the table, where that is another.
+    table: Counts,
     /// Of the formats met so far.
     decoders: Vec<(&'static str, Box<dyn Decoder>)>,
     /// Of those files that grow.
@@ -106,6 +108,7 @@ impl Input {
             progress: Vec::new(),
             done: 0,
             meter: Meter::new(settings),
+            table: Counts::default(),
             decoders: Vec::new(),
             follower: None,
             report: Report { damage: unreadable.iter().map(in_full).collect(), ..Report::default() },
@@ -124,8 +127,24 @@ impl Input {
     /// What was read so far.
     pub fn report(&self) -> Report {
         let mut report = self.report.clone();
-        report.add_packets(&self.meter.counts());
+        report.add_packets(&self.meter.counts().with(&self.table));
         report
+    }
+
+    /// Before anything is read: leaves the flow table to the meter returned, so that another thread may keep it. What
+    /// [`Input::decoded`] gives after each reading is to be given to it; its flows come before those of the same reading.
+    pub fn split(&mut self) -> Meter {
+        self.meter.split()
+    }
+
+    /// The packets decoded since the last call; none where the flow table is here.
+    pub fn decoded(&mut self) -> Packets {
+        self.meter.decoded()
+    }
+
+    /// Takes what the meter with the table counted into the report.
+    pub fn rejoin(&mut self, table: &Meter) {
+        self.table = table.counts();
     }
 
     /// Opens the file whose time has come.
@@ -178,7 +197,15 @@ impl Input {
     fn read_captures(&mut self, batch: &mut Batch) {
         let until = self.waiting.last().and_then(|next| next.start);
         let meter = &mut self.meter;
-        self.captures.give(PACKETS_A_BATCH, until, |record| take(record, meter, &mut batch.flows));
+        let most = batch.flows.len() + FLOWS_A_BATCH;
+        // After a step of the clock the flows from before it come first.
+        let is_full = meter.is_behind_step() && meter.finish_some(&mut batch.flows, most);
+        if !is_full {
+            self.captures.give(PACKETS_A_BATCH, until, |record| {
+                take(record, meter, &mut batch.flows);
+                batch.flows.len() < most && !meter.is_behind_step()
+            });
+        }
         while let Some((open, damage)) = self.captures.pop_over() {
             let read = |(_, progress): (_, Progress)| progress.read();
             self.done += self.progress.extract_if(.., |(number, _)| *number == open.number).map(read).sum::<u64>();
@@ -234,10 +261,13 @@ impl Input {
         }
     }
 
-    /// The rest of the meter's and the decoders' flows.
+    /// The rest of the meter's and the decoders' flows, some at a time.
     fn finish(&mut self, batch: &mut Batch) {
+        let most = batch.flows.len() + FLOWS_A_BATCH;
+        if self.meter.finish_some(&mut batch.flows, most) {
+            return;
+        }
         self.finished = true;
-        self.meter.finish(&mut batch.flows);
         self.decoders.iter_mut().for_each(|(_, decoder)| decoder.finish(batch));
     }
 }
@@ -391,5 +421,7 @@ fn expected() -> String {
     )
 }
 
-const PACKETS_A_BATCH: u64 = 4096;
+const PACKETS_A_BATCH: u64 = 2048;
+/// A reading ends with so many flows: the rest of a full table would take its memory a second time.
+const FLOWS_A_BATCH: usize = 4096;
 const MESSAGES_A_BATCH: usize = 1024;

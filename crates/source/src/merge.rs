@@ -69,17 +69,16 @@ impl<R: Read> Merge<R> {
         !self.over.is_empty()
     }
 
-    /// Gives up to `count` packets from before `until`; how many are left of `count`.
-    pub(crate) fn give(&mut self, mut count: u64, until: Option<Time>, mut take: impl FnMut(Record<'_>)) -> u64 {
+    /// Gives up to `count` packets from before `until`, as long as `take` wants more.
+    pub(crate) fn give(&mut self, mut count: u64, until: Option<Time>, mut take: impl FnMut(Record<'_>) -> bool) {
         let is_due = |open: &Open<R>| until.is_none_or(|until| open.capture.time() < until);
         while count > 0 && self.ready.peek().is_some_and(is_due) {
             let Some(mut open) = self.ready.pop() else { break };
             let next = self.ready.peek().map(Open::place);
             // As long as no other one is due: one capture alone is read without any comparison between captures.
             let outcome = loop {
-                take(open.capture.record());
+                count = if take(open.capture.record()) { count - 1 } else { 0 };
                 open.records += 1;
-                count -= 1;
                 match open.capture.advance() {
                     Ok(Step::Packet) if count > 0 && is_due(&open) && next.is_none_or(|next| open.place() < next) => {}
                     outcome => break outcome,
@@ -92,7 +91,6 @@ impl<R: Read> Merge<R> {
                 Err(reason) => self.over.push((open, Some(reason))),
             }
         }
-        count
     }
 }
 
