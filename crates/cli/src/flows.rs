@@ -9,7 +9,7 @@ use flow::features::host::Hosts;
 use flow::{Flow, Table, Values};
 use source::{Batch, Source};
 
-use crate::input::Reader;
+use crate::input::{Live, Reader};
 use crate::output;
 
 /// Write the flows of captures or flow logs as CSV, one row a flow, with every feature.
@@ -19,11 +19,15 @@ use crate::output;
 #[command(after_help = "Examples:
   lapwing flows capture.pcap -o flows.csv
   lapwing flows monday.pcap.gz tuesday.pcap.gz -o week.csv
-  lapwing flows conn.log | head")]
+  lapwing flows conn.log | head
+  lapwing flows -i eth0 --filter 'not port 22' --duration 15m -o quarter.csv
+  lapwing flows --follow /var/spool/captures")]
 pub(crate) struct Arguments {
-    /// Captures (pcap, pcapng) or Zeek conn.log files, plain or compressed.
-    #[arg(required = true)]
+    /// Captures (pcap, pcapng) or Zeek conn.log files, plain or compressed, or folders of them.
+    #[arg(required_unless_present = "interface")]
     inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    live: Live,
     /// The CSV file to write; stdout where it is not given.
     #[arg(short, long)]
     output: Option<PathBuf>,
@@ -32,7 +36,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let set = FeatureSet::lapwing();
     let names: Vec<_> = IDENTITY.into_iter().chain(set.features().iter().map(|feature| feature.name)).collect();
-    let mut reader = Reader::open(&arguments.inputs)?;
+    let mut reader = Reader::open_live(&arguments.inputs, &arguments.live)?;
     let mut writer = output::create(arguments.output.as_deref(), &arguments.inputs)?;
     writeln!(writer, "{}", names.join(","))?;
     let mut hosts = Hosts::default();
@@ -41,16 +45,20 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let mut more = true;
     while more {
         more = reader.read(&mut batch)?;
-        if batch.flows.len() >= FLOWS_A_BATCH || !more {
+        let is_current = reader.is_current();
+        if batch.flows.len() >= FLOWS_A_BATCH || !more || is_current {
             write_rows(&mut writer, &batch.flows, &set.table(&batch.flows, &mut hosts))?;
             count += batch.flows.len();
             batch.clear();
+            if is_current {
+                writer.flush()?;
+            }
             reader.show_progress();
         }
     }
     reader.finish("input", verbose);
     eprintln!("{count} flows");
-    if count == 0 {
+    if count == 0 && !reader.goes_on() {
         bail!("no flow in the input");
     }
     writer.finish()

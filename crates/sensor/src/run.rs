@@ -2,24 +2,34 @@
 
 use std::num::NonZeroUsize;
 
-use alert::{Alert, behaviour, triage};
+use alert::behaviour::{self, Watch};
+use alert::{Alert, triage};
+use flow::Duration;
 use source::{Batch, Source};
 
 use crate::Error;
 use crate::anomaly::{self, Anomaly};
+use crate::bulletin::Bulletin;
 
 /// How a scan goes.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The anomaly voice's settings.
     pub anomaly: anomaly::Settings,
+    /// How often a source that goes on is judged, in its own time. 10 s: soon enough for a person who watches.
+    pub every: Duration,
     /// Flows handled at a time: enough to make each step's overhead small, few enough to stay in the cache.
     pub batch: NonZeroUsize,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { anomaly: anomaly::Settings::default(), batch: NonZeroUsize::new(4096).unwrap_or(NonZeroUsize::MIN) }
+        let every = Duration::from_secs(10);
+        Settings {
+            anomaly: anomaly::Settings::default(),
+            every,
+            batch: NonZeroUsize::new(4096).unwrap_or(NonZeroUsize::MIN),
+        }
     }
 }
 
@@ -28,43 +38,67 @@ impl Default for Settings {
 pub struct Outcome {
     /// The alerts, most urgent first.
     pub alerts: Vec<Alert>,
+    /// Those of them that were not told before.
+    pub news: Vec<Alert>,
     /// Flows seen.
     pub flows: u64,
     /// Whether the anomaly voice spoke, and what it had learned from, in words.
     pub anomaly: String,
 }
 
-/// Reads the source to its end and says what must be looked at. The anomaly voice learns from `baseline` where it is
-/// given, otherwise from the source itself. `progress` is called once a batch.
+/// What is told while a scan goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a, S> {
+    /// So far the source was read.
+    Progress(&'a S),
+    /// What must be looked at, from a source that goes on.
+    Alert(&'a S, &'a Alert),
+}
+
+/// Reads the source to its end and says what must be looked at; of a source that goes on, in between, too. The anomaly
+/// voice learns from `baseline` where it is given, otherwise from the source itself.
 pub fn scan<S: Source>(
     source: &mut S,
     baseline: Option<&mut S>,
     settings: &Settings,
-    mut progress: impl FnMut(&S),
+    mut tell: impl FnMut(Told<'_, S>),
 ) -> Result<Outcome, Error> {
     let mut anomaly = match baseline {
-        Some(baseline) => Anomaly::of_baseline(baseline, &settings.anomaly, &mut progress)?,
+        Some(baseline) => {
+            Anomaly::of_baseline(baseline, &settings.anomaly, &mut |source| tell(Told::Progress(source)))?
+        }
         None => Anomaly::of_itself(&settings.anomaly),
     };
     let mut watches = behaviour::watches();
+    let mut bulletin = Bulletin::new(settings.every);
     let mut batch = Batch::default();
     let mut count = 0;
     loop {
         let more = source.read(&mut batch)?;
-        if batch.flows.len() >= settings.batch.get() || !more {
+        if batch.flows.len() >= settings.batch.get() || !more || source.is_current() {
             for watch in &mut watches {
                 batch.flows.iter().for_each(|flow| watch.observe(flow));
             }
             anomaly.observe(&batch.flows)?;
             count += batch.flows.len() as u64;
+            if source.is_current() && bulletin.is_due(&batch.flows) {
+                let news = bulletin.news(&judge(&watches, &anomaly));
+                news.iter().for_each(|alert| tell(Told::Alert(source, alert)));
+            }
             batch.clear();
-            progress(source);
+            tell(Told::Progress(source));
         }
         if !more {
             break;
         }
     }
     anomaly.finish()?;
-    let evidence = watches.iter().flat_map(|watch| watch.evidence()).chain(anomaly.evidence()).collect();
-    Ok(Outcome { alerts: triage(evidence), flows: count, anomaly: anomaly.describe() })
+    let alerts = judge(&watches, &anomaly);
+    let news = bulletin.news(&alerts);
+    Ok(Outcome { alerts, news, flows: count, anomaly: anomaly.describe() })
+}
+
+/// What the voices have to say.
+fn judge(watches: &[Box<dyn Watch>], anomaly: &Anomaly) -> Vec<Alert> {
+    triage(watches.iter().flat_map(|watch| watch.evidence()).chain(anomaly.evidence()).collect())
 }
