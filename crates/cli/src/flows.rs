@@ -47,7 +47,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let set = arguments.features;
     let reader = Reader::open_live(&arguments.inputs, &arguments.live, features::meter_settings(set))?;
-    let rows = Rows::begin(set, arguments.community_id, output::create(arguments.output.as_deref(), &arguments.inputs)?)?;
+    let rows =
+        Rows::begin(set, arguments.community_id, output::create(arguments.output.as_deref(), &arguments.inputs)?)?;
     let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let (reader, rows) = if reader.goes_on() { follow(reader, rows)? } else { pipeline::run(threads, reader, rows)? };
     let (left_out, goes_on) = (rows.left_out, reader.goes_on());

@@ -8,6 +8,7 @@ mod figures;
 mod flows;
 mod input;
 mod output;
+mod pipeline;
 mod rows;
 mod saved;
 mod scan;
@@ -15,6 +16,7 @@ mod score;
 mod simulate;
 mod tables;
 mod train;
+mod waiting;
 
 use std::process::ExitCode;
 

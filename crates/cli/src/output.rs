@@ -90,6 +90,15 @@ pub(crate) fn progress(total: u64) -> ProgressBar {
     bar
 }
 
+/// A line on stderr for what goes on; none where stderr is no terminal.
+pub(crate) fn status() -> ProgressBar {
+    let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(2));
+    line.set_style(
+        ProgressStyle::with_template("{elapsed_precise} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    line
+}
+
 /// How long a task must take before its progress is worth showing.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 

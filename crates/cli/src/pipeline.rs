@@ -15,7 +15,8 @@ use crate::rows::Rows;
 /// Each of the three goes on in order and is done by one thread at a time, so the output does not hang on how many there
 /// are. A free thread takes up what is closest to the output.
 pub(crate) fn run(threads: usize, mut reader: Reader, writing: Rows) -> Result<(Reader, Rows)> {
-    let metering = Metering { table: reader.split(), read: None, flows: Vec::new() };
+    let Some(table) = reader.split() else { bail!("only files can be shared among threads") };
+    let metering = Metering { table, read: None, flows: Vec::new() };
     let bench = Bench {
         state: Mutex::new(State {
             reader: Some(Box::new(reader)),

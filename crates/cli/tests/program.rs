@@ -60,11 +60,11 @@ fn what_cannot_be_read_is_an_error_that_names_the_file() {
 }
 
 #[test]
-fn a_folder_and_a_missing_file_say_what_to_do() {
-    let folder = folder("not-a-file");
+fn an_empty_folder_and_a_missing_file_say_what_to_do() {
+    let folder = folder("empty-folder");
     let output = lapwing(&["scan", &folder.display().to_string()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("name the files inside it"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("without files"), "{}", stderr(&output));
     let output = lapwing(&["scan", &folder.join("missing.pcap").display().to_string()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("check the path"), "{}", stderr(&output));
