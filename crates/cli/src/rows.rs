@@ -73,6 +73,8 @@ impl Rows {
 fn write(text: &mut Vec<u8>, flows: &[Flow], table: &Table, seed: Option<u16>) -> io::Result<()> {
     let mut clock = Clock::default();
     for (row, flow) in flows.iter().enumerate() {
+        // Room for a row, so that most cells need not ask for more.
+        text.reserve(1024);
         clock.write(text, flow.start)?;
         text.push(b',');
         clock.write(text, flow.end)?;
@@ -139,7 +141,7 @@ fn write_address(text: &mut Vec<u8>, address: IpAddr) -> io::Result<()> {
         if position > 0 {
             text.push(b'.');
         }
-        text.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+        write_whole(text, octet.into());
     }
     Ok(())
 }
@@ -153,11 +155,7 @@ fn write_number(text: &mut Vec<u8>, number: f32) -> io::Result<()> {
     }
     let whole = number as u32;
     if whole as f32 == number && whole < 1 << f32::MANTISSA_DIGITS && number.is_sign_positive() {
-        if whole < 10 {
-            text.push(b'0' + whole as u8);
-        } else {
-            text.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
-        }
+        write_whole(text, whole);
         return Ok(());
     }
     let mut buffer = zmij::Buffer::new();
@@ -171,6 +169,27 @@ fn write_number(text: &mut Vec<u8>, number: f32) -> io::Result<()> {
     }
     text.extend_from_slice(decimal.strip_suffix(b".0").unwrap_or(decimal));
     Ok(())
+}
+
+/// Writes a whole number of at most eight digits: all eight at once, and cuts off what is too much, because copies of a
+/// fixed length need no loop.
+#[inline]
+fn write_whole(text: &mut Vec<u8>, number: u32) {
+    if number < 10 {
+        text.push(b'0' + number as u8);
+        return;
+    }
+    // Each step splits the fields in two: four digits, two digits, one digit, the first one in the lowest byte.
+    let number = u64::from(number);
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
+    let twos = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    let digits = tens | ((twos - tens * 10) << 8);
+    let leading = digits.trailing_zeros() / 8;
+    let ascii = (digits | 0x3030_3030_3030_3030) >> (leading * 8);
+    text.extend_from_slice(&ascii.to_le_bytes());
+    text.truncate(text.len() - leading as usize);
 }
 
 /// How many binary digits stand behind the point, which is also how many decimal ones do.
@@ -216,6 +235,15 @@ mod tests {
         for number in chosen.into_iter().chain(any).chain(dyadic).filter(|number| !number.is_nan()) {
             let mut written = Vec::new();
             write_number(&mut written, number).unwrap();
+            assert_eq!(String::from_utf8(written).unwrap(), number.to_string());
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_written_digit_by_digit() {
+        for number in (0..10_000).chain((0..100_000).map(|number| number * 997)).chain([99_999_999, 16_777_215]) {
+            let mut written = Vec::new();
+            write_whole(&mut written, number);
             assert_eq!(String::from_utf8(written).unwrap(), number.to_string());
         }
     }
