@@ -20,7 +20,12 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn open(paths: &[PathBuf]) -> Result<Reader> {
-        let input = Input::open(paths, Settings::default())?;
+        Reader::open_with(paths, Settings::default())
+    }
+
+    /// A reader whose meter has these settings.
+    pub(crate) fn open_with(paths: &[PathBuf], settings: Settings) -> Result<Reader> {
+        let input = Input::open(paths, settings)?;
         Ok(Reader { input, started: Instant::now(), bar: OnceCell::new() })
     }
 

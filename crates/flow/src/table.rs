@@ -157,6 +157,14 @@ impl Column {
         Column { name: name.into(), values: Values::Numbers(numbers) }
     }
 
+    /// Whether there is a value in that row: neither NaN nor a missing category.
+    pub fn is_present(&self, row: usize) -> bool {
+        match &self.values {
+            Values::Numbers(numbers) => numbers.get(row).is_some_and(|number| !number.is_nan()),
+            Values::Categories(category) => category.name(row).is_some(),
+        }
+    }
+
     /// Whether the other column has the same name, kind and vocabulary.
     fn is_like(&self, other: &Column) -> bool {
         let alike = match (&self.values, &other.values) {

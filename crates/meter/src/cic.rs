@@ -1,7 +1,7 @@
 //! Counts what the columns of CICFlowMeter need of each packet.
 
 use flow::features::cic::{Bulks, Profile, Statistics};
-use flow::{Duration, Protocol, Time};
+use flow::{Duration, Flow, Protocol, Time};
 
 use crate::decode::Packet;
 
@@ -38,13 +38,10 @@ impl Accumulator {
         }
     }
 
-    /// Begins the next part of a conversation that was cut.
-    pub(crate) fn cut(&mut self) {
-        *self = Accumulator::new(self.statistics.profile);
-    }
-
-    pub(crate) fn statistics(&self) -> &Statistics {
-        &self.statistics
+    /// The flow with what was counted of it; the next part of the conversation begins with nothing.
+    pub(crate) fn cut(&mut self, flow: Flow) -> Flow {
+        let next = Accumulator::new(self.statistics.profile);
+        Flow { cic: Some(Box::new(std::mem::replace(self, next).statistics)), ..flow }
     }
 
     /// Takes in a packet that side `from` (0 originator, 1 responder) sent.

@@ -10,7 +10,6 @@ use flow::features::ports;
 use flow::{Application, Detail, Ended, Endpoint, Flags, Flow, Key, Moments, Protocol, Side, State, Time};
 
 use crate::Vlans;
-use crate::cic::Accumulator;
 use crate::decode::{Direction, Packet, Scope, Segment};
 use crate::history::{Event, Letters};
 use crate::tcp::{self, Place};
@@ -28,8 +27,6 @@ pub(crate) struct Conversation {
     /// What only some conversations have.
     trouble: Option<Box<[Trouble; 2]>>,
     application: Option<Box<Application>>,
-    /// What the columns of CICFlowMeter need, where they are asked for.
-    cic: Option<Box<Accumulator>>,
     vlan: Option<u16>,
     /// The originator is the pair's lower endpoint.
     originator_is_low: bool,
@@ -133,7 +130,6 @@ impl Conversation {
             letters,
             trouble: None,
             application: None,
-            cic: cic.map(|profile| Box::new(Accumulator::new(profile))),
             vlan: packet.vlan,
             originator_is_low: source_is_low == source_is_originator,
             heard: [false; 2],
@@ -158,12 +154,6 @@ impl Conversation {
         self.standing
     }
 
-    /// Whether its end follows the rules of CICFlowMeter's tables of 2017, which know no conversation that is closed but
-    /// lingers.
-    fn ends_as_in_2017(&self) -> bool {
-        self.cic.as_ref().is_some_and(|cic| cic.statistics().profile == Profile::Compat2017)
-    }
-
     /// Whether a SYN of side `from` opens another conversation between the same ports.
     pub(crate) fn is_reopened_by(&self, from: usize, segment: &Segment) -> bool {
         tcp::is_reopened_by([&self.sides[0].endpoint, &self.sides[1].endpoint], from, segment)
@@ -178,16 +168,12 @@ impl Conversation {
     pub(crate) fn hanging_bytes(&self) -> usize {
         let trouble = if self.trouble.is_some() { size_of::<[Trouble; 2]>() + ALLOCATION } else { 0 };
         let application = if self.application.is_some() { size_of::<Application>() + ALLOCATION } else { 0 };
-        let cic = if self.cic.is_some() { size_of::<Accumulator>() + ALLOCATION } else { 0 };
-        trouble + application + cic
+        trouble + application
     }
 
     /// Takes in a packet of side `from`; `end` is the time of the last one.
     #[inline]
     pub(crate) fn book(&mut self, from: usize, packet: &Packet, end: Time) {
-        if let Some(cic) = &mut self.cic {
-            cic.observe(from, packet);
-        }
         let time = packet.time;
         if self.sides[0].packets + self.sides[1].packets > 0 {
             self.gaps.add(time.since(end).as_nanos() as u64);
@@ -259,7 +245,7 @@ impl Conversation {
         }
         if segment.rst() || segment.ack() {
             let [originator, responder] = &self.sides;
-            if !self.ends_as_in_2017() && tcp::is_closed([&originator.endpoint, &responder.endpoint]) {
+            if tcp::is_closed([&originator.endpoint, &responder.endpoint]) {
                 self.standing = Standing::Closed;
             }
         }
@@ -330,9 +316,6 @@ impl Conversation {
         self.sides = self.sides.map(|side| Half { endpoint: side.endpoint, reset: side.reset, ..Half::default() });
         self.gaps = Gaps::default();
         self.application = None;
-        if let Some(cic) = &mut self.cic {
-            cic.cut();
-        }
         if let Some(sides) = &mut self.trouble {
             for side in sides.iter_mut() {
                 *side = Trouble { missing: side.missing, has_hole: side.has_hole, ..Trouble::default() };
@@ -344,7 +327,6 @@ impl Conversation {
     pub(crate) fn release(&mut self) {
         self.trouble = None;
         self.application = None;
-        self.cic = None;
     }
 
     /// What it has become; `end` is the time of its last packet.
@@ -376,7 +358,7 @@ impl Conversation {
             history: self.letters.history(),
             ended,
             application: self.application.take(),
-            cic: self.cic.as_ref().map(|cic| Box::new(cic.statistics().clone())),
+            cic: None,
             id: None,
             label: None,
         }

@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 
 use crate::Settings;
 use crate::chunks::Chunks;
+use crate::cic::Accumulator;
 use crate::conversation::{Conversation, Pair, Standing};
 use crate::decode::{Direction, Packet};
 
@@ -19,6 +20,8 @@ pub(crate) struct Flows {
     hasher: RandomState,
     index: HashTable<u32>,
     conversations: Chunks<Conversation>,
+    /// What the columns of CICFlowMeter need of each conversation; empty where nobody asks.
+    cic: Chunks<Accumulator>,
     /// The place of each conversation in its list; beside the conversations, because each packet changes three of them.
     places: Chunks<Place>,
     /// The first of the conversations' places that are free; each names the next one as its newer neighbour.
@@ -57,6 +60,7 @@ impl Flows {
             hasher: RandomState::default(),
             index: HashTable::new(),
             conversations: Chunks::new(),
+            cic: Chunks::new(),
             places: Chunks::new(),
             free: NONE,
             lists: [List::EMPTY; 3],
@@ -82,18 +86,26 @@ impl Flows {
         let conversation = &mut self.conversations[at];
         let place = &mut self.places[at];
         let (hung, stood) = (conversation.hanging_bytes(), conversation.standing());
-        conversation.book(conversation.side_of(source_is_low), packet, place.end);
+        let side = conversation.side_of(source_is_low);
+        conversation.book(side, packet, place.end);
+        if self.settings.cic.is_some() {
+            self.cic[at].observe(side, packet);
+        }
         place.end = place.end.max(packet.time);
         let (hangs, stands) = (conversation.hanging_bytes(), conversation.standing());
         self.touch(at, stood, stands);
         if hangs != hung {
             self.hanging_bytes = self.hanging_bytes + hangs - hung;
+            while self.hanging_bytes > self.settings.hanging_bytes() && self.evict(ended) {}
         }
-        // The tables of 2017 end a flow at its first FIN.
-        if self.settings.cic == Some(Profile::Compat2017) && packet.segment.is_some_and(|segment| segment.fin()) {
+        if self.is_of_2017() && packet.segment.is_some_and(|segment| segment.fin()) {
             ended.push(self.remove(at, Ended::Closed));
         }
-        while self.hanging_bytes > self.settings.hanging_bytes() && self.evict(ended) {}
+    }
+
+    /// Whether flows end as CICFlowMeter ended them in 2017: at the first FIN, and at no RST and no other SYN.
+    fn is_of_2017(&self) -> bool {
+        self.settings.cic == Some(Profile::Compat2017)
     }
 
     /// Ends every flow.
@@ -142,6 +154,7 @@ impl Flows {
     /// Whether the packet goes on with the flow at `at`; if not, that flow has ended. The active timeout cuts it.
     #[inline]
     fn goes_on(&mut self, at: u32, source_is_low: bool, packet: &Packet, ended: &mut Vec<Flow>) -> bool {
+        let is_of_2017 = self.is_of_2017();
         let conversation = &mut self.conversations[at];
         let end = self.places[at].end;
         // Where times step back, the lists are not quite in the order of time, and `expire` may have passed it over.
@@ -154,7 +167,7 @@ impl Flows {
             return false;
         }
         if let (Direction::Call, Some(segment)) = (packet.direction, &packet.segment)
-            && self.settings.cic != Some(Profile::Compat2017)
+            && !is_of_2017
             && conversation.is_reopened_by(conversation.side_of(source_is_low), segment)
         {
             ended.push(self.remove(at, Ended::Closed));
@@ -163,7 +176,8 @@ impl Flows {
         if packet.time.since(conversation.start()) >= self.settings.active {
             self.repeated += conversation.repeated();
             let hung = conversation.hanging_bytes();
-            ended.push(conversation.flow(end, Ended::Active));
+            let flow = conversation.flow(end, Ended::Active);
+            ended.push(if self.settings.cic.is_some() { self.cic[at].cut(flow) } else { flow });
             conversation.cut(packet.time);
             self.hanging_bytes = self.hanging_bytes + conversation.hanging_bytes() - hung;
             self.places[at].end = packet.time;
@@ -176,17 +190,22 @@ impl Flows {
             self.evict(ended);
         }
         let conversation = Conversation::new(key, source_is_low, packet, self.settings.cic);
-        self.hanging_bytes += conversation.hanging_bytes();
         let place = Place { end: packet.time, newer: NONE, older: NONE };
         let at = self.free;
         let at = if at == NONE {
             self.conversations.push(conversation);
             self.places.push(place);
+            if let Some(profile) = self.settings.cic {
+                self.cic.push(Accumulator::new(profile));
+            }
             self.conversations.len() as u32 - 1
         } else {
             self.free = self.places[at].newer;
             self.conversations[at] = conversation;
             self.places[at] = place;
+            if let Some(profile) = self.settings.cic {
+                self.cic[at] = Accumulator::new(profile);
+            }
             at
         };
         let Flows { conversations, hasher, .. } = self;
@@ -212,6 +231,7 @@ impl Flows {
         self.hanging_bytes -= conversation.hanging_bytes();
         let hash = self.hasher.hash_one(conversation.key);
         let flow = conversation.flow(self.places[at].end, reason);
+        let flow = if self.settings.cic.is_some() { self.cic[at].cut(flow) } else { flow };
         conversation.release();
         if let Ok(found) = self.index.find_entry(hash, |&other| other == at) {
             found.remove();

@@ -3,6 +3,7 @@
 use flow::features::cic::Profile;
 use flow::{Duration, Flow, Time};
 
+use crate::cic::Accumulator;
 use crate::decode::tunnel::{self, Inner};
 use crate::decode::{self, Fragment, Link, Packet, Skip};
 use crate::flows::{CONVERSATION_BYTES, Flows};
@@ -24,7 +25,7 @@ pub struct Settings {
     pub bytes: usize,
     /// Whether a VLAN is a network of its own. Together, because a mirror of a router shows a conversation in two VLANs.
     pub vlans: Vlans,
-    /// Whether to count what the columns of CICFlowMeter need as well, and by which rules; it takes 1 KiB more a flow.
+    /// Whether to count what the columns of CICFlowMeter need as well, and by which rules; it takes some 1.5 KiB more a flow.
     /// `Compat2017` also ends flows as that tool did: [`Settings::of_profile`] sets the times for it. None: other
     /// columns do not need it.
     pub cic: Option<Profile>,
@@ -32,20 +33,22 @@ pub struct Settings {
 
 impl Settings {
     /// The settings for the columns of CICFlowMeter by these rules. Flows of the tables of 2017 end at the first FIN or
-    /// where a packet comes more than 120 s after their start, to the microsecond, and never by silence.
+    /// where a packet comes more than 120 s after their start, to the microsecond, and never by silence or by RST.
     pub fn of_profile(profile: Profile) -> Settings {
         let settings = Settings { cic: Some(profile), ..Settings::default() };
         match profile {
             Profile::Fixed => settings,
             Profile::Compat2017 => {
-                Settings { idle: Duration::MAX, active: Duration::from_micros(120_000_001), ..settings }
+                let (idle, linger) = (Duration::MAX, Duration::MAX);
+                Settings { idle, linger, active: Duration::from_micros(120_000_001), ..settings }
             }
         }
     }
 
     /// The most flows that may be open.
     pub fn capacity(&self) -> usize {
-        (self.bytes / 4 * 3 / CONVERSATION_BYTES).clamp(1, MAX_FLOWS)
+        let cic = if self.cic.is_some() { size_of::<Accumulator>() } else { 0 };
+        (self.bytes / 4 * 3 / (CONVERSATION_BYTES + cic)).clamp(1, MAX_FLOWS)
     }
 
     /// The bytes that may hang on the open flows.

@@ -1,15 +1,16 @@
-//! What a host did lately: fan-out, failures and newcomers over sliding windows, in bounded memory.
+//! What a host did lately: fan-out, failures, newcomers, regularity and habits, in bounded memory.
 //!
 //! A single flow of a scan, a flood or a guessing run looks normal; what its host did in the last seconds and minutes
-//! does not. Distinct contacts are counted exactly while they are few, then by a timestamp vector (Kim and O'Hallaron,
-//! "Counting network flows in real time", 2003): linear counting over slots that remember when they were last hit, so
-//! that one array answers for every window.
+//! does not. Hosts and pairs of hosts are remembered in a budget of bytes, each in constant memory, and those seen longest
+//! ago are forgotten first. Ages count from when this memory began, or began anew.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 
+use super::contacts::{Contacts, SKETCH_BYTES, WINDOWS};
 use super::kdd::Windows;
+use super::recent::Recent;
+use super::rhythm::{Regularity, Rhythm};
 use super::{Feature, Value, ratio};
 use crate::{Duration, Flow, Time};
 
@@ -66,6 +67,40 @@ pub(super) const FEATURES: &[Feature] = &[
     context("callers_1m", "count", "Distinct originators that called the responder in 1 min.", |c| c.callers[1]),
     context("callers_10m", "count", "Distinct originators that called the responder in 10 min.", |c| c.callers[2]),
     context("calls_10s", "count", "Flows that reached the responder in 10 s, from anyone.", |c| c.calls[0]),
+    context(
+        "responder_prevalence_10m",
+        "share",
+        "Share of the hosts that opened a flow in 10 min which called the responder in that time.",
+        |c| c.prevalence,
+    ),
+    context(
+        "contact_interval_median",
+        "s",
+        "Median of the last 16 intervals at which the originator called the responder; missing of fewer than four.",
+        |c| c.regularity.map_or(f32::NAN, |regularity| regularity.median),
+    ),
+    context(
+        "contact_interval_deviation",
+        "s",
+        "Median distance of these intervals from their median: small where a program calls home.",
+        |c| c.regularity.map_or(f32::NAN, |regularity| regularity.deviation),
+    ),
+    context("contact_interval_skewness", "ratio", "Bowley skewness of these intervals: -1 to 1.", |c| {
+        c.regularity.map_or(f32::NAN, |regularity| regularity.skewness)
+    }),
+    context(
+        "originator_bytes_excess",
+        "deviations",
+        "Logarithm of the originator's bytes over the mean of its own flows so far; missing of fewer than eight.",
+        |c| c.bytes_excess,
+    ),
+    context("originator_age", "s", "Time since the originator was first seen; missing at the first time.", |c| {
+        c.ages[0]
+    }),
+    context("responder_age", "s", "Time since the responder was first seen; missing at the first time.", |c| c.ages[1]),
+    context("pair_age", "s", "Time since the originator first called the responder; missing at the first time.", |c| {
+        c.ages[2]
+    }),
 ];
 
 /// What the two hosts of one flow did up to and including it: each array over 10 s, 1 min and 10 min.
@@ -79,14 +114,22 @@ pub struct Context {
     new_peer_share: f32,
     callers: [f32; 3],
     calls: [f32; 3],
+    prevalence: f32,
+    regularity: Option<Regularity>,
+    bytes_excess: f32,
+    /// Seconds since the originator, the responder and the pair were first seen.
+    ages: [f32; 3],
 }
 
-/// The memory of what each host did lately, of at most [`Hosts::CAPACITY`] hosts; beyond it the half seen longest ago
-/// is forgotten.
-#[derive(Clone, Debug, Default)]
+/// The memory of what each host did lately, within a budget of bytes.
+#[derive(Clone, Debug)]
 pub struct Hosts {
-    // Keyed at random against addresses chosen to collide; nothing that comes out depends on it.
-    hosts: HashMap<IpAddr, Host, foldhash::fast::RandomState>,
+    budget: usize,
+    hosts: Recent<IpAddr, Box<Host>>,
+    /// By originator and responder.
+    pairs: Recent<(IpAddr, IpAddr), Pair>,
+    /// Hosts that opened a flow.
+    originators: Contacts,
     latest: Option<Time>,
     epoch: Option<Time>,
     forgotten: u64,
@@ -95,8 +138,23 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    /// The most hosts remembered: with at most some 5 KiB each, 80 MiB at the worst.
-    pub const CAPACITY: usize = 16_384;
+    /// The bytes that the memory may take where nothing else is asked for: of the gibibyte that flows and hosts share, a
+    /// quarter. It holds some 25,000 hosts and 180,000 pairs.
+    pub const BUDGET_BYTES: usize = 256 << 20;
+
+    /// A memory of at most so many bytes.
+    pub fn with_budget(bytes: usize) -> Hosts {
+        Hosts {
+            budget: bytes,
+            hosts: Recent::new(bytes / 4 * 3 / HOST_BYTES),
+            pairs: Recent::new(bytes / 4 / PAIR_BYTES),
+            originators: Contacts::default(),
+            latest: None,
+            epoch: None,
+            forgotten: 0,
+            windows: Windows::default(),
+        }
+    }
 
     /// Takes in one more flow and tells what its hosts did lately. Windows end at the latest end of any flow so far,
     /// because flows arrive in the order in which they ended, give or take the idle timeout. A flow that ended an hour or
@@ -104,70 +162,74 @@ impl Hosts {
     pub fn observe(&mut self, flow: &Flow) -> Context {
         // The clock was set back, or one record was dated far ahead: the windows would not move until time caught up.
         if self.latest.is_some_and(|latest| latest.since(flow.end) >= CLOCK_STEP) {
-            *self = Hosts { forgotten: self.forgotten + self.hosts.len() as u64, ..Hosts::default() };
+            let forgotten = self.forgotten() + self.hosts.len() as u64;
+            *self = Hosts { forgotten, windows: std::mem::take(&mut self.windows), ..Hosts::with_budget(self.budget) };
         }
         let now = self.latest.map_or(flow.end, |latest| latest.max(flow.end));
         self.latest = Some(now);
         let epoch = *self.epoch.get_or_insert(now);
         // A clock of 100 ms ticks from the first flow on: 13 years, and 0 stands for never.
-        let now_ticks = (now.since(epoch).as_millis() / 100).min(u128::from(u32::MAX) - 1) as u32 + 1;
-        let ticks = now_ticks;
+        let now = (now.since(epoch).as_millis() / 100).min(u128::from(u32::MAX) - 1) as u32 + 1;
         let [originator, responder] = [flow.key.originator, flow.key.responder];
-
-        let host = self.hosts.entry(originator.address).or_default();
-        host.last = now_ticks;
         let hasher = foldhash::fast::FixedState::with_seed(0);
-        let new_peer = host.peers.hit(hash(&hasher, &responder.address), ticks);
-        host.ports.hit(hash(&hasher, &(responder, flow.key.protocol)), ticks);
-        host.flows.add(ticks, 1);
-        host.failures.add(ticks, u32::from(flow.failed()));
-        host.newcomers.add(ticks, u32::from(new_peer));
-        let flows = host.flows.within(now_ticks);
-        let failures = host.failures.within(now_ticks);
+        let originator_hash = hash(&hasher, &originator.address);
+        self.originators.hit(originator_hash, now);
+
+        let pair = self.pairs.touch((originator.address, responder.address));
+        let (pair_age, new_peer) = (seconds_since(pair.first, now), pair.last == 0 || is_old(pair.last, now));
+        let regularity = pair.contact(flow.start, now);
+
+        let host = self.hosts.touch(originator.address);
+        let originator_age = host.see(now);
+        host.peers.hit(hash(&hasher, &responder.address), now);
+        host.ports.hit(hash(&hasher, &(responder, flow.key.protocol)), now);
+        host.flows.add(now, 1);
+        host.failures.add(now, u32::from(flow.failed()));
+        host.newcomers.add(now, u32::from(new_peer));
+        let flows = host.flows.within(now);
+        let failures = host.failures.within(now);
         let mut context = Context {
-            peers: host.peers.within(now_ticks),
-            ports: host.ports.within(now_ticks),
+            peers: host.peers.within(now),
+            ports: host.ports.within(now),
             flows,
             failed_share: std::array::from_fn(|w| ratio(failures[w].into(), flows[w].into())),
             new_peer: f32::from(u8::from(new_peer)),
-            new_peer_share: ratio(host.newcomers.within(now_ticks)[2].into(), flows[2].into()),
+            new_peer_share: ratio(host.newcomers.within(now)[2].into(), flows[2].into()),
             callers: [0.0; 3],
             calls: [0.0; 3],
+            prevalence: f32::NAN,
+            regularity,
+            bytes_excess: flow.originator.bytes.map_or(f32::NAN, |bytes| host.habit.observe(bytes)),
+            ages: [originator_age, f32::NAN, pair_age],
         };
 
-        let host = self.hosts.entry(responder.address).or_default();
-        host.last = now_ticks;
-        host.callers.hit(hash(&hasher, &originator.address), ticks);
-        host.calls.add(ticks, 1);
-        context.callers = host.callers.within(now_ticks);
-        context.calls = host.calls.within(now_ticks);
-        if self.hosts.len() > Self::CAPACITY {
-            self.forget_half();
-        }
+        let host = self.hosts.touch(responder.address);
+        context.ages[1] = host.see(now);
+        host.callers.hit(originator_hash, now);
+        host.calls.add(now, 1);
+        context.callers = host.callers.within(now);
+        context.calls = host.calls.within(now);
+        context.prevalence = (context.callers[2] / self.originators.within(now)[2]).min(1.0);
         context
     }
 
-    /// How many hosts were forgotten for want of room.
+    /// How many hosts were forgotten for want of room, or because the clock was set back.
     pub fn forgotten(&self) -> u64 {
-        self.forgotten
+        self.forgotten + self.hosts.forgotten()
     }
+}
 
-    fn forget_half(&mut self) {
-        let mut ages: Vec<(u32, IpAddr)> = self.hosts.iter().map(|(address, host)| (host.last, *address)).collect();
-        let middle = ages.len() / 2;
-        // The address breaks ties, so that which hosts are forgotten does not hang on the order of the map.
-        let (older, _, _) = ages.select_nth_unstable(middle);
-        for (_, address) in older {
-            self.hosts.remove(address);
-        }
-        self.forgotten += middle as u64;
+impl Default for Hosts {
+    fn default() -> Hosts {
+        Hosts::with_budget(Hosts::BUDGET_BYTES)
     }
 }
 
 /// What is remembered of one host.
 #[derive(Clone, Debug, Default)]
 struct Host {
-    last: u32,
+    /// The tick at which it was first seen; 0 for never.
+    first: u32,
     peers: Contacts,
     ports: Contacts,
     callers: Contacts,
@@ -175,66 +237,70 @@ struct Host {
     failures: Count,
     newcomers: Count,
     calls: Count,
+    habit: Habit,
 }
 
-/// Distinct contacts, each with the tick of its latest visit.
-#[derive(Clone, Debug)]
-enum Contacts {
-    /// Hash and tick of each contact.
-    Few(Vec<(u64, u32)>),
-    /// The tick at which each slot was last hit; 0 for never.
-    Many(Box<[u32; SLOTS]>),
-}
-
-impl Contacts {
-    /// Notes a visit; true where the contact is new within memory.
-    fn hit(&mut self, hash: u64, tick: u32) -> bool {
-        match self {
-            Contacts::Few(contacts) => {
-                if let Some(contact) = contacts.iter_mut().find(|contact| contact.0 == hash) {
-                    let new = is_old(contact.1, tick);
-                    contact.1 = contact.1.max(tick);
-                    return new;
-                }
-                if contacts.len() < FEW {
-                    contacts.push((hash, tick));
-                    return true;
-                }
-                let mut slots = Box::new([0; SLOTS]);
-                for &(hash, tick) in contacts.iter() {
-                    let slot = &mut slots[slot_of(hash)];
-                    *slot = tick.max(*slot);
-                }
-                *self = Contacts::Many(slots);
-                self.hit(hash, tick)
-            }
-            Contacts::Many(slots) => {
-                let slot = &mut slots[slot_of(hash)];
-                let new = *slot == 0 || is_old(*slot, tick);
-                *slot = tick.max(*slot);
-                new
-            }
+impl Host {
+    /// Notes that it was seen; seconds since the first time.
+    fn see(&mut self, now: u32) -> f32 {
+        let age = seconds_since(self.first, now);
+        if self.first == 0 {
+            self.first = now;
         }
-    }
-
-    /// Distinct contacts in each window up to `now`.
-    fn within(&self, now: u32) -> [f32; 3] {
-        WINDOWS.map(|window| {
-            let since = now.saturating_sub(window) + 1;
-            match self {
-                Contacts::Few(contacts) => contacts.iter().filter(|contact| contact.1 >= since).count() as f32,
-                Contacts::Many(slots) => {
-                    let empty = slots.iter().map(|&tick| u32::from(tick < since)).sum::<u32>().max(1);
-                    SLOTS as f32 * (SLOTS as f32 / empty as f32).ln()
-                }
-            }
-        })
+        age
     }
 }
 
-impl Default for Contacts {
-    fn default() -> Contacts {
-        Contacts::Few(Vec::new())
+/// What is remembered of an originator and a responder.
+#[derive(Clone, Debug, Default)]
+struct Pair {
+    /// The ticks of the first and the latest contact; 0 for never.
+    first: u32,
+    last: u32,
+    start: Time,
+    /// From the second contact on.
+    rhythm: Option<Box<Rhythm>>,
+}
+
+impl Pair {
+    /// Notes a contact that began at `start`, and tells how regular the contacts are.
+    fn contact(&mut self, start: Time, now: u32) -> Option<Regularity> {
+        let before = std::mem::replace(&mut self.start, start);
+        self.last = now;
+        if self.first == 0 {
+            self.first = now;
+            return None;
+        }
+        let rhythm = self.rhythm.get_or_insert_default();
+        // A long flow ends after a later short one; the distance between their starts is what counts.
+        rhythm.add(start.since(before).max(before.since(start)));
+        rhythm.regularity()
+    }
+}
+
+/// The mean and the variance of the logarithm of a host's bytes, in which the last flows weigh most.
+#[derive(Clone, Copy, Debug, Default)]
+struct Habit {
+    count: u32,
+    mean: f64,
+    variance: f64,
+}
+
+impl Habit {
+    /// How far the bytes of one more flow lie above the mean of those before, in deviations.
+    fn observe(&mut self, bytes: u64) -> f32 {
+        let logarithm = (bytes as f64).ln_1p();
+        let distance = logarithm - self.mean;
+        let excess = if self.count < LEAST_HABIT {
+            f32::NAN
+        } else {
+            (distance / self.variance.sqrt().max(LEAST_DEVIATION)) as f32
+        };
+        self.count = self.count.saturating_add(1);
+        let weight = (1.0 / f64::from(self.count)).max(LEAST_WEIGHT);
+        self.mean += weight * distance;
+        self.variance = (1.0 - weight) * (self.variance + weight * distance * distance);
+        excess
     }
 }
 
@@ -280,21 +346,25 @@ fn hash(hasher: &foldhash::fast::FixedState, value: &impl Hash) -> u64 {
     hasher.hash_one(value)
 }
 
-fn slot_of(hash: u64) -> usize {
-    // The high bits of a multiplication mix better than the low bits of the hash.
-    (hash.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as usize
+/// Seconds since a tick; missing where it is 0, which is never.
+fn seconds_since(tick: u32, now: u32) -> f32 {
+    if tick == 0 { f32::NAN } else { now.saturating_sub(tick) as f32 / 10.0 }
 }
 
 const fn context(name: &'static str, unit: &'static str, meaning: &'static str, value: fn(&Context) -> f32) -> Feature {
     Feature { name, unit, meaning, value: Value::Context(value) }
 }
 
-/// The windows, in ticks of 100 ms: 10 s, 1 min, 10 min.
-const WINDOWS: [u32; 3] = [100, 600, 6000];
-/// Up to so many contacts are counted exactly.
-const FEW: usize = 16;
-/// Slots of the timestamp vector; counts saturate at `SLOTS * ln(SLOTS)`, some 1,400.
-const SLOTS: usize = 256;
+/// What a host takes at the most.
+const HOST_BYTES: usize = Recent::<IpAddr, Box<Host>>::ENTRY_BYTES + size_of::<Host>() + 16 + 3 * SKETCH_BYTES;
+/// What a pair takes at the most.
+const PAIR_BYTES: usize = Recent::<(IpAddr, IpAddr), Pair>::ENTRY_BYTES + size_of::<Rhythm>() + 16;
+/// Fewer flows are no habit.
+const LEAST_HABIT: u32 = 8;
+/// Later flows weigh no less: what a host did more than a few hundred flows ago counts little.
+const LEAST_WEIGHT: f64 = 1.0 / 128.0;
+/// Of logarithms: a host whose flows are all alike does not deviate by a few bytes more.
+const LEAST_DEVIATION: f64 = 0.1;
 /// Longer than any flow waits for its turn.
 const CLOCK_STEP: Duration = Duration::from_secs(3600);
 
@@ -324,28 +394,6 @@ mod tests {
             assert_eq!(hosts.observe(&flow(minute * 60, 2)).flows[0], 1.0);
         }
         assert_eq!(hosts.observe(&flow(241, 3)).flows[0], 2.0);
-    }
-
-    #[test]
-    fn few_contacts_are_counted_exactly_and_leave_their_window() {
-        let mut contacts = Contacts::default();
-        assert!(contacts.hit(7, 1));
-        assert!(!contacts.hit(7, 50));
-        assert!(contacts.hit(8, 120));
-        assert_eq!(contacts.within(120), [2.0, 2.0, 2.0]);
-        assert_eq!(contacts.within(200), [1.0, 2.0, 2.0]);
-    }
-
-    #[test]
-    fn many_contacts_are_estimated_within_a_tenth() {
-        let mut contacts = Contacts::default();
-        let hasher = foldhash::fast::FixedState::with_seed(0);
-        for contact in 0..300u32 {
-            contacts.hit(hash(&hasher, &contact), 10);
-        }
-        let [estimate, ..] = contacts.within(10);
-        assert!((270.0..330.0).contains(&estimate), "{estimate}");
-        assert_eq!(contacts.within(10_000)[0], 0.0);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use super::{Feature, Value};
-use crate::{Duration, Flags, Flow, Protocol, Side, State, Time};
+use crate::{Detail, Duration, Flow, Protocol, Side, State, Time};
 
 pub(super) const FEATURES: &[Feature] = &[
     number("duration", "s", "Whole seconds between the first and the last packet.", |flow| {
@@ -64,9 +64,12 @@ pub(super) const FEATURES: &[Feature] = &[
         let key = &flow.key;
         f32::from(u8::from(key.protocol.has_ports() && key.originator == key.responder))
     }),
-    missing("wrong_fragment", "count", "Bad fragments."),
+    number("wrong_fragment", "count", "IP fragments that no host can put together.", |flow| {
+        detail(&flow.originator, |detail| detail.wrong_fragments)
+            + detail(&flow.responder, |detail| detail.wrong_fragments)
+    }),
     number("urgent", "count", "Packets with URG.", |flow| {
-        urgent(&flow.originator, flow.key.protocol) + urgent(&flow.responder, flow.key.protocol)
+        detail(&flow.originator, |detail| detail.flags.urg) + detail(&flow.responder, |detail| detail.flags.urg)
     }),
     missing("hot", "count", "Sensitive actions in the content: a system directory entered, a program made or run."),
     missing("num_failed_logins", "count", "Failed logins."),
@@ -353,14 +356,12 @@ fn payload(side: &Side) -> f32 {
     side.payload_bytes.map_or(f32::NAN, |bytes| bytes as f32)
 }
 
-fn urgent(side: &Side, protocol: Protocol) -> f32 {
-    match (protocol, &side.detail) {
-        (Protocol::Tcp, Some(detail)) => {
-            let Flags { urg, .. } = detail.flags;
-            urg as f32
-        }
-        (Protocol::Tcp, None) if !side.is_silent() => f32::NAN,
-        _ => 0.0,
+/// What only a meter that saw each packet can tell; 0 of a side known to have sent nothing.
+fn detail(side: &Side, count: fn(&Detail) -> u32) -> f32 {
+    match &side.detail {
+        Some(detail) => count(detail) as f32,
+        None if side.is_silent() => 0.0,
+        None => f32::NAN,
     }
 }
 

@@ -4,10 +4,13 @@
 //! same functions serve training and operation.
 
 pub mod cic;
+mod contacts;
 mod flags;
 pub mod host;
 pub mod kdd;
 pub mod ports;
+mod recent;
+mod rhythm;
 mod timing;
 mod volume;
 
