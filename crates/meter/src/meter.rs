@@ -6,7 +6,8 @@ use flow::features::cic::Profile;
 use flow::{Duration, Flow, Time};
 
 use crate::cic::Accumulator;
-use crate::decode::{self, Fragment, Link, Packet, Skip, tunnel};
+use crate::decode::tunnel::{self, Inner};
+use crate::decode::{self, Fragment, Link, Packet, Skip};
 use crate::flows::{CONVERSATION_BYTES, Flows};
 use crate::fragments::Fragments;
 use crate::order::{Arrival, Line};
@@ -215,10 +216,10 @@ impl Meter {
         self.counts.packets += 1;
         match decode::decode(link, time, captured, wire_bytes) {
             Ok(packet) => {
-                let may_wrap = tunnel::may_wrap(&packet);
+                let inner = tunnel::open(&packet, captured);
                 self.enqueue(packet, ended);
-                if may_wrap {
-                    self.open_tunnels(packet, captured, ended);
+                if inner.is_some() {
+                    self.enqueue_inner(inner, time, ended);
                 }
             }
             Err(skip) => self.counts.skipped[skip as usize] += 1,
@@ -298,19 +299,17 @@ impl Meter {
         self.flows.len()
     }
 
-    /// Takes in the packet inside `outer`, which was read from `captured`, and the one inside that.
+    /// Takes in a packet found inside another, and the one inside that.
     #[cold]
-    fn open_tunnels(&mut self, mut outer: Packet, captured: &[u8], ended: &mut Vec<Flow>) {
-        let mut bytes = captured;
+    fn enqueue_inner(&mut self, mut next: Option<Inner<'_>>, time: Time, ended: &mut Vec<Flow>) {
         let mut depth = 0;
-        while let Some(inner) = tunnel::open(&outer, bytes) {
+        while let Some(inner) = next {
             self.counts.inner += 1;
             depth += 1;
-            let packet = if depth > tunnel::MAX_TUNNELS { Err(Skip::InnerDeep) } else { inner.decode(outer.time) };
-            match packet {
+            match if depth > tunnel::MAX_TUNNELS { Err(Skip::InnerDeep) } else { inner.decode(time) } {
                 Ok(packet) => {
+                    next = tunnel::open(&packet, inner.bytes());
                     self.enqueue(packet, ended);
-                    (outer, bytes) = (packet, inner.bytes());
                 }
                 Err(skip) => {
                     self.counts.skipped[skip as usize] += 1;

@@ -38,18 +38,20 @@ enum Carried {
     Unreadable(Skip),
 }
 
-/// Whether a look inside is worth the time: the packet is of a protocol, or to a port, that wraps packets.
+/// The packet that `outer` wraps, where it does; `captured` are the bytes that `outer` was read from.
 #[inline]
-pub(crate) fn may_wrap(packet: &Packet) -> bool {
-    match packet.protocol {
-        Protocol::Udp => matches!(packet.destination_port, GTP_U | VXLAN | VXLAN_OLD | GENEVE),
+pub(crate) fn open<'a>(outer: &Packet, captured: &'a [u8]) -> Option<Inner<'a>> {
+    let may_wrap = match outer.protocol {
+        Protocol::Udp => matches!(outer.destination_port, GTP_U | VXLAN | VXLAN_OLD | GENEVE),
         Protocol::Other(number) => matches!(number, IPV4 | IPV6 | GRE),
         _ => false,
-    }
+    };
+    if may_wrap { open_header(outer, captured) } else { None }
 }
 
-/// The packet that `outer` wraps, where it does; `captured` are the bytes that `outer` was read from.
-pub(crate) fn open<'a>(outer: &Packet, captured: &'a [u8]) -> Option<Inner<'a>> {
+/// Reads the tunnel's header, where the payload starts with one.
+#[cold]
+fn open_header<'a>(outer: &Packet, captured: &'a [u8]) -> Option<Inner<'a>> {
     if outer.fragment.is_some_and(|fragment| !fragment.is_first) {
         return None;
     }
