@@ -7,7 +7,7 @@ use flow::Time;
 use meter::{Meter, Settings};
 
 use crate::format::packet::{self, Capture};
-use crate::format::{Decoder, FORMATS, Format};
+use crate::format::{Decoder, FORMATS, Format, datagram};
 use crate::transport::file::{self, Progress};
 use crate::{Batch, Error, Report, Source};
 
@@ -37,17 +37,32 @@ struct InputFile {
 
 enum Content {
     Capture(Box<Capture<Box<dyn Read + Send>>>),
-    Log { format: &'static Format, bytes: Box<dyn BufRead + Send>, message: Vec<u8> },
+    /// A capture of the datagrams in which messages were sent.
+    Datagrams {
+        format: &'static Format,
+        capture: Box<Capture<Box<dyn Read + Send>>>,
+    },
+    Log {
+        format: &'static Format,
+        bytes: Box<dyn BufRead + Send>,
+        message: Vec<u8>,
+    },
 }
 
 impl Input {
     /// Opens the files, which must all be captures or logs of flows. Of several files, one that is empty or in no known
     /// format (the last of a rotation, a note beside the captures) is reported as damage and passed over.
     pub fn open(paths: &[PathBuf], settings: Settings) -> Result<Input, Error> {
+        Input::open_as(paths, None, settings)
+    }
+
+    /// As [`Input::open`], for files that are all of one format. Captures then are not the traffic itself: their UDP
+    /// datagrams carry messages of that format, as from an exporter to its collector. `None` looks at the first bytes.
+    pub fn open_as(paths: &[PathBuf], format: Option<&'static Format>, settings: Settings) -> Result<Input, Error> {
         let mut files = Vec::with_capacity(paths.len());
         let mut unreadable = Vec::new();
         for path in paths {
-            match InputFile::open(path) {
+            match InputFile::open(path, format) {
                 Ok(file) => files.push(file),
                 Err(error) => unreadable.push(error),
             }
@@ -78,7 +93,7 @@ impl Input {
     pub fn report(&self) -> Report {
         let counts = self.meter.counts();
         let mut report = self.report.clone();
-        report.packets = counts.packets;
+        report.packets += counts.packets;
         report.skipped.extend(counts.skips().map(|(skip, count)| (skip.reason(), count)));
         let notes = [
             ("packets put back into the order of their times", counts.reordered),
@@ -112,6 +127,13 @@ impl Source for Input {
             Content::Capture(capture) => {
                 (read_packets(capture, &mut self.meter, &mut file.records, &mut batch.flows), "packet")
             }
+            Content::Datagrams { format, capture } => {
+                let before = file.records;
+                let decoder = decoder(&mut self.decoders, format);
+                let outcome = read_datagrams(capture, decoder, &mut file.records, batch);
+                self.report.packets += file.records - before;
+                (outcome, "packet")
+            }
             Content::Log { format, bytes, message } => {
                 let before = file.records;
                 let decoder = decoder(&mut self.decoders, format);
@@ -137,14 +159,19 @@ impl Source for Input {
 }
 
 impl InputFile {
-    fn open(path: &Path) -> Result<InputFile, Error> {
+    fn open(path: &Path, expected_format: Option<&'static Format>) -> Result<InputFile, Error> {
         let mut opened = file::open(path)?;
         let damaged = |reason: String| Error::Damaged { path: path.to_owned(), record: "byte", number: 0, reason };
         let head = opened.bytes.fill_buf().map_err(|error| damaged(error.to_string()))?.to_vec();
         let (content, start) = if packet::is_capture(&head) {
             let bytes: Box<dyn Read + Send> = Box::new(opened.bytes);
-            (Content::Capture(Box::new(Capture::new(bytes).map_err(damaged)?)), first_packet(&head))
-        } else if let Some(format) = FORMATS.iter().find(|format| (format.recognises)(&head)) {
+            let capture = Box::new(Capture::new(bytes).map_err(damaged)?);
+            let content = match expected_format {
+                Some(format) => Content::Datagrams { format, capture },
+                None => Content::Capture(capture),
+            };
+            (content, first_packet(&head))
+        } else if let Some(format) = expected_format.or_else(|| recognised(&head)) {
             (Content::Log { format, bytes: opened.bytes, message: Vec::new() }, first_flow(format, &head))
         } else {
             let start = String::from_utf8_lossy(&head[..head.len().min(24)]).escape_debug().to_string();
@@ -152,6 +179,11 @@ impl InputFile {
         };
         Ok(InputFile { path: path.to_owned(), content, start, progress: opened.progress, records: 0 })
     }
+}
+
+/// The format of a file that starts with these bytes.
+fn recognised(head: &[u8]) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| (format.recognises)(head))
 }
 
 /// The decoder of a format, made where there is none yet.
@@ -196,6 +228,25 @@ fn read_packets<R: Read>(
         match record.link {
             Ok(link) => meter.packet(link, record.time, record.bytes, record.wire_bytes, flows),
             Err(skip) => meter.skip(skip),
+        }
+    }
+    Ok(true)
+}
+
+/// Decodes what the next packets carry; `false` at the end of the capture.
+fn read_datagrams<R: Read>(
+    capture: &mut Capture<R>,
+    decoder: &mut dyn Decoder,
+    records: &mut u64,
+    batch: &mut Batch,
+) -> Result<bool, String> {
+    for _ in 0..PACKETS_A_BATCH {
+        let Some(record) = capture.next_record()? else { return Ok(false) };
+        *records += 1;
+        let payload = record.link.map_err(|skip| skip.reason()).and_then(|link| datagram::payload(link, record.bytes));
+        match payload {
+            Ok((sender, payload)) => decoder.datagram(sender, record.time, payload, batch),
+            Err(reason) => batch.skip(reason),
         }
     }
     Ok(true)

@@ -5,6 +5,7 @@
 
 mod biflow;
 pub mod csv;
+pub(crate) mod datagram;
 pub mod netflow;
 pub mod packet;
 mod uniflow;

@@ -147,8 +147,7 @@ fn take(bytes: &mut dyn BufRead, message: &mut Vec<u8>, count: usize) -> Result<
 }
 
 /// Messages that decode into the fullest flows that these formats can give.
-#[expect(dead_code, reason = "the tables of features ask for it")]
-fn sample() -> Vec<Vec<u8>> {
+pub fn sample() -> Vec<Vec<u8>> {
     sample::messages()
 }
 
