@@ -123,7 +123,7 @@ impl Biflows {
 
     /// Gives out what has waited long enough at `now`. A large step back gives out everything: files were put one after
     /// the other in another order than that of their times.
-    fn advance(&mut self, now: Time, batch: &mut Batch) {
+    pub(super) fn advance(&mut self, now: Time, batch: &mut Batch) {
         if self.clock.since(now) > STEP_BACK {
             self.finish(batch);
         }

@@ -7,6 +7,7 @@ mod biflow;
 pub mod csv;
 pub(crate) mod datagram;
 pub mod netflow;
+pub mod nfdump;
 pub mod packet;
 mod uniflow;
 pub mod zeek;
@@ -31,6 +32,11 @@ pub trait Decoder: Send {
     fn datagram(&mut self, sender: IpAddr, received: Time, message: &[u8], batch: &mut Batch) {
         let _ = (sender, received);
         self.decode(message, batch);
+    }
+
+    /// Time went on to `now` and nothing came.
+    fn pass(&mut self, now: Time, batch: &mut Batch) {
+        let _ = (now, batch);
     }
 
     /// Gives out what still waits when the input is over.
@@ -58,7 +64,7 @@ pub struct Format {
 pub type NextMessage = fn(&mut dyn BufRead, &mut Vec<u8>, &mut Batch) -> Result<bool, String>;
 
 /// Every log of flows that can be read, in the order in which they are tried.
-pub const FORMATS: &[Format] = &[zeek::FORMAT, netflow::FORMAT];
+pub const FORMATS: &[Format] = &[zeek::FORMAT, netflow::FORMAT, nfdump::FORMAT, nfdump::csv::FORMAT];
 
 /// The next line, without its end. A longer one than any real log has is passed over and counted.
 pub(crate) fn next_line(bytes: &mut dyn BufRead, line: &mut Vec<u8>, batch: &mut Batch) -> Result<bool, String> {

@@ -1,3 +1,4 @@
 //! Where the bytes come from.
 
 pub mod file;
+pub mod udp;

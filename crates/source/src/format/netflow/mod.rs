@@ -74,6 +74,10 @@ impl Decoder for NetFlow {
         self.message(Some(sender), Some(received), message, batch);
     }
 
+    fn pass(&mut self, now: Time, batch: &mut Batch) {
+        self.biflows.advance(now, batch);
+    }
+
     fn finish(&mut self, batch: &mut Batch) {
         self.collector.finish(batch);
         self.biflows.finish(batch);
