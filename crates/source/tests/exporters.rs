@@ -1,4 +1,4 @@
-//! Messages of real exporters, read field by field: the files of `data/netflow` in the folder that LAPWING_SHARED names,
+//! Messages and files of real exporters, read field by field: the files of `data/netflow` in the folder that LAPWING_SHARED names,
 //! else in `shared` beside the workspace, against the `expected.json` beside them. Where it is absent the tests are shown
 //! as ignored.
 //!
@@ -9,11 +9,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use flow::Time;
+use flow::{Flow, Time};
 use libtest_mimic::{Arguments, Failed, Trial};
 use meter::Settings;
 use serde_json::Value as Json;
-use source::format::netflow::{Collector, Header, Record};
+use source::format::netflow::{self, Collector, Header, Record};
 use source::{Batch, Input, Source};
 
 fn main() {
@@ -32,6 +32,12 @@ fn main() {
     for path in messages(&folder) {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         trials.push(Trial::test(format!("{name}_is_recognised_and_read_whole"), move || read_whole(&path)));
+    }
+    if folder.join("slips-test1.nfdump").exists() {
+        let capture = folder.join("ndpi-netflowv9.pcap");
+        trials.push(Trial::test("a_capture_of_exports_is_accounted_for", move || exports(&capture)));
+        let file = folder.join("slips-test1.nfdump");
+        trials.push(Trial::test("an_nfdump_file_is_what_nfdump_prints_of_it", move || nfdump(&file)));
     }
     if trials.is_empty() {
         trials.push(Trial::test("messages_of_exporters_are_absent", || Ok(())).with_ignored_flag(true));
@@ -111,6 +117,47 @@ fn read_whole(path: &Path) -> Result<(), Failed> {
         return Err(format!("{report:?}").into());
     }
     Ok(())
+}
+
+/// Ten datagrams of an exporter whose templates were sent before the capture began.
+fn exports(path: &Path) -> Result<(), Failed> {
+    let mut input = Input::open_as(&[path.to_owned()], Some(&netflow::FORMAT), Settings::default())?;
+    let mut batch = Batch::default();
+    while input.read(&mut batch)? {}
+    let report = input.report();
+    let skipped: Vec<_> = report.skipped.into_iter().collect();
+    if (report.packets, batch.flows.len(), &skipped[..]) != (10, 0, &[("data without a template", 23)]) {
+        return Err(format!("{} packets, {} flows, {skipped:?}", report.packets, batch.flows.len()).into());
+    }
+    Ok(())
+}
+
+/// The sums are those that nfdump 1.7.1 prints below its records, the first flow is of its first two records.
+fn nfdump(path: &Path) -> Result<(), Failed> {
+    let mut input = Input::open(&[path.to_owned()], Settings::default())?;
+    let mut batch = Batch::default();
+    while input.read(&mut batch)? {}
+    let sides = |flow: &Flow| [flow.originator.clone(), flow.responder.clone()];
+    let known: u64 = batch.flows.iter().flat_map(sides).filter_map(|side| side.packets).sum();
+    let bytes: u64 = batch.flows.iter().flat_map(sides).filter_map(|side| side.bytes).sum();
+    if (known, bytes, input.report().skipped.len()) != (4652, 241_025, 0) {
+        return Err(format!("{known} packets, {bytes} bytes, {:?}", input.report()).into());
+    }
+    let first = batch.flows.first().ok_or("no flows")?;
+    let told = format!(
+        "{} {} {} {} {:?}/{:?} {:?}/{:?} {:?}",
+        first.start,
+        first.key.originator,
+        first.key.responder,
+        first.key.protocol,
+        first.originator.packets,
+        first.originator.bytes,
+        first.responder.packets,
+        first.responder.bytes,
+        first.state
+    );
+    let expected = "2018-01-12T15:37:30.942000000Z 147.32.80.119:52324 147.32.82.62:902 tcp Some(1)/Some(60) Some(1)/Some(40) Some(Rej)";
+    if told == expected { Ok(()) } else { Err(told.into()) }
 }
 
 impl Event {

@@ -70,6 +70,14 @@ fn between_unknown_ports_the_earlier_direction_called() {
 }
 
 #[test]
+fn a_direction_in_which_nothing_came_did_not_call() {
+    let empty = OneWay { source: (2, 0), destination: (1, 0), protocol: 2, packets: 0, bytes: 0, ..ANSWER };
+    let report = OneWay { source: (1, 0), destination: (2, 0), protocol: 2, ..CALL };
+    let batch = decode(&[version_5(0, 0, &[empty, report])]);
+    assert_eq!((only(&batch).key.originator.address, only(&batch).responder.packets), (host(1), Some(0)));
+}
+
+#[test]
 fn a_rejected_call_is_told_by_its_flags() {
     let (call, answer) = (OneWay { flags: 0x02, ..CALL }, OneWay { flags: 0x14, ..ANSWER });
     assert_eq!(only(&decode(&[version_5(0, 0, &[answer, call])])).state, Some(State::Rej));

@@ -93,9 +93,16 @@ impl Uniflow {
         if let Some(told) = self.opening.or(answer.and_then(|answer| answer.opening).map(turned)) {
             return told;
         }
-        let called = Key { originator: self.source, responder: self.destination, protocol: self.protocol };
-        if called.to_group() {
-            return Opening::BySource;
+        // Some exporters tell of a direction in which nothing came.
+        match answer.map(|answer| [self.sent.packets, answer.sent.packets]) {
+            Some([Some(0), Some(1..)]) => return Opening::ByDestination,
+            Some([Some(1..), Some(0)]) => return Opening::BySource,
+            _ => {}
+        }
+        let [called, calling] = [(self.source, self.destination), (self.destination, self.source)]
+            .map(|(originator, responder)| Key { originator, responder, protocol: self.protocol }.to_group());
+        if called != calling {
+            return if called { Opening::BySource } else { Opening::ByDestination };
         }
         let other_flags = answer.map(|answer| answer.sent.flags).or(self.reverse.map(|half| half.flags)).flatten();
         if let Some(told) = by_flags(self.sent.flags, other_flags) {
