@@ -300,6 +300,18 @@ fn files_of_messages_one_after_the_other_are_read_to_their_end() {
     }
 }
 
+#[test]
+fn a_file_read_through_any_buffer_is_the_same_messages() {
+    let call = OneWay { source: (3, 50_001), ..CALL };
+    let more = version_9(2, 1, &[set(0, &template(256, FIELDS)), set(256, &record(&call))]);
+    let file = [with_template(&[CALL, ANSWER]), more, version_5(0, 0, &[ANSWER]), netflow::sample().concat()].concat();
+    let whole = decode_file(&file);
+    assert_eq!(whole.len(), 2);
+    for capacity in 1..file.len() {
+        assert_eq!(decode_reader(std::io::BufReader::with_capacity(capacity, &file[..])), whole, "{capacity}");
+    }
+}
+
 /// The datagrams between an exporter and its collector, as Ethernet frames.
 fn captured(messages: &[Vec<u8>]) -> Vec<u8> {
     let frame = |message: &Vec<u8>| {
@@ -392,7 +404,11 @@ fn a_file_cut_anywhere_gives_no_flow_that_the_whole_has_not() {
 }
 
 fn decode_file(bytes: &[u8]) -> Vec<Flow> {
-    let (mut decoder, mut batch, mut message, mut bytes) = (NetFlow::default(), Batch::default(), Vec::new(), bytes);
+    decode_reader(bytes)
+}
+
+fn decode_reader(mut bytes: impl std::io::BufRead) -> Vec<Flow> {
+    let (mut decoder, mut batch, mut message) = (NetFlow::default(), Batch::default(), Vec::new());
     while (netflow::FORMAT.next_message)(&mut bytes, &mut message, &mut batch).unwrap() {
         decoder.decode(&message, &mut batch);
         message.clear();

@@ -104,6 +104,11 @@ fn recognises(start: &[u8]) -> bool {
 /// Reads the next message of a file. Version 5 and IPFIX tell their length; of version 9 the sets are followed up to
 /// what is no set. Where that fails, the rest is given as one message, so that what is readable of it is read.
 fn next_message(bytes: &mut dyn BufRead, message: &mut Vec<u8>, _: &mut Batch) -> Result<bool, String> {
+    let first = bytes.fill_buf().map_err(|error| error.to_string())?.first().copied();
+    if first.is_some_and(|first| first != 0) {
+        // Every message starts with a zero byte: this one's was taken below.
+        message.push(0);
+    }
     if !take(bytes, message, 4)? {
         return Ok(!message.is_empty());
     }
@@ -116,12 +121,16 @@ fn next_message(bytes: &mut dyn BufRead, message: &mut Vec<u8>, _: &mut Batch) -
         10 if second >= 16 => take(bytes, message, second)?,
         9 if take(bytes, message, 20)? => loop {
             let start = message.len();
-            let next = bytes.fill_buf().map_err(|error| error.to_string())?;
-            // At the edge of the buffer the next two bytes may be split.
-            let set = match *next {
-                [a, b, ..] => u16::from_be_bytes([a, b]),
-                [a] => u16::from_be_bytes([a, 0xff]),
+            let set = match *bytes.fill_buf().map_err(|error| error.to_string())? {
                 [] => break true,
+                [first, second, ..] => u16::from_be_bytes([first, second]),
+                // The buffer ends between the two bytes. Where another message follows, the zero byte does no harm at
+                // the end of this one.
+                [first] => {
+                    take(bytes, message, start + 1)?;
+                    let next = bytes.fill_buf().map_err(|error| error.to_string())?;
+                    u16::from_be_bytes([first, next.first().copied().unwrap_or_default()])
+                }
             };
             if matches!(set, 2..256) || start >= MAX_MESSAGE_BYTES {
                 break true;

@@ -160,7 +160,7 @@ pub(super) fn scaled(number: u64, nanoseconds: i64) -> Option<Time> {
 pub(super) fn ntp(bytes: &[u8]) -> Option<Time> {
     let stamp = u64::from_be_bytes(bytes.try_into().ok()?);
     let seconds = (stamp >> 32).checked_sub(SECONDS_1900_TO_1970)?;
-    let nanoseconds = (stamp & 0xffff_ffff) * 1_000_000_000 >> 32;
+    let nanoseconds = ((stamp & 0xffff_ffff) * 1_000_000_000) >> 32;
     scaled(seconds * 1_000_000_000 + nanoseconds, 1)
 }
 

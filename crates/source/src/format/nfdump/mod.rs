@@ -288,7 +288,8 @@ impl Told {
             Protocol::Icmp | Protocol::Icmpv6 => icmp(protocol, kind, code),
             _ => (self.ports, None),
         };
-        let flags = self.flags.filter(|_| protocol == Protocol::Tcp);
+        // Where the exporter told of no flags, 0 is stored; no TCP conversation goes without any.
+        let flags = self.flags.filter(|flags| protocol == Protocol::Tcp && *flags > 0);
         let half = |packets, bytes, flags| Half { packets: Some(packets), bytes: Some(bytes), flags };
         let is_event = self.firewall_event.is_some_and(|event| event > 0);
         let out = half(self.out_packets, self.out_bytes, None);
