@@ -1,6 +1,7 @@
 //! What stops the reading of an input.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Why an input cannot be read, or not further.
@@ -12,6 +13,16 @@ pub enum Error {
     Open {
         /// The file.
         path: PathBuf,
+        /// What to do.
+        advice: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Datagrams cannot be received at an address.
+    #[error("cannot receive at {address}; {advice}")]
+    Listen {
+        /// The address and port.
+        address: SocketAddr,
         /// What to do.
         advice: &'static str,
         /// The system's reason.
@@ -110,5 +121,16 @@ impl Error {
             _ => "check the interface",
         };
         Error::Interface { name: name.to_owned(), advice, source }
+    }
+
+    /// The error of receiving at `address`, with advice that fits the reason.
+    pub(crate) fn listen(address: SocketAddr, source: io::Error) -> Error {
+        let advice = match source.kind() {
+            io::ErrorKind::AddrInUse => "another program receives there: stop it, or choose another port",
+            io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address: see `ip address`",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need the right to bind them: choose a higher one",
+            _ => "check the address",
+        };
+        Error::Listen { address, advice, source }
     }
 }

@@ -3,12 +3,20 @@
 //! A log of flows is a [`Format`]: how it is recognised, how it is cut into messages, and the [`Decoder`] that turns each
 //! message into flows. Captures are read by [`packet`] and become flows in a meter; tables are read by [`csv`].
 
+mod biflow;
 pub mod csv;
+pub(crate) mod datagram;
+pub mod netflow;
+pub mod nfdump;
 pub mod packet;
 pub mod pcapng;
+mod uniflow;
 pub mod zeek;
 
 use std::io::{self, BufRead, Read};
+use std::net::IpAddr;
+
+use flow::Time;
 
 use crate::Batch;
 
@@ -20,6 +28,17 @@ pub trait Decoder: Send {
 
     /// Appends the flows and notices of one message to `batch`; what cannot be read is counted there by its reason.
     fn decode(&mut self, message: &[u8], batch: &mut Batch);
+
+    /// As [`Decoder::decode`], for a message that came as a datagram: who sent it, and when it was received.
+    fn datagram(&mut self, sender: IpAddr, received: Time, message: &[u8], batch: &mut Batch) {
+        let _ = (sender, received);
+        self.decode(message, batch);
+    }
+
+    /// Time went on to `now` and nothing came.
+    fn pass(&mut self, now: Time, batch: &mut Batch) {
+        let _ = (now, batch);
+    }
 
     /// Gives out what still waits when the input is over.
     fn finish(&mut self, batch: &mut Batch) {
@@ -49,7 +68,7 @@ pub struct Format {
 pub type NextMessage = fn(&mut dyn BufRead, &mut Vec<u8>, &mut Batch) -> Result<bool, String>;
 
 /// Every log of flows that can be read, in the order in which they are tried.
-pub const FORMATS: &[Format] = &[zeek::FORMAT];
+pub const FORMATS: &[Format] = &[zeek::FORMAT, netflow::FORMAT, nfdump::FORMAT, nfdump::csv::FORMAT];
 
 /// The next line, without its end. A longer one than any real log has is passed over and counted.
 pub(crate) fn next_line(bytes: &mut dyn BufRead, line: &mut Vec<u8>, batch: &mut Batch) -> Result<bool, String> {

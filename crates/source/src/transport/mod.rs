@@ -10,3 +10,4 @@ pub mod live;
 #[cfg(target_os = "linux")]
 pub mod ring;
 pub mod tail;
+pub mod udp;
