@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
-use flow::Time;
+use flow::{Duration, Time};
 use meter::{Meter, Settings};
 
 use crate::format::packet::{self, Capture};
@@ -14,6 +14,11 @@ use crate::{Batch, Error, Report, Source};
 /// Captures and logs of flows, read one after the other in the order of their first times. Captures share one meter, so
 /// a conversation may go on from one file to the next; logs of one format share one decoder. A file that turns out
 /// damaged is read up to there.
+///
+/// A log that tells of flows without having any itself (Zeek's dns.log) is read before the log that has them: before the
+/// last one of its format that began at least fifteen minutes before it, or else before the first one. So of rotated logs
+/// dns.00 and dns.01 come before conn.00, and in any case before the flows of their conversations, because a flow is
+/// logged at its end.
 pub struct Input {
     /// The next one last.
     files: Vec<InputFile>,
@@ -29,10 +34,19 @@ pub struct Input {
 struct InputFile {
     path: PathBuf,
     content: Content,
-    /// Of its first packet or flow, as far as the first bytes show it.
-    start: Option<Time>,
+    start: Start,
     progress: Progress,
     records: u64,
+}
+
+/// When a file begins, as far as its first bytes show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// With a packet, or with a flow that ended then: logs have their flows in the order in which they ended.
+    At(Time),
+    /// With what tells of a flow that another file has.
+    Beside(Time),
+    Unknown,
 }
 
 enum Content {
@@ -56,8 +70,7 @@ impl Input {
             return Err(unreadable.swap_remove(0));
         }
         let progress = files.iter().map(|file| file.progress.clone()).collect();
-        // The sort is stable: where times are equal or unknown, the order of the paths stands.
-        files.sort_by_key(|file| file.start);
+        arrange(&mut files);
         files.reverse();
         Ok(Input {
             files,
@@ -143,15 +156,46 @@ impl InputFile {
         let head = opened.bytes.fill_buf().map_err(|error| damaged(error.to_string()))?.to_vec();
         let (content, start) = if packet::is_capture(&head) {
             let bytes: Box<dyn Read + Send> = Box::new(opened.bytes);
-            (Content::Capture(Box::new(Capture::new(bytes).map_err(damaged)?)), first_packet(&head))
+            let start = first_packet(&head).map_or(Start::Unknown, Start::At);
+            (Content::Capture(Box::new(Capture::new(bytes).map_err(damaged)?)), start)
         } else if let Some(format) = FORMATS.iter().find(|format| (format.recognises)(&head)) {
-            (Content::Log { format, bytes: opened.bytes, message: Vec::new() }, first_flow(format, &head))
+            (Content::Log { format, bytes: opened.bytes, message: Vec::new() }, start_of_log(format, &head))
         } else {
             let start = String::from_utf8_lossy(&head[..head.len().min(24)]).escape_debug().to_string();
             return Err(Error::Unknown { path: path.to_owned(), start: format!("\"{start}\""), expected: expected() });
         };
         Ok(InputFile { path: path.to_owned(), content, start, progress: opened.progress, records: 0 })
     }
+
+    /// The name of its format, if it is a log.
+    fn format(&self) -> Option<&'static str> {
+        match &self.content {
+            Content::Capture(_) => None,
+            Content::Log { format, .. } => Some(format.name),
+        }
+    }
+}
+
+/// Puts the files into the order in which they are read. The sort is stable: where times are equal or unknown, the order
+/// of the paths stands.
+fn arrange(files: &mut [InputFile]) {
+    let mut starts: Vec<_> = files
+        .iter()
+        .filter_map(|file| match file.start {
+            Start::At(time) => Some((time, file.format())),
+            Start::Beside(_) | Start::Unknown => None,
+        })
+        .collect();
+    starts.sort_unstable();
+    files.sort_by_cached_key(|file| match file.start {
+        Start::Unknown => (None, 0, None),
+        Start::At(time) => (Some(time), 1, None),
+        Start::Beside(time) => {
+            let of_format = || starts.iter().filter(|(_, format)| *format == file.format()).map(|&(start, _)| start);
+            let before = of_format().take_while(|&start| start + BESIDE <= time).last().or(of_format().next());
+            (Some(before.unwrap_or(time)), 0, Some(time))
+        }
+    });
 }
 
 /// The decoder of a format, made where there is none yet.
@@ -168,19 +212,27 @@ fn first_packet(head: &[u8]) -> Option<Time> {
     Some(Capture::new(head).ok()?.next_record().ok()??.time)
 }
 
-/// The start of a log's first flow, where the first bytes hold one.
-fn first_flow(format: &Format, mut head: &[u8]) -> Option<Time> {
+/// Where a log's first bytes begin.
+fn start_of_log(format: &Format, mut head: &[u8]) -> Start {
     let mut decoder = (format.decoder)();
     let (mut batch, mut message) = (Batch::default(), Vec::new());
     decoder.begin();
     while batch.flows.is_empty() {
         message.clear();
-        if !(format.next_message)(&mut head, &mut message, &mut batch).ok()? {
+        if !(format.next_message)(&mut head, &mut message, &mut batch).unwrap_or(false) {
             break;
         }
         decoder.decode(&message, &mut batch);
     }
-    batch.flows.first().map(|flow| flow.start)
+    let first = |batch: &Batch| batch.flows.first().map(|flow| flow.end).or(batch.notices.first().map(|it| it.time));
+    match (first(&batch), decoder.first_waiting()) {
+        (Some(time), _) => Start::At(time),
+        (None, Some(time)) => Start::Beside(time),
+        (None, None) => {
+            decoder.finish(&mut batch);
+            first(&batch).map_or(Start::Unknown, Start::At)
+        }
+    }
 }
 
 /// Gives the meter the next packets; `false` at the end of the capture.
@@ -241,5 +293,8 @@ fn expected() -> String {
     )
 }
 
+/// A flow is logged at the latest so long after its end: Zeek waits five minutes for more of an idle TCP connection, and
+/// Suricata ten; for others less.
+const BESIDE: Duration = Duration::from_secs(15 * 60);
 const PACKETS_A_BATCH: usize = 4096;
 const MESSAGES_A_BATCH: usize = 1024;

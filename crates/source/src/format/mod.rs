@@ -4,10 +4,18 @@
 //! message into flows. Captures are read by [`packet`] and become flows in a meter; tables are read by [`csv`].
 
 pub mod csv;
+pub mod eve;
 pub mod packet;
 pub mod zeek;
 
+mod json;
+mod literal;
+mod recent;
+mod waiting;
+
 use std::io::{self, BufRead, Read};
+
+use flow::Time;
 
 use crate::Batch;
 
@@ -19,6 +27,11 @@ pub trait Decoder: Send {
 
     /// Appends the flows and notices of one message to `batch`; what cannot be read is counted there by its reason.
     fn decode(&mut self, message: &[u8], batch: &mut Batch);
+
+    /// When the first thing happened that it keeps for flows still to come; `None` where it keeps nothing.
+    fn first_waiting(&self) -> Option<Time> {
+        None
+    }
 
     /// Gives out what still waits when the input is over.
     fn finish(&mut self, batch: &mut Batch) {
@@ -45,7 +58,7 @@ pub struct Format {
 pub type NextMessage = fn(&mut dyn BufRead, &mut Vec<u8>, &mut Batch) -> Result<bool, String>;
 
 /// Every log of flows that can be read, in the order in which they are tried.
-pub const FORMATS: &[Format] = &[zeek::FORMAT];
+pub const FORMATS: &[Format] = &[zeek::FORMAT, eve::FORMAT];
 
 /// The next line, without its end. A longer one than any real log has is passed over and counted.
 pub(crate) fn next_line(bytes: &mut dyn BufRead, line: &mut Vec<u8>, batch: &mut Batch) -> Result<bool, String> {
