@@ -6,9 +6,12 @@
 //!
 //! It does not reassemble payload, undo tunnels or read files.
 
+mod chunks;
+mod conversation;
 pub mod decode;
 mod flows;
 mod fragments;
+mod history;
 mod meter;
 mod order;
 mod tcp;

@@ -3,11 +3,11 @@
 use flow::{Duration, Flow, Time};
 
 use crate::decode::{self, Fragment, Link, Packet, Skip};
-use crate::flows::Flows;
+use crate::flows::{CONVERSATION_BYTES, Flows};
 use crate::fragments::Fragments;
 use crate::order::{Arrival, Line};
 
-/// When flows end and how many may be open.
+/// When flows end and how much memory the open ones may take.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// A flow without a packet for so long ends. 120 s, as most exporters have it.
@@ -16,8 +16,22 @@ pub struct Settings {
     pub active: Duration,
     /// A closed TCP conversation is kept so long for its last repeated segments, which are not a new flow. 5 s.
     pub linger: Duration,
-    /// The most open flows; beyond it the one seen longest ago ends early. 250,000 take some 150 MiB.
-    pub flows: usize,
+    /// Bytes that open flows may take, three quarters of them for the flows themselves and a quarter for what hangs on
+    /// some. Beyond it flows end early: closed ones, then those of a few packets or without an answer, then the one seen
+    /// longest ago. 768 MiB: of the gibibyte that flows and hosts share, hosts have the rest.
+    pub bytes: usize,
+}
+
+impl Settings {
+    /// The most flows that may be open.
+    pub fn capacity(&self) -> usize {
+        (self.bytes / 4 * 3 / CONVERSATION_BYTES).clamp(1, MAX_FLOWS)
+    }
+
+    /// The bytes that may hang on the open flows.
+    pub(crate) fn hanging_bytes(&self) -> usize {
+        self.bytes / 4
+    }
 }
 
 impl Default for Settings {
@@ -26,7 +40,7 @@ impl Default for Settings {
             idle: Duration::from_secs(120),
             active: Duration::from_secs(1800),
             linger: Duration::from_secs(5),
-            flows: 250_000,
+            bytes: 768 << 20,
         }
     }
 }
@@ -172,7 +186,7 @@ impl Meter {
         }
         match fragment {
             Some(fragment) if fragment.is_first => {
-                self.fragments.remember(&packet, fragment);
+                self.fragments.remember(&mut packet, fragment);
                 self.book(&packet, ended);
                 while let Some(later) = self.fragments.joined() {
                     self.book(&later, ended);
@@ -192,3 +206,6 @@ impl Meter {
         self.book(packet, ended);
     }
 }
+
+/// As many as 32 bits can number, and one number that stands for none.
+const MAX_FLOWS: usize = u32::MAX as usize - 1;

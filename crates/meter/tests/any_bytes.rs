@@ -31,9 +31,9 @@ proptest! {
             (any::<(u8, u16, u8)>(), -3_000i64..40_000, prop::collection::vec((any::<u16>(), any::<u8>()), 0..3), any::<u32>()),
             0..200,
         ),
-        flows in 0usize..8,
+        bytes in 0usize..6000,
     ) {
-        let mut meter = Meter::new(Settings { flows, ..Settings::default() });
+        let mut meter = Meter::new(Settings { bytes, ..Settings::default() });
         let mut ended = Vec::new();
         let mut milliseconds = 0;
         for ((kind, number, link), step, damage, wire_bytes) in &packets {

@@ -30,7 +30,8 @@ pub(super) fn decode(bytes: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
     let (more, offset) = (fragmentation & 0x2000 != 0, fragmentation & 0x1fff);
     if more || offset != 0 {
         let identification = u32::from_be_bytes([0, header[9], header[4], header[5]]);
-        packet.fragment = Some(Fragment { identification, is_first: offset == 0 });
+        let offset = u32::from(offset) * 8;
+        packet.fragment = Some(Fragment { identification, is_first: offset == 0, offset, more, is_wrong: false });
     }
     let carried = bytes.get(header_bytes as usize..).ok_or(Skip::IpCut)?;
     ip::transport(packet, carried, total_bytes - header_bytes)

@@ -32,7 +32,9 @@ pub(super) fn decode(bytes: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
                 let identification = u32_at(bytes, offset + 4).ok_or(Skip::ExtensionBad)?;
                 // An "atomic" fragment, first and last at once (RFC 6946), is a whole packet.
                 if field & 0xfff9 != 0 {
-                    packet.fragment = Some(Fragment { identification, is_first: field & 0xfff8 == 0 });
+                    let (offset, more) = (u32::from(field & 0xfff8), field & 1 != 0);
+                    let is_first = offset == 0;
+                    packet.fragment = Some(Fragment { identification, is_first, offset, more, is_wrong: false });
                 }
                 8
             }

@@ -147,6 +147,12 @@ pub(crate) struct Fragment {
     /// The header's identification; of IPv4 with the protocol above it, which RFC 791 counts to it.
     pub(crate) identification: u32,
     pub(crate) is_first: bool,
+    /// Where its bytes stand in the datagram.
+    pub(crate) offset: u32,
+    /// Others follow.
+    pub(crate) more: bool,
+    /// It contradicts the other fragments of its datagram or the rules; told where the fragments come together.
+    pub(crate) is_wrong: bool,
 }
 
 impl Packet {
