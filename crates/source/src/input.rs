@@ -297,4 +297,5 @@ fn expected() -> String {
 /// Suricata ten; for others less.
 const BESIDE: Duration = Duration::from_secs(15 * 60);
 const PACKETS_A_BATCH: usize = 4096;
-const MESSAGES_A_BATCH: usize = 1024;
+/// So few that their flows stay in the cache.
+const MESSAGES_A_BATCH: usize = 256;

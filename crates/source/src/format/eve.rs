@@ -100,7 +100,8 @@ impl Events {
             return Ok(());
         }
         let text = std::str::from_utf8(line).map_err(|_| "line that is not UTF-8")?;
-        let event = Event::read(text).map_err(|_| "not a JSON object")?;
+        let mut event = Event::default();
+        event.read(text).map_err(|_| "not a JSON object")?;
         match event.body()? {
             Body::Flow => self.flow(&event, line, batch),
             Body::Netflow => self.netflow(&event, line, batch),
@@ -123,14 +124,14 @@ impl Events {
         flow.ended = ended(counts);
         let conversation = conversation(event, &flow);
         let repeats = match conversation {
-            Some(conversation) => self.seen.repeats((conversation, flow.start.nanoseconds())),
+            Some(conversation) => self.seen.repeats(conversation.part(&flow)),
             None => self.seen.repeats(line),
         };
         // The netflow events of the same conversation would tell it twice.
         let told_by_halves = conversation.and_then(|conversation| self.halves.take(&conversation)).is_some();
         batch.note(REPEATED_HALF, u64::from(told_by_halves));
         if repeats {
-            return Err("flow that repeats another: the same flow_id, endpoints and start");
+            return Err("flow that repeats another: the same flow_id and start");
         }
         self.give(flow, conversation, batch);
         batch.note("flows inside a tunnel of which EVE does not say more", u64::from(event.is_inside_tunnel));
@@ -158,7 +159,7 @@ impl Events {
                 return Ok(());
             }
         }
-        if self.seen.contains((conversation, half.flow.start.nanoseconds())) {
+        if self.seen.contains(conversation.part(&half.flow)) {
             batch.note(REPEATED_HALF, 1);
             return Ok(());
         }
@@ -172,7 +173,7 @@ impl Events {
     /// Both directions of a conversation, the originator's first.
     fn pair(&mut self, first: Half, second: Half, conversation: Conversation, batch: &mut Batch) {
         let mut flow = first.flow;
-        if self.seen.repeats((conversation, flow.start.nanoseconds())) {
+        if self.seen.repeats(conversation.part(&flow)) {
             batch.note(REPEATED_HALF, 2);
             return;
         }
@@ -189,8 +190,7 @@ impl Events {
     fn half_alone(&mut self, half: Half, batch: &mut Batch) {
         let id = half.flow.id.as_deref().and_then(|id| id.parse().ok());
         let conversation = id.map(|id| Conversation::of(id, &half.flow));
-        let start = half.flow.start.nanoseconds();
-        if conversation.is_some_and(|conversation| self.seen.repeats((conversation, start))) {
+        if conversation.is_some_and(|conversation| self.seen.repeats(conversation.part(&half.flow))) {
             return batch.note(REPEATED_HALF, 1);
         }
         self.give_alone(half, conversation, batch);
@@ -267,6 +267,11 @@ impl Events {
 impl Conversation {
     fn of(id: u64, flow: &Flow) -> Conversation {
         Conversation::between(id, [flow.key.originator, flow.key.responder])
+    }
+
+    /// What no other flow has: flows of one flow_id start at different times.
+    fn part(&self, flow: &Flow) -> (u64, i64) {
+        (self.id, flow.start.nanoseconds())
     }
 
     fn between(id: u64, mut endpoints: [Endpoint; 2]) -> Conversation {

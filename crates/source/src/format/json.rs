@@ -34,7 +34,7 @@ pub(super) struct Text<'a> {
 
 impl<'a> Json<'a> {
     pub(super) fn new(text: &'a str) -> Json<'a> {
-        Json { text, at: 0, depth: 0 }
+        Json { text, at: blanks(text.as_bytes()), depth: 0 }
     }
 
     /// Gives each member of the object that comes next to `member`, which reads the value.
@@ -46,10 +46,8 @@ impl<'a> Json<'a> {
         self.open(b'{')?;
         if !self.accepts(b'}') {
             loop {
-                self.pass_blanks();
                 let name = self.string()?;
                 self.expect(b':')?;
-                self.pass_blanks();
                 if name.is_escaped {
                     member(self, &name.get())?
                 } else {
@@ -73,7 +71,6 @@ impl<'a> Json<'a> {
         self.open(b'[')?;
         if !self.accepts(b']') {
             loop {
-                self.pass_blanks();
                 element(self)?;
                 if !self.accepts(b',') {
                     break;
@@ -88,7 +85,6 @@ impl<'a> Json<'a> {
     /// The value that comes next.
     #[inline]
     pub(super) fn value(&mut self) -> Result<Value<'a>, Malformed> {
-        self.pass_blanks();
         let start = self.at;
         Ok(match self.peek() {
             Some(b'"') => Value::Text(self.string()?),
@@ -120,8 +116,8 @@ impl<'a> Json<'a> {
 
     /// Nothing but blanks may follow.
     pub(super) fn end(&mut self) -> Result<(), Malformed> {
-        self.pass_blanks();
-        if self.at == self.text.len() { Ok(()) } else { Err(Malformed) }
+        let rest = self.rest();
+        if blanks(rest) == rest.len() { Ok(()) } else { Err(Malformed) }
     }
 
     #[inline]
@@ -129,20 +125,28 @@ impl<'a> Json<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    /// What is not read yet.
     #[inline]
-    fn pass_blanks(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.at += 1;
-        }
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
-    /// Passes over the byte if it comes next, blanks in front of it too.
+    /// Passes over the byte if it comes next, and over the blanks around it.
     #[inline]
     fn accepts(&mut self, byte: u8) -> bool {
-        self.pass_blanks();
-        let accepts = self.peek() == Some(byte);
-        self.at += usize::from(accepts);
-        accepts
+        // The place is kept out of memory as long as possible: each byte would wait for the one before it.
+        let rest = self.rest();
+        let before = blanks(rest);
+        match rest.get(before..) {
+            Some([next, after @ ..]) if *next == byte => {
+                self.at += before + 1 + blanks(after);
+                true
+            }
+            _ => {
+                self.at += before;
+                false
+            }
+        }
     }
 
     #[inline]
@@ -173,68 +177,44 @@ impl<'a> Json<'a> {
 
     #[inline]
     fn string(&mut self) -> Result<Text<'a>, Malformed> {
-        if self.peek() != Some(b'"') {
-            return Err(Malformed);
-        }
-        let start = self.at + 1;
+        let [b'"', rest @ ..] = self.rest() else { return Err(Malformed) };
+        let mut length = plain_length(rest);
         let mut is_escaped = false;
-        self.at = start;
         loop {
-            self.at += plain_length(self.text.as_bytes().get(self.at..).ok_or(Malformed)?);
-            match self.peek() {
-                Some(b'"') => break,
-                Some(b'\\') => {
+            match rest.get(length..) {
+                Some([b'"', ..]) => break,
+                Some([b'\\', after @ ..]) => {
                     is_escaped = true;
-                    self.escape()?;
+                    length += 1 + escape(after)?;
+                    length += plain_length(rest.get(length..).ok_or(Malformed)?);
                 }
                 _ => return Err(Malformed),
             }
         }
-        let raw = self.since(start)?;
-        self.at += 1;
+        let start = self.at + 1;
+        self.at = start + length + 1;
+        let raw = self.text.get(start..start + length).ok_or(Malformed)?;
         Ok(Text { raw, is_escaped })
-    }
-
-    /// Passes over an escape.
-    fn escape(&mut self) -> Result<(), Malformed> {
-        let rest = self.text.as_bytes().get(self.at + 1..).ok_or(Malformed)?;
-        self.at += match rest {
-            [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
-            [b'u', digits @ ..] if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) => 6,
-            _ => return Err(Malformed),
-        };
-        Ok(())
     }
 
     #[inline]
     fn number(&mut self) -> Result<&'a str, Malformed> {
-        let start = self.at;
-        self.at += usize::from(self.peek() == Some(b'-'));
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
+        let (start, rest) = (self.at, self.rest());
+        let digits = |from: usize| {
+            let count = rest.iter().skip(from).take_while(|byte| byte.is_ascii_digit()).count();
+            if count > 0 { Ok(count) } else { Err(Malformed) }
+        };
+        let mut length = usize::from(rest.first() == Some(&b'-'));
+        length += if rest.get(length) == Some(&b'0') { 1 } else { digits(length)? };
+        if rest.get(length) == Some(&b'.') {
+            length += 1 + digits(length + 1)?;
         }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
+        if let Some(b'e' | b'E') = rest.get(length) {
+            length += 1 + usize::from(matches!(rest.get(length + 1), Some(b'+' | b'-')));
+            length += digits(length)?;
         }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
-            self.digits()?;
-        }
+        self.at += length;
         self.since(start)
-    }
-
-    /// Passes over at least one digit.
-    #[inline]
-    fn digits(&mut self) -> Result<(), Malformed> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
-        }
-        if self.at > start { Ok(()) } else { Err(Malformed) }
     }
 }
 
@@ -265,6 +245,21 @@ impl<'a> Text<'a> {
     #[inline]
     pub(super) fn get(&self) -> Cow<'a, str> {
         if self.is_escaped { Cow::Owned(unescaped(self.raw)) } else { Cow::Borrowed(self.raw) }
+    }
+}
+
+/// How many blanks come first.
+#[inline]
+fn blanks(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
+}
+
+/// The length of an escape behind its backslash.
+fn escape(rest: &[u8]) -> Result<usize, Malformed> {
+    match rest {
+        [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Ok(1),
+        [b'u', digits @ ..] if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) => Ok(5),
+        _ => Err(Malformed),
     }
 }
 
@@ -342,7 +337,6 @@ mod tests {
     /// The whole text as serde_json would have it.
     fn tree(text: &str) -> Result<Tree, Malformed> {
         fn value(json: &mut Json<'_>) -> Result<Tree, Malformed> {
-            json.pass_blanks();
             match json.peek() {
                 Some(b'{') => {
                     let mut members = serde_json::Map::new();

@@ -13,7 +13,7 @@ mod literal;
 mod recent;
 mod waiting;
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 use flow::Time;
 
@@ -63,22 +63,28 @@ pub const FORMATS: &[Format] = &[zeek::FORMAT, eve::FORMAT];
 /// The next line, without its end. A longer one than any real log has is passed over and counted.
 pub(crate) fn next_line(bytes: &mut dyn BufRead, line: &mut Vec<u8>, batch: &mut Batch) -> Result<bool, String> {
     loop {
-        let count = bytes.take(MAX_LINE_BYTES).read_until(b'\n', line).map_err(|error| error.to_string())?;
-        if count == 0 {
-            return Ok(false);
-        }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        } else if count as u64 == MAX_LINE_BYTES {
+        let buffer = bytes.fill_buf().map_err(|error| error.to_string())?;
+        let (part, end) = match memchr::memchr(b'\n', buffer) {
+            Some(end) => (&buffer[..end], true),
+            None => (buffer, false),
+        };
+        let used = part.len() + usize::from(end);
+        if line.len() + part.len() > MAX_LINE_BYTES {
             skip_line(bytes).map_err(|error| error.to_string())?;
             batch.skip("line longer than 1 MiB");
             line.clear();
             continue;
         }
-        if line.last() == Some(&b'\r') {
-            line.pop();
+        let is_over = used == 0;
+        line.extend_from_slice(part);
+        bytes.consume(used);
+        if end || is_over {
+            let is_line = end || !line.is_empty();
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            return Ok(is_line);
         }
-        return Ok(true);
     }
 }
 
@@ -89,7 +95,7 @@ fn skip_line(bytes: &mut dyn BufRead) -> io::Result<()> {
         if buffer.is_empty() {
             return Ok(());
         }
-        let end = buffer.iter().position(|&byte| byte == b'\n');
+        let end = memchr::memchr(b'\n', buffer);
         let used = end.map_or(buffer.len(), |end| end + 1);
         bytes.consume(used);
         if end.is_some() {
@@ -98,4 +104,4 @@ fn skip_line(bytes: &mut dyn BufRead) -> io::Result<()> {
     }
 }
 
-const MAX_LINE_BYTES: u64 = 1 << 20;
+const MAX_LINE_BYTES: usize = 1 << 20;
