@@ -110,16 +110,29 @@ pub(super) fn time(text: &[u8]) -> Option<Time> {
 /// A date and time of day such as `2021-06-06T15:57:37.272281+0200`: with `T` or a blank between, any number of digits
 /// of a second (those after the ninth are left out), and an offset from UTC, which is UTC where it is missing.
 pub(super) fn date_time(text: &[u8]) -> Option<Time> {
-    let [year, month, day] = [(0, 4), (5, 7), (8, 10)].map(|(from, to)| text.get(from..to).and_then(whole));
-    let [hour, minute, second] = [(11, 13), (14, 16), (17, 19)].map(|(from, to)| text.get(from..to).and_then(whole));
-    let [b'-', b'-', b'T' | b't' | b' ', b':', b':'] = [4, 7, 10, 13, 16].map(|at| text.get(at).copied().unwrap_or(0))
-    else {
+    let (fixed, mut rest) = text.split_first_chunk::<19>()?;
+    let [century, year, b'-', month, b'-', day, b'T' | b't' | b' ', hour, b':', minute, b':', second] = [
+        pair(fixed[0], fixed[1]),
+        pair(fixed[2], fixed[3]),
+        fixed[4],
+        pair(fixed[5], fixed[6]),
+        fixed[7],
+        pair(fixed[8], fixed[9]),
+        fixed[10],
+        pair(fixed[11], fixed[12]),
+        fixed[13],
+        pair(fixed[14], fixed[15]),
+        fixed[16],
+        pair(fixed[17], fixed[18]),
+    ] else {
         return None;
     };
-    let days = days(year? as i64, month? as i64, day? as i64)?;
     // A leap second is the first of the next minute.
-    let (hour, minute, second) = (hour.filter(|&h| h < 24)?, minute.filter(|&m| m < 60)?, second.filter(|&s| s <= 60)?);
-    let mut rest = text.get(19..)?;
+    if century > 99 || year > 99 || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let days = days(i64::from(century) * 100 + i64::from(year), i64::from(month), i64::from(day))?;
+    let second_of_day = i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
     let mut nanoseconds = 0;
     if let [b'.' | b',', after @ ..] = rest {
         let length = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -128,8 +141,14 @@ pub(super) fn date_time(text: &[u8]) -> Option<Time> {
         nanoseconds = whole(digits)? * 10u64.pow(9 - digits.len() as u32);
         rest = offset;
     }
-    let seconds = days * 86_400 + (hour * 3600 + minute * 60 + second) as i64 - offset_seconds(rest)?;
+    let seconds = days * 86_400 + second_of_day - offset_seconds(rest)?;
     seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds as i64).map(Time::from_nanoseconds)
+}
+
+/// The number of two digits; 255 where they are none.
+#[inline]
+fn pair(tens: u8, ones: u8) -> u8 {
+    if tens.is_ascii_digit() && ones.is_ascii_digit() { (tens - b'0') * 10 + ones - b'0' } else { u8::MAX }
 }
 
 /// How far a local time is ahead of UTC: `Z`, `+02:00`, `+0200`, `-05`.

@@ -30,7 +30,7 @@ pub(super) const FORMAT: Format = Format {
 
 fn is_tab_separated(start: &[u8]) -> bool {
     let start = start.trim_ascii_start();
-    start.starts_with(b"#separator") || start.starts_with(b"#fields")
+    ["#separator", "#path", "#fields"].iter().any(|name| start.starts_with(name.as_bytes()))
 }
 
 fn is_json(start: &[u8]) -> bool {

@@ -149,7 +149,7 @@ impl<'a> Record<'a> {
     pub(super) fn text(&self, field: Field) -> Cow<'a, str> {
         let bytes = self.bytes(field);
         if memchr::memchr(b'\\', bytes).is_none() {
-            return String::from_utf8_lossy(bytes);
+            return std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         }
         if self.is_json {
             return Text::of(std::str::from_utf8(bytes).unwrap_or_default()).get();
