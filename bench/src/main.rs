@@ -7,6 +7,7 @@
 mod agreement;
 mod detection;
 mod learning;
+mod logs;
 mod packets;
 mod program;
 mod robustness;
@@ -47,6 +48,7 @@ fn main() -> Result<()> {
     let mut rows = Vec::new();
     // Speed first: peak memory is the largest of all runs so far.
     rows.extend(speed::rows(&program, &shared, &folder)?);
+    rows.extend(logs::rows(&program, &folder)?);
     if !only_speed {
         rows.extend(detection::rows(&program, &shared, &folder)?);
         rows.extend(learning::rows(&program, &shared, &folder)?);

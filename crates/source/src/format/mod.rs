@@ -6,14 +6,19 @@
 mod biflow;
 pub mod csv;
 pub(crate) mod datagram;
+pub mod eve;
+mod json;
+mod literal;
 pub mod netflow;
 pub mod nfdump;
 pub mod packet;
 pub mod pcapng;
+mod recent;
 mod uniflow;
+mod waiting;
 pub mod zeek;
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 use std::net::IpAddr;
 
 use flow::Time;
@@ -38,6 +43,11 @@ pub trait Decoder: Send {
     /// Time went on to `now` and nothing came.
     fn pass(&mut self, now: Time, batch: &mut Batch) {
         let _ = (now, batch);
+    }
+
+    /// When the first thing happened that it keeps for flows still to come; `None` where it keeps nothing.
+    fn first_waiting(&self) -> Option<Time> {
+        None
     }
 
     /// Gives out what still waits when the input is over.
@@ -68,27 +78,34 @@ pub struct Format {
 pub type NextMessage = fn(&mut dyn BufRead, &mut Vec<u8>, &mut Batch) -> Result<bool, String>;
 
 /// Every log of flows that can be read, in the order in which they are tried.
-pub const FORMATS: &[Format] = &[zeek::FORMAT, netflow::FORMAT, nfdump::FORMAT, nfdump::csv::FORMAT];
+pub const FORMATS: &[Format] =
+    &[zeek::FORMAT, eve::FORMAT, netflow::FORMAT, nfdump::FORMAT, nfdump::csv::FORMAT];
 
 /// The next line, without its end. A longer one than any real log has is passed over and counted.
 pub(crate) fn next_line(bytes: &mut dyn BufRead, line: &mut Vec<u8>, batch: &mut Batch) -> Result<bool, String> {
     loop {
-        let count = bytes.take(MAX_LINE_BYTES).read_until(b'\n', line).map_err(|error| error.to_string())?;
-        if count == 0 {
-            return Ok(false);
-        }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        } else if count as u64 == MAX_LINE_BYTES {
+        let buffer = bytes.fill_buf().map_err(|error| error.to_string())?;
+        let (part, end) = match memchr::memchr(b'\n', buffer) {
+            Some(end) => (&buffer[..end], true),
+            None => (buffer, false),
+        };
+        let used = part.len() + usize::from(end);
+        if line.len() + part.len() > MAX_LINE_BYTES {
             skip_line(bytes).map_err(|error| error.to_string())?;
             batch.skip("line longer than 1 MiB");
             line.clear();
             continue;
         }
-        if line.last() == Some(&b'\r') {
-            line.pop();
+        let is_over = used == 0;
+        line.extend_from_slice(part);
+        bytes.consume(used);
+        if end || is_over {
+            let is_line = end || !line.is_empty();
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            return Ok(is_line);
         }
-        return Ok(true);
     }
 }
 
@@ -99,7 +116,7 @@ fn skip_line(bytes: &mut dyn BufRead) -> io::Result<()> {
         if buffer.is_empty() {
             return Ok(());
         }
-        let end = buffer.iter().position(|&byte| byte == b'\n');
+        let end = memchr::memchr(b'\n', buffer);
         let used = end.map_or(buffer.len(), |end| end + 1);
         bytes.consume(used);
         if end.is_some() {
@@ -108,4 +125,4 @@ fn skip_line(bytes: &mut dyn BufRead) -> io::Result<()> {
     }
 }
 
-const MAX_LINE_BYTES: u64 = 1 << 20;
+const MAX_LINE_BYTES: usize = 1 << 20;
