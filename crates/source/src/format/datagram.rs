@@ -18,6 +18,7 @@ pub(crate) fn payload(link: Link, bytes: &[u8]) -> Result<(IpAddr, &[u8]), &'sta
         Link::LinuxCooked2 => Some(LaxSlicedPacket::from_ether_type(ether_type(0), after(20))),
         Link::Loopback => LaxSlicedPacket::from_ip(after(4)).ok(),
         Link::Ip => LaxSlicedPacket::from_ip(bytes).ok(),
+        _ => return Err("link on which no exporter sends"),
     };
     let packet = packet.ok_or("packet cut short")?;
     let (sender, is_fragmented) = match packet.net.as_ref().ok_or("neither IPv4 nor IPv6")? {
