@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use flow::Time;
 use meter::{Meter, Settings};
 
+use crate::format::mapping::{Mapping, TableFlows};
 use crate::format::packet::{self, Capture};
+use crate::format::rows::Rows;
 use crate::format::{Decoder, FORMATS, Format};
-use crate::transport::file::{self, Progress};
+use crate::transport::file::{self, Opened, Progress};
 use crate::{Batch, Error, Report, Source};
 
 /// Captures and logs of flows, read one after the other in the order of their first times. Captures share one meter, so
@@ -38,16 +40,23 @@ struct InputFile {
 enum Content {
     Capture(Box<Capture<Box<dyn Read + Send>>>),
     Log { format: &'static Format, bytes: Box<dyn BufRead + Send>, message: Vec<u8> },
+    Table { rows: Box<Rows>, flows: Box<TableFlows> },
 }
 
 impl Input {
-    /// Opens the files, which must all be captures or logs of flows. Of several files, one that is empty or in no known
-    /// format (the last of a rotation, a note beside the captures) is reported as damage and passed over.
+    /// Opens the files, which must all be captures, logs of flows or tables whose rows are known to be flows. Of several
+    /// files, one that is empty or in no known format (the last of a rotation, a note beside the captures) is reported as
+    /// damage and passed over.
     pub fn open(paths: &[PathBuf], settings: Settings) -> Result<Input, Error> {
+        Input::with_mapping(paths, settings, None)
+    }
+
+    /// Opens the files as [`Input::open`] does, their tables by this mapping.
+    pub fn with_mapping(paths: &[PathBuf], settings: Settings, mapping: Option<&Mapping>) -> Result<Input, Error> {
         let mut files = Vec::with_capacity(paths.len());
         let mut unreadable = Vec::new();
         for path in paths {
-            match InputFile::open(path) {
+            match InputFile::open(path, mapping) {
                 Ok(file) => files.push(file),
                 Err(error) => unreadable.push(error),
             }
@@ -122,7 +131,20 @@ impl Source for Input {
                 self.report.lines += file.records - before;
                 (outcome, "line")
             }
+            Content::Table { rows, flows } => {
+                let before = rows.count();
+                let outcome = read_rows(rows, flows, batch);
+                file.records = rows.count();
+                self.report.lines += file.records - before;
+                (outcome, "row")
+            }
         };
+        if let Content::Table { rows, flows } = &mut file.content
+            && !matches!(outcome, Ok(true))
+        {
+            flows.finish(batch);
+            rows.skipped().iter().for_each(|(reason, count)| *batch.skipped.entry(reason).or_default() += count);
+        }
         self.report.add(batch);
         if let Ok(true) = outcome {
             return Ok(true);
@@ -137,7 +159,7 @@ impl Source for Input {
 }
 
 impl InputFile {
-    fn open(path: &Path) -> Result<InputFile, Error> {
+    fn open(path: &Path, mapping: Option<&Mapping>) -> Result<InputFile, Error> {
         let mut opened = file::open(path)?;
         let damaged = |reason: String| Error::Damaged { path: path.to_owned(), record: "byte", number: 0, reason };
         let head = opened.bytes.fill_buf().map_err(|error| damaged(error.to_string()))?.to_vec();
@@ -146,12 +168,60 @@ impl InputFile {
             (Content::Capture(Box::new(Capture::new(bytes).map_err(damaged)?)), first_packet(&head))
         } else if let Some(format) = FORMATS.iter().find(|format| (format.recognises)(&head)) {
             (Content::Log { format, bytes: opened.bytes, message: Vec::new() }, first_flow(format, &head))
+        } else if let Some((rows, flows)) = table(path, &head, &mut opened, mapping)? {
+            return Ok(InputFile {
+                path: path.to_owned(),
+                progress: rows.progress().clone(),
+                content: Content::Table { rows: Box::new(rows), flows: Box::new(flows) },
+                start: None,
+                records: 0,
+            });
         } else {
             let start = String::from_utf8_lossy(&head[..head.len().min(24)]).escape_debug().to_string();
             return Err(Error::Unknown { path: path.to_owned(), start: format!("\"{start}\""), expected: expected() });
         };
         Ok(InputFile { path: path.to_owned(), content, start, progress: opened.progress, records: 0 })
     }
+}
+
+/// The rows of a table and how they become flows; `None` where the file is no table. A table whose rows cannot be flows
+/// is an error that says why.
+fn table(
+    path: &Path,
+    head: &[u8],
+    opened: &mut Opened,
+    mapping: Option<&Mapping>,
+) -> Result<Option<(Rows, TableFlows)>, Error> {
+    let opened = std::mem::replace(opened, Vec::new().into());
+    let rows = match Rows::of(opened, path, &[]) {
+        Ok(rows) => rows,
+        // Only of Parquet it is sure that a table is meant.
+        Err(Error::Table { .. }) if !head.starts_with(b"PAR1") => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let refusal = |reason| Error::Table { path: path.to_owned(), reason };
+    match TableFlows::of(rows.columns(), mapping).map_err(refusal)? {
+        Some(flows) => Ok(Some((rows, flows))),
+        None if rows.columns().iter().all(|name| name.starts_with("column ")) => Ok(None),
+        None => Err(refusal(format!(
+            "it is a table whose rows are not known to be flows; tables are for `lapwing train` and `lapwing score`, and \
+             a mapping says which columns hold the two addresses; its columns are {}",
+            rows.columns_in_words()
+        ))),
+    }
+}
+
+/// Gives the flows of the next rows; `false` at the end of the table.
+fn read_rows(rows: &mut Rows, flows: &mut TableFlows, batch: &mut Batch) -> Result<bool, String> {
+    for _ in 0..MESSAGES_A_BATCH {
+        match rows.next_row() {
+            Ok(Some(cells)) => flows.row(cells, batch),
+            Ok(None) => return Ok(false),
+            Err(Error::Damaged { reason, .. }) => return Err(reason),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(true)
 }
 
 /// The decoder of a format, made where there is none yet.

@@ -1,13 +1,23 @@
 //! What the bytes mean.
 //!
 //! A log of flows is a [`Format`]: how it is recognised, how it is cut into messages, and the [`Decoder`] that turns each
-//! message into flows. Captures are read by [`packet`] and become flows in a meter; tables are read by [`csv`].
+//! message into flows. Captures are read by [`packet`] and become flows in a meter; tables are read by [`rows`], and
+//! become flows where their columns are known or mapped ([`mapping`]).
 
+pub mod argus;
+pub mod cic;
 pub mod csv;
+pub mod json_lines;
+pub mod mapping;
 pub mod packet;
+pub mod parquet;
+pub mod rows;
+pub mod vpc;
 pub mod zeek;
 
 use std::io::{self, BufRead, Read};
+
+use flow::printable;
 
 use crate::Batch;
 
@@ -45,7 +55,7 @@ pub struct Format {
 pub type NextMessage = fn(&mut dyn BufRead, &mut Vec<u8>, &mut Batch) -> Result<bool, String>;
 
 /// Every log of flows that can be read, in the order in which they are tried.
-pub const FORMATS: &[Format] = &[zeek::FORMAT];
+pub const FORMATS: &[Format] = &[zeek::FORMAT, argus::FORMAT, vpc::FORMAT];
 
 /// The next line, without its end. A longer one than any real log has is passed over and counted.
 pub(crate) fn next_line(bytes: &mut dyn BufRead, line: &mut Vec<u8>, batch: &mut Batch) -> Result<bool, String> {
