@@ -4,6 +4,7 @@
 //! `../shared` beside the clone; where they are missing, a row says so or uses simulated traffic instead. The table goes
 //! to stdout as Markdown, progress to stderr.
 
+mod agreement;
 mod detection;
 mod learning;
 mod program;
@@ -40,6 +41,7 @@ fn main() -> Result<()> {
     rows.extend(speed::rows(&program, &shared, &folder)?);
     rows.extend(detection::rows(&program, &shared, &folder)?);
     rows.extend(learning::rows(&program, &shared, &folder)?);
+    rows.extend(agreement::rows(&program, &shared, &folder)?);
     rows.extend(robustness::rows(&program, &folder)?);
 
     println!("# Bench\n\nWhat `make bench` measured last. `LAPWING_SHARED` names the folder of the public data.\n");

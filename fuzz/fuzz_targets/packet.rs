@@ -11,7 +11,7 @@ use meter::{Link, Meter, Settings};
 const LINKS: [Link; 5] = [Link::Ethernet, Link::LinuxCooked, Link::LinuxCooked2, Link::Ip, Link::Loopback];
 
 fuzz_target!(|data: &[u8]| {
-    let mut meter = Meter::new(Settings { flows: 8, ..Settings::default() });
+    let mut meter = Meter::new(Settings { bytes: 8 << 10, ..Settings::default() });
     let mut flows = Vec::new();
     let mut milliseconds = 0i64;
     let mut rest = data;

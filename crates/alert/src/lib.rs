@@ -1,7 +1,7 @@
 //! Evidence becomes alerts.
 //!
 //! [`behaviour`] watches what hosts do over time and gives [`Evidence`] without any training; [`learned`] turns the
-//! verdicts of a detector into evidence of the same kind; [`triage`] makes the few alerts of it that a person must look
+//! verdicts of a detector into evidence of the same kind, [`reported`] what other detectors said; [`triage`] makes the few alerts of it that a person must look
 //! at: one for each host and behaviour, most urgent first.
 //!
 //! This crate reads no files and keeps nothing on disk; alerts go out as JSON ([`Alert`] is its own schema).
@@ -11,6 +11,7 @@ mod attack;
 pub mod behaviour;
 mod evidence;
 pub mod learned;
+pub mod reported;
 mod severity;
 mod triage;
 

@@ -101,7 +101,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     }
     let report = reader.finish("input", verbose);
     eprintln!("{} flows; the anomaly voice {}", outcome.flows, outcome.anomaly);
-    if outcome.flows == 0 {
+    if outcome.flows + outcome.notices == 0 {
         let hint = if report.skipped.is_empty() || verbose { "" } else { "; -v says why" };
         bail!("no flow in the input{hint}");
     }

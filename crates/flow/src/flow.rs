@@ -76,6 +76,8 @@ pub struct Detail {
     pub out_of_order: u32,
     /// TCP segments that advertise a window of 0 without RST.
     pub zero_windows: u32,
+    /// IP fragments that overlap others of their datagram, reach beyond the largest one, or break off at an odd place.
+    pub wrong_fragments: u32,
     /// TCP window of its first packet, unscaled; `None` for other protocols or where it sent nothing.
     pub initial_window: Option<u16>,
 }
@@ -226,6 +228,12 @@ impl Side {
 }
 
 impl Moments {
+    /// The moments of `count` numbers that were summed elsewhere: the smallest and the largest, the sum, the sum of the
+    /// squares. The others do not count where `count` is 0.
+    pub fn of(count: u32, [min, max]: [u64; 2], sum: u64, squares: u128) -> Moments {
+        if count == 0 { Moments::default() } else { Moments { count, min, max, sum, squares } }
+    }
+
     /// Takes in one more number.
     #[inline]
     pub fn add(&mut self, value: u64) {

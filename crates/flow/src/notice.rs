@@ -1,5 +1,7 @@
 //! What another detector said.
 
+use std::net::IpAddr;
+
 use crate::{Key, Time};
 
 /// An alert or notice of another detector, as its log tells it: Suricata's `alert` events, Zeek's notice.log.
@@ -15,6 +17,10 @@ pub struct Notice {
     pub detail: Box<str>,
     /// Its own severity, 1 the most urgent, where it has one.
     pub severity: Option<u8>,
+    /// Whose packet or doing it was, where it says so.
+    pub source: Option<IpAddr>,
+    /// To whom it was sent or done, where it says so.
+    pub target: Option<IpAddr>,
     /// The conversation, originator first, where it concerns one.
     pub key: Option<Key>,
     /// The source's name for the conversation, which its flow has too.

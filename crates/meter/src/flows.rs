@@ -1,16 +1,15 @@
 //! The bounded table of open conversations.
 
-use std::net::{IpAddr, Ipv6Addr};
-
-use flow::features::ports;
-use flow::{Detail, Ended, Endpoint, Flags, Flow, Key, Moments, Protocol, Side, State, Time};
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
+use flow::{Ended, Flow, Time};
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
 use crate::Settings;
+use crate::chunks::Chunks;
+use crate::conversation::{Conversation, Pair, Standing};
 use crate::decode::{Direction, Packet};
-use crate::tcp::Connection;
 
 /// Open conversations, found by their key and ended by age.
 pub(crate) struct Flows {
@@ -18,39 +17,24 @@ pub(crate) struct Flows {
     // Keyed at random against chosen collisions; nothing that comes out depends on it.
     hasher: RandomState,
     index: HashTable<u32>,
-    entries: Vec<Entry>,
-    /// The place of each entry in its list; beside the entries, because each packet changes three of them.
-    places: Vec<Place>,
-    free: Vec<u32>,
-    open: List,
-    /// Closed TCP conversations, kept for their last repeated segments.
-    closed: List,
+    conversations: Chunks<Conversation>,
+    /// The place of each conversation in its list; beside the conversations, because each packet changes three of them.
+    places: Chunks<Place>,
+    /// The first of the conversations' places that are free; each names the next one as its newer neighbour.
+    free: u32,
+    /// By standing.
+    lists: [List; 3],
+    /// No flow's time is over before.
+    check: Time,
+    /// Bytes that hang on the conversations.
+    hanging_bytes: usize,
     /// Flows ended because the table was full.
     pub(crate) evicted: u64,
     /// TCP segments, in flows given out, whose bytes had all been sent before.
     pub(crate) repeated: u64,
 }
 
-/// A conversation in the table.
-struct Entry {
-    key: Pair,
-    hash: u64,
-    protocol: Protocol,
-    /// The originator is the pair's lower endpoint.
-    originator_is_low: bool,
-    is_closed: bool,
-    /// Which sides were heard in the whole conversation.
-    heard: [bool; 2],
-    vlan: Option<u16>,
-    conversation_start: Time,
-    start: Time,
-    end: Time,
-    gaps: Moments,
-    connection: Connection,
-    sides: [Half; 2],
-}
-
-/// An entry's neighbours in its list, and when it was last seen.
+/// A conversation's neighbours in its list, and when it was last seen.
 #[derive(Clone, Copy)]
 struct Place {
     end: Time,
@@ -58,26 +42,7 @@ struct Place {
     older: u32,
 }
 
-/// What one side sent so far.
-#[derive(Clone, Copy, Default)]
-struct Half {
-    packets: u64,
-    bytes: u64,
-    payload_bytes: u64,
-    last: Time,
-    detail: Detail,
-}
-
-/// Two endpoints in numerical order and a protocol: the same for both directions.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Pair {
-    low: u128,
-    high: u128,
-    /// The lower endpoint's port, the higher's, and the protocol: one word, because hashing goes by words.
-    ports: u64,
-}
-
-/// Ends of a doubly linked list through the entries, oldest first.
+/// Ends of a doubly linked list through the conversations, oldest first.
 #[derive(Clone, Copy)]
 struct List {
     oldest: u32,
@@ -90,11 +55,12 @@ impl Flows {
             settings,
             hasher: RandomState::default(),
             index: HashTable::new(),
-            entries: Vec::new(),
-            places: Vec::new(),
-            free: Vec::new(),
-            open: List::EMPTY,
-            closed: List::EMPTY,
+            conversations: Chunks::new(),
+            places: Chunks::new(),
+            free: NONE,
+            lists: [List::EMPTY; 3],
+            check: Time::MIN,
+            hanging_bytes: 0,
             evicted: 0,
             repeated: 0,
         }
@@ -102,38 +68,37 @@ impl Flows {
 
     /// Books a packet in its flow, which it opens where there is none; ended flows go to `ended`.
     pub(crate) fn observe(&mut self, packet: &Packet, ended: &mut Vec<Flow>) {
-        self.expire(packet.time, ended);
-        let (key, source_is_low) = Pair::of(packet);
+        if packet.time >= self.check {
+            self.expire(packet.time, ended);
+        }
+        let (key, source_is_low) = Pair::of(packet, self.settings.vlans);
         let hash = self.hasher.hash_one(key);
-        let found = self.index.find(hash, |&at| self.entries[at as usize].key == key).copied();
+        let found = self.index.find(hash, |&at| self.conversations[at].key == key).copied();
         let at = match found.filter(|&at| self.goes_on(at, source_is_low, packet, ended)) {
             Some(at) => at,
             None => self.insert(key, hash, source_is_low, packet, ended),
         };
-        let entry = &mut self.entries[at as usize];
-        let from = usize::from(entry.originator_is_low != source_is_low);
-        entry.book(from, packet);
-        self.places[at as usize].end = entry.end;
-        let was_closed = entry.is_closed;
-        entry.is_closed |= entry.connection.is_closed();
-        let is_closed = entry.is_closed;
-        self.touch(at, was_closed, is_closed);
+        let conversation = &mut self.conversations[at];
+        let place = &mut self.places[at];
+        let (hung, stood) = (conversation.hanging_bytes(), conversation.standing());
+        conversation.book(conversation.side_of(source_is_low), packet, place.end);
+        place.end = place.end.max(packet.time);
+        let (hangs, stands) = (conversation.hanging_bytes(), conversation.standing());
+        self.touch(at, stood, stands);
+        if hangs != hung {
+            self.hanging_bytes = self.hanging_bytes + hangs - hung;
+            while self.hanging_bytes > self.settings.hanging_bytes() && self.evict(ended) {}
+        }
     }
 
     /// Ends every flow.
     pub(crate) fn finish(&mut self, ended: &mut Vec<Flow>) {
-        loop {
-            let [closed, open] = [self.closed.oldest, self.open.oldest];
-            // By the time of the last packet, so that one order serves all the ways to end.
-            let is_closed = match (closed, open) {
-                (NONE, NONE) => break,
-                (NONE, _) => false,
-                (_, NONE) => true,
-                _ => self.places[closed as usize].end <= self.places[open as usize].end,
-            };
-            let (at, reason) = if is_closed { (closed, Ended::Closed) } else { (open, Ended::Input) };
-            ended.push(self.remove(at, reason));
+        // By the time of the last packet, so that one order serves all the ways to end.
+        while let Some(standing) = self.oldest_of(&[Standing::Closed, Standing::Brief, Standing::Established]) {
+            let reason = if standing == Standing::Closed { Ended::Closed } else { Ended::Input };
+            ended.push(self.remove(self.lists[standing as usize].oldest, reason));
         }
+        self.check = Time::MIN;
     }
 
     /// Open conversations.
@@ -142,234 +107,149 @@ impl Flows {
     }
 
     /// Ends the flows whose time is over at `now`.
+    #[cold]
     fn expire(&mut self, now: Time, ended: &mut Vec<Flow>) {
         let Settings { linger, idle, .. } = self.settings;
-        while self.closed.oldest != NONE && now.since(self.places[self.closed.oldest as usize].end) > linger {
-            ended.push(self.remove(self.closed.oldest, Ended::Closed));
-        }
-        while self.open.oldest != NONE && now.since(self.places[self.open.oldest as usize].end) > idle {
-            ended.push(self.remove(self.open.oldest, Ended::Idle));
+        // What closes or is opened from now on stays for the shorter of the two at least.
+        self.check = now + linger.min(idle);
+        for (standings, limit, reason) in [
+            (&[Standing::Closed][..], linger, Ended::Closed),
+            (&[Standing::Brief, Standing::Established], idle, Ended::Idle),
+        ] {
+            while let Some(standing) = self.oldest_of(standings) {
+                let oldest = self.lists[standing as usize].oldest;
+                let end = self.places[oldest].end;
+                if now.since(end) <= limit {
+                    self.check = self.check.min(end + limit);
+                    break;
+                }
+                ended.push(self.remove(oldest, reason));
+            }
         }
     }
 
+    /// Of these lists the one whose oldest conversation was seen longest ago; the first of equals.
+    fn oldest_of(&self, standings: &[Standing]) -> Option<Standing> {
+        let filled = standings.iter().filter(|standing| self.lists[**standing as usize].oldest != NONE);
+        filled.min_by_key(|standing| self.places[self.lists[**standing as usize].oldest].end).copied()
+    }
+
     /// Whether the packet goes on with the flow at `at`; if not, that flow has ended. The active timeout cuts it.
+    #[inline]
     fn goes_on(&mut self, at: u32, source_is_low: bool, packet: &Packet, ended: &mut Vec<Flow>) -> bool {
-        let entry = &mut self.entries[at as usize];
+        let conversation = &mut self.conversations[at];
+        let end = self.places[at].end;
         // Where times step back, the lists are not quite in the order of time, and `expire` may have passed it over.
-        let quiet = packet.time.since(entry.end);
-        let (limit, reason) =
-            if entry.is_closed { (self.settings.linger, Ended::Closed) } else { (self.settings.idle, Ended::Idle) };
-        if quiet > limit {
+        let (limit, reason) = match conversation.standing() {
+            Standing::Closed => (self.settings.linger, Ended::Closed),
+            Standing::Brief | Standing::Established => (self.settings.idle, Ended::Idle),
+        };
+        if packet.time.since(end) > limit {
             ended.push(self.remove(at, reason));
             return false;
         }
-        if let (Direction::Call, Some(segment)) = (packet.direction, &packet.segment) {
-            let from = usize::from(entry.originator_is_low != source_is_low);
-            if entry.connection.is_reopened_by(from, segment) {
-                ended.push(self.remove(at, Ended::Closed));
-                return false;
-            }
+        if let (Direction::Call, Some(segment)) = (packet.direction, &packet.segment)
+            && conversation.is_reopened_by(conversation.side_of(source_is_low), segment)
+        {
+            ended.push(self.remove(at, Ended::Closed));
+            return false;
         }
-        if packet.time.since(entry.start) >= self.settings.active {
-            self.repeated += entry.repeated();
-            ended.push(entry.flow(Ended::Active));
-            entry.cut(packet.time);
+        if packet.time.since(conversation.start()) >= self.settings.active {
+            self.repeated += conversation.repeated();
+            let hung = conversation.hanging_bytes();
+            ended.push(conversation.flow(end, Ended::Active));
+            conversation.cut(packet.time);
+            self.hanging_bytes = self.hanging_bytes + conversation.hanging_bytes() - hung;
+            self.places[at].end = packet.time;
         }
         true
     }
 
     fn insert(&mut self, key: Pair, hash: u64, source_is_low: bool, packet: &Packet, ended: &mut Vec<Flow>) -> u32 {
-        if self.index.len() >= self.settings.flows {
-            let oldest = if self.closed.oldest == NONE { self.open.oldest } else { self.closed.oldest };
-            if oldest != NONE {
-                self.evicted += 1;
-                ended.push(self.remove(oldest, Ended::Evicted));
-            }
+        if self.index.len() >= self.settings.capacity() {
+            self.evict(ended);
         }
-        let source_is_originator = match packet.direction {
-            Direction::Call => true,
-            Direction::Answer => false,
-            // From the middle of a conversation: the well-known port is the one that was called (as Zeek decides).
-            Direction::Unknown => {
-                is_group(packet.destination)
-                    || ports::service(packet.source_port).is_none()
-                    || ports::service(packet.destination_port).is_some()
-                    || !packet.protocol.has_ports()
-            }
+        let conversation = Conversation::new(key, source_is_low, packet);
+        let place = Place { end: packet.time, newer: NONE, older: NONE };
+        let at = self.free;
+        let at = if at == NONE {
+            self.conversations.push(conversation);
+            self.places.push(place);
+            self.conversations.len() as u32 - 1
+        } else {
+            self.free = self.places[at].newer;
+            self.conversations[at] = conversation;
+            self.places[at] = place;
+            at
         };
-        let entry = Entry {
-            key,
-            hash,
-            protocol: packet.protocol,
-            originator_is_low: source_is_low == source_is_originator,
-            is_closed: false,
-            heard: [false; 2],
-            vlan: packet.vlan,
-            conversation_start: packet.time,
-            start: packet.time,
-            end: packet.time,
-            gaps: Moments::default(),
-            connection: Connection::default(),
-            sides: [Half::default(); 2],
-        };
-        let at = match self.free.pop() {
-            Some(at) => {
-                self.entries[at as usize] = entry;
-                at
-            }
-            None => {
-                self.entries.push(entry);
-                self.places.push(Place { end: packet.time, newer: NONE, older: NONE });
-                self.entries.len() as u32 - 1
-            }
-        };
-        let entries = &self.entries;
-        self.index.insert_unique(hash, at, |&at| entries[at as usize].hash);
-        self.link(at, false);
+        let Flows { conversations, hasher, .. } = self;
+        self.index.insert_unique(hash, at, |&at| hasher.hash_one(conversations[at].key));
+        self.link(at, Standing::Brief);
         at
     }
 
+    /// Ends the conversation that is least to be missed: of the lowest standing the one seen longest ago. `false` where
+    /// there is none.
+    fn evict(&mut self, ended: &mut Vec<Flow>) -> bool {
+        let Some(list) = self.lists.iter().find(|list| list.oldest != NONE) else { return false };
+        let oldest = list.oldest;
+        self.evicted += 1;
+        ended.push(self.remove(oldest, Ended::Evicted));
+        true
+    }
+
     fn remove(&mut self, at: u32, reason: Ended) -> Flow {
-        let entry = &self.entries[at as usize];
-        let (hash, is_closed) = (entry.hash, entry.is_closed);
-        let flow = entry.flow(reason);
-        self.repeated += entry.repeated();
+        let conversation = &mut self.conversations[at];
+        let standing = conversation.standing();
+        self.repeated += conversation.repeated();
+        self.hanging_bytes -= conversation.hanging_bytes();
+        let hash = self.hasher.hash_one(conversation.key);
+        let flow = conversation.flow(self.places[at].end, reason);
+        conversation.release();
         if let Ok(found) = self.index.find_entry(hash, |&other| other == at) {
             found.remove();
         }
-        self.unlink(at, is_closed);
-        self.free.push(at);
+        self.unlink(at, standing);
+        self.places[at].newer = std::mem::replace(&mut self.free, at);
         flow
     }
 
-    /// Moves the entry to the new end of its list, which changes when it closes.
-    fn touch(&mut self, at: u32, was_closed: bool, is_closed: bool) {
-        let list = if is_closed { &self.closed } else { &self.open };
-        if list.newest != at {
-            self.unlink(at, was_closed);
-            self.link(at, is_closed);
+    /// Moves the conversation to the new end of its list, which changes with its standing.
+    #[inline]
+    fn touch(&mut self, at: u32, stood: Standing, stands: Standing) {
+        if stood != stands || self.lists[stands as usize].newest != at {
+            self.unlink(at, stood);
+            self.link(at, stands);
         }
     }
 
-    fn link(&mut self, at: u32, closed: bool) {
-        let list = if closed { &mut self.closed } else { &mut self.open };
+    #[inline]
+    fn link(&mut self, at: u32, standing: Standing) {
+        let list = &mut self.lists[standing as usize];
         let before = std::mem::replace(&mut list.newest, at);
         if before == NONE {
             list.oldest = at;
         } else {
-            self.places[before as usize].newer = at;
+            self.places[before].newer = at;
         }
-        let place = &mut self.places[at as usize];
+        let place = &mut self.places[at];
         (place.older, place.newer) = (before, NONE);
     }
 
-    fn unlink(&mut self, at: u32, closed: bool) {
-        let Place { older, newer, .. } = self.places[at as usize];
-        let list = if closed { &mut self.closed } else { &mut self.open };
+    #[inline]
+    fn unlink(&mut self, at: u32, standing: Standing) {
+        let Place { older, newer, .. } = self.places[at];
+        let list = &mut self.lists[standing as usize];
         if older == NONE {
             list.oldest = newer;
         } else {
-            self.places[older as usize].newer = newer;
+            self.places[older].newer = newer;
         }
         if newer == NONE {
             list.newest = older;
         } else {
-            self.places[newer as usize].older = older;
+            self.places[newer].older = older;
         }
-    }
-}
-
-impl Entry {
-    fn book(&mut self, from: usize, packet: &Packet) {
-        let is_first = self.sides[0].packets + self.sides[1].packets == 0;
-        if !is_first {
-            self.gaps.add(packet.time.since(self.end).as_nanos() as u64);
-        }
-        self.heard[from] = true;
-        self.start = self.start.min(packet.time);
-        self.conversation_start = self.conversation_start.min(packet.time);
-        self.end = self.end.max(packet.time);
-        let side = &mut self.sides[from];
-        if side.packets > 0 {
-            side.detail.gaps.add(packet.time.since(side.last).as_nanos() as u64);
-        }
-        side.last = if side.packets > 0 { side.last.max(packet.time) } else { packet.time };
-        side.packets += 1;
-        side.bytes += u64::from(packet.bytes);
-        side.payload_bytes += u64::from(packet.payload_bytes);
-        let detail = &mut side.detail;
-        detail.lengths.add(packet.bytes.into());
-        detail.header_bytes += u64::from(packet.header_bytes);
-        detail.payload_packets += u32::from(packet.payload_bytes > 0);
-        if let Some(segment) = &packet.segment {
-            count(&mut detail.flags, segment.bits());
-            detail.initial_window.get_or_insert(segment.window);
-            detail.zero_windows += u32::from(segment.window == 0 && !segment.rst());
-            self.connection.observe(from, segment, packet.payload_bytes, detail);
-        }
-    }
-
-    /// Starts the next part of the conversation at `now`.
-    fn cut(&mut self, now: Time) {
-        self.start = now;
-        self.end = now;
-        self.sides = [Half::default(); 2];
-        self.gaps = Moments::default();
-    }
-
-    fn repeated(&self) -> u64 {
-        self.sides.iter().map(|side| u64::from(side.detail.retransmissions)).sum()
-    }
-
-    fn flow(&self, ended: Ended) -> Flow {
-        let low = Endpoint::new(ip(self.key.low), (self.key.ports >> 48) as u16);
-        let high = Endpoint::new(ip(self.key.high), (self.key.ports >> 32) as u16);
-        let (originator, responder) = if self.originator_is_low { (low, high) } else { (high, low) };
-        let key = Key { originator, responder, protocol: self.protocol };
-        let [originator_side, responder_side] = self.sides.map(Half::side);
-        Flow {
-            vlan: self.vlan,
-            conversation_start: self.conversation_start,
-            originator: originator_side,
-            responder: responder_side,
-            gaps: self.gaps,
-            state: Some(match (self.protocol, self.heard) {
-                (Protocol::Tcp, _) => self.connection.state(),
-                (_, [true, true]) => State::SF,
-                (_, [true, false]) => State::S0,
-                (_, [false, true]) => State::Shr,
-                (_, [false, false]) => State::Oth,
-            }),
-            ended,
-            ..Flow::between(key, self.start, self.end)
-        }
-    }
-}
-
-impl Half {
-    fn side(self) -> Side {
-        Side {
-            packets: Some(self.packets),
-            bytes: Some(self.bytes),
-            payload_bytes: Some(self.payload_bytes),
-            country: None,
-            detail: Some(self.detail),
-        }
-    }
-}
-
-impl Pair {
-    /// The packet's pair, and whether its source is the lower endpoint.
-    fn of(packet: &Packet) -> (Pair, bool) {
-        let protocol = packet.protocol.number().map_or(ARP, u64::from);
-        let source_is_low = (packet.source, packet.source_port) <= (packet.destination, packet.destination_port);
-        let (low, high, low_port, high_port) = if source_is_low {
-            (packet.source, packet.destination, packet.source_port, packet.destination_port)
-        } else {
-            (packet.destination, packet.source, packet.destination_port, packet.source_port)
-        };
-        let ports = u64::from(low_port) << 48 | u64::from(high_port) << 32 | protocol;
-        (Pair { low, high, ports }, source_is_low)
     }
 }
 
@@ -377,31 +257,10 @@ impl List {
     const EMPTY: List = List { oldest: NONE, newest: NONE };
 }
 
-#[inline]
-fn count(flags: &mut Flags, bits: u8) {
-    flags.fin += u32::from(bits & 1);
-    flags.syn += u32::from(bits >> 1 & 1);
-    flags.rst += u32::from(bits >> 2 & 1);
-    flags.psh += u32::from(bits >> 3 & 1);
-    flags.ack += u32::from(bits >> 4 & 1);
-    flags.urg += u32::from(bits >> 5 & 1);
-    flags.ece += u32::from(bits >> 6 & 1);
-    flags.cwr += u32::from(bits >> 7);
-}
-
-/// Whether the address is a multicast group or the limited broadcast address.
-fn is_group(address: u128) -> bool {
-    match ip(address) {
-        IpAddr::V4(address) => address.is_multicast() || address.is_broadcast(),
-        IpAddr::V6(address) => address.is_multicast(),
-    }
-}
-
-fn ip(address: u128) -> IpAddr {
-    Ipv6Addr::from_bits(address).to_canonical()
-}
-
-/// No entry.
+/// The bytes of a conversation in the table without what hangs on it: itself, its place, and its share of the index,
+/// which holds a number and a byte a slot, has up to 16/7 slots a conversation, and lies in memory twice while it grows.
+pub(crate) const CONVERSATION_BYTES: usize = size_of::<Conversation>() + size_of::<Place>() + 18;
+/// No conversation.
 const NONE: u32 = u32::MAX;
-/// Stands beside the IP protocol numbers.
-const ARP: u64 = 256;
+/// A million flows open at once fit into half a gibibyte with everything.
+const _: () = assert!(CONVERSATION_BYTES <= 512);

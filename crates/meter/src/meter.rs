@@ -2,12 +2,12 @@
 
 use flow::{Duration, Flow, Time};
 
-use crate::decode::{self, Fragment, Link, Packet, Skip};
-use crate::flows::Flows;
+use crate::decode::{self, Fragment, Link, Packet, Skip, tunnel};
+use crate::flows::{CONVERSATION_BYTES, Flows};
 use crate::fragments::Fragments;
 use crate::order::{Arrival, Line};
 
-/// When flows end and how many may be open.
+/// When flows end and how much memory the open ones may take.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// A flow without a packet for so long ends. 120 s, as most exporters have it.
@@ -16,8 +16,35 @@ pub struct Settings {
     pub active: Duration,
     /// A closed TCP conversation is kept so long for its last repeated segments, which are not a new flow. 5 s.
     pub linger: Duration,
-    /// The most open flows; beyond it the one seen longest ago ends early. 250,000 take some 150 MiB.
-    pub flows: usize,
+    /// Bytes that open flows may take, three quarters of them for the flows themselves and a quarter for what hangs on
+    /// some. Beyond it flows end early: closed ones, then those of a few packets or without an answer, then the one seen
+    /// longest ago. 768 MiB: of the gibibyte that flows and hosts share, hosts have the rest.
+    pub bytes: usize,
+    /// Whether a VLAN is a network of its own. Together, because a mirror of a router shows a conversation in two VLANs.
+    pub vlans: Vlans,
+}
+
+impl Settings {
+    /// The most flows that may be open.
+    pub fn capacity(&self) -> usize {
+        (self.bytes / 4 * 3 / CONVERSATION_BYTES).clamp(1, MAX_FLOWS)
+    }
+
+    /// The bytes that may hang on the open flows.
+    pub(crate) fn hanging_bytes(&self) -> usize {
+        self.bytes / 4
+    }
+}
+
+/// What a VLAN identifier (IEEE 802.1Q) is to a conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Vlans {
+    /// A remark: the packets of all VLANs between the same endpoints are one conversation.
+    #[default]
+    Together,
+    /// A part of its identity: the same addresses in another VLAN are other hosts. Of stacked tags the outer one counts,
+    /// which is the one that the flow tells.
+    Apart,
 }
 
 impl Default for Settings {
@@ -26,7 +53,8 @@ impl Default for Settings {
             idle: Duration::from_secs(120),
             active: Duration::from_secs(1800),
             linger: Duration::from_secs(5),
-            flows: 250_000,
+            bytes: 768 << 20,
+            vlans: Vlans::Together,
         }
     }
 }
@@ -36,6 +64,8 @@ impl Default for Settings {
 pub struct Counts {
     /// Packets given.
     pub packets: u64,
+    /// Packets found inside others, in tunnels: those given and these are in flows or skipped.
+    pub inner: u64,
     /// Packets in no flow, by reason, in the order of [`Skip::ALL`].
     pub skipped: [u64; Skip::ALL.len()],
     /// Packets that came late and were put back into their place.
@@ -98,7 +128,13 @@ impl Meter {
     pub fn packet(&mut self, link: Link, time: Time, captured: &[u8], wire_bytes: u32, ended: &mut Vec<Flow>) {
         self.counts.packets += 1;
         match decode::decode(link, time, captured, wire_bytes) {
-            Ok(packet) => self.enqueue(packet, ended),
+            Ok(packet) => {
+                let may_wrap = tunnel::may_wrap(&packet);
+                self.enqueue(packet, ended);
+                if may_wrap {
+                    self.open_tunnels(packet, captured, ended);
+                }
+            }
             Err(skip) => self.counts.skipped[skip as usize] += 1,
         }
     }
@@ -137,6 +173,28 @@ impl Meter {
         self.flows.len()
     }
 
+    /// Takes in the packet inside `outer`, which was read from `captured`, and the one inside that.
+    #[cold]
+    fn open_tunnels(&mut self, mut outer: Packet, captured: &[u8], ended: &mut Vec<Flow>) {
+        let mut bytes = captured;
+        let mut depth = 0;
+        while let Some(inner) = tunnel::open(&outer, bytes) {
+            self.counts.inner += 1;
+            depth += 1;
+            let packet = if depth > tunnel::MAX_TUNNELS { Err(Skip::InnerDeep) } else { inner.decode(outer.time) };
+            match packet {
+                Ok(packet) => {
+                    self.enqueue(packet, ended);
+                    (outer, bytes) = (packet, inner.bytes());
+                }
+                Err(skip) => {
+                    self.counts.skipped[skip as usize] += 1;
+                    return;
+                }
+            }
+        }
+    }
+
     #[inline]
     fn enqueue(&mut self, packet: Packet, ended: &mut Vec<Flow>) {
         if self.line.push(packet) == Arrival::ClockStep {
@@ -172,7 +230,7 @@ impl Meter {
         }
         match fragment {
             Some(fragment) if fragment.is_first => {
-                self.fragments.remember(&packet, fragment);
+                self.fragments.remember(&mut packet, fragment);
                 self.book(&packet, ended);
                 while let Some(later) = self.fragments.joined() {
                     self.book(&later, ended);
@@ -192,3 +250,6 @@ impl Meter {
         self.book(packet, ended);
     }
 }
+
+/// As many as 32 bits can number, and one number that stands for none.
+const MAX_FLOWS: usize = u32::MAX as usize - 1;

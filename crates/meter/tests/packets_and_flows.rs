@@ -342,16 +342,63 @@ fn time_that_steps_back_a_little_does_not_stretch_a_conversation_over_its_idle_t
     assert_eq!(flows.iter().filter(|flow| flow.key.originator.port == 1).count(), 2);
 }
 
+/// Settings with room for so many flows.
+fn room_for(flows: usize) -> Settings {
+    let roomy = Settings::default();
+    let bytes =
+        (1..).map(|kibibytes| kibibytes << 8).find(|&bytes| Settings { bytes, ..roomy.clone() }.capacity() >= flows);
+    Settings { bytes: bytes.unwrap(), ..roomy }
+}
+
 #[test]
 fn a_full_table_ends_the_flow_seen_longest_ago() {
-    let mut wire = Wire::with(Settings { flows: 10, ..Settings::default() });
+    let settings = room_for(10);
+    let capacity = settings.capacity();
+    let mut wire = Wire::with(settings);
     for port in 1..=100 {
         wire.send(&udp((A, port), (B, 9), 5)).send(&udp((A, 9000), (B, 9), 5));
     }
     let (flows, counts) = wire.end();
-    assert_eq!((counts.evicted_flows, flows.len()), (91, 101));
+    assert_eq!((counts.evicted_flows, flows.len()), (101 - capacity as u64, 101));
     let busy: Vec<_> = flows.iter().filter(|flow| flow.key.originator.port == 9000).map(flow::Flow::packets).collect();
     assert_eq!(busy, [Some(100)], "the one seen all the time stays");
+}
+
+#[test]
+fn a_flood_drives_out_closed_and_brief_flows_before_established_ones() {
+    let mut wire = Wire::with(room_for(10));
+    wire.send_all(&whole_conversation());
+    for _ in 0..3 {
+        wire.send(&udp((A, 7000), (B, 53), 30)).send(&udp((B, 53), (A, 7000), 90));
+    }
+    for port in 1..=1000 {
+        wire.send(&udp((A, port), (B, 9), 5));
+    }
+    wire.send(&udp((A, 7000), (B, 53), 30));
+    let (flows, counts) = wire.end();
+    assert_eq!(flows[0].key.protocol, Protocol::Tcp, "the closed one goes first");
+    let established: Vec<_> = flows.iter().filter(|flow| flow.key.originator.port == 7000).collect();
+    assert_eq!((established.len(), established[0].packets()), (1, Some(7)));
+    let packets: Option<u64> = flows.iter().map(flow::Flow::packets).sum();
+    assert_eq!((packets, flows.len()), (Some(counts.packets), 1002));
+}
+
+#[test]
+fn overlapping_and_overlong_fragments_are_wrong_and_repeated_ones_are_not() {
+    let wrong = |pieces: &[(u16, usize, bool)]| {
+        let mut wire = Wire::new();
+        for &(offset, length, more) in pieces {
+            let carried = if offset == 0 { datagram(5000, 53, length - 8) } else { vec![0; length] };
+            wire.send(&ethernet(0x0800, &ipv4_fragment(A, B, 17, (9, offset, more), &carried)));
+        }
+        wire.one_flow().originator.detail.unwrap().wrong_fragments
+    };
+    assert_eq!(wrong(&[(0, 800, true), (800, 800, true), (1600, 100, false)]), 0);
+    assert_eq!(wrong(&[(0, 800, true), (800, 100, false), (800, 100, false), (0, 800, true)]), 0, "captured twice");
+    assert_eq!(wrong(&[(0, 40, true), (24, 4, false)]), 1, "teardrop");
+    assert_eq!(wrong(&[(0, 800, true), (65_000, 1400, false)]), 1, "the ping of death");
+    assert_eq!(wrong(&[(0, 801, true), (808, 100, false)]), 1, "not a multiple of 8");
+    assert_eq!(wrong(&[(24, 4, false), (0, 40, true)]), 1, "the last one first");
 }
 
 #[test]

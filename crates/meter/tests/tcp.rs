@@ -318,3 +318,39 @@ fn a_header_longer_than_its_segment_is_skipped() {
     assert_eq!((flows.len(), counts.skipped_packets()), (0, 1));
     assert_eq!(segment(1, 2, "", (0, 0), 0, 0).len(), 20);
 }
+
+#[test]
+fn the_history_tells_what_happened_in_zeeks_letters() {
+    let history = |frames: &[Vec<u8>]| Wire::new().send_all(frames).one_flow().history.unwrap().as_str().to_owned();
+    assert_eq!(history(&whole_conversation()), "ShADdfFa");
+    assert_eq!(history(&[tcp(CLIENT, SERVER, "S", 1, 0, 0), tcp(CLIENT, SERVER, "S", 1, 0, 0)]), "S", "the same SYN");
+    assert_eq!(history(&[tcp(CLIENT, SERVER, "S", 1, 0, 0), tcp(SERVER, CLIENT, "RA", 0, 2, 0)]), "Sr");
+    assert_eq!(history(&[tcp(SERVER, CLIENT, "SA", 1, 5, 0)]), "^h");
+    assert_eq!(history(&[tcp(SERVER, CLIENT, "PA", 1, 5, 9)]), "^d");
+    assert_eq!(history(&[tcp(CLIENT, SERVER, "R", 1, 0, 0), tcp(CLIENT, SERVER, "R", 9, 0, 0)]), "RR");
+    assert_eq!(history(&[tcp(CLIENT, SERVER, "SF", 1, 0, 0)]), "QSF");
+    assert_eq!(history(&[tcp(CLIENT, SERVER, "FR", 1, 0, 0)]), "IFR");
+}
+
+#[test]
+fn the_history_tells_repeats_zero_windows_and_gaps_at_powers_of_ten() {
+    let mut wire = Wire::new();
+    wire.send(&tcp(CLIENT, SERVER, "PA", 1, 1, 100));
+    for _ in 0..10 {
+        wire.send(&tcp(CLIENT, SERVER, "PA", 1, 1, 100));
+    }
+    wire.send(&tcp_window(SERVER, CLIENT, "A", (1, 101), 0, 0));
+    wire.send(&tcp(CLIENT, SERVER, "PA", 201, 1, 100)).send(&tcp(SERVER, CLIENT, "A", 1, 301, 0));
+    let flow = wire.one_flow();
+    assert_eq!(flow.history.unwrap().as_str(), "DTTwaG");
+    let detail = flow.originator.detail.unwrap();
+    assert_eq!((detail.retransmissions, flow.responder.detail.unwrap().zero_windows), (10, 1));
+}
+
+#[test]
+fn udp_has_a_history_of_data_and_icmp_has_none() {
+    let mut wire = Wire::new();
+    wire.send(&packets::udp(CLIENT, SERVER, 0)).send(&packets::udp(SERVER, CLIENT, 9));
+    assert_eq!(wire.one_flow().history.unwrap().as_str(), "Dd");
+    assert_eq!(Wire::new().send(&packets::icmp(CLIENT.0, SERVER.0, 8, 0, 9)).one_flow().history, None);
+}

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use alert::reported::Reports;
 use alert::{Alert, behaviour, triage};
 use source::{Batch, Source};
 
@@ -30,6 +31,8 @@ pub struct Outcome {
     pub alerts: Vec<Alert>,
     /// Flows seen.
     pub flows: u64,
+    /// What other detectors said, in the input.
+    pub notices: u64,
     /// Whether the anomaly voice spoke, and what it had learned from, in words.
     pub anomaly: String,
 }
@@ -47,16 +50,19 @@ pub fn scan<S: Source>(
         None => Anomaly::of_itself(&settings.anomaly),
     };
     let mut watches = behaviour::watches();
+    let mut reports = Reports::default();
     let mut batch = Batch::default();
-    let mut count = 0;
+    let (mut count, mut notices) = (0, 0);
     loop {
         let more = source.read(&mut batch)?;
         if batch.flows.len() >= settings.batch.get() || !more {
             for watch in &mut watches {
                 batch.flows.iter().for_each(|flow| watch.observe(flow));
             }
+            batch.notices.iter().for_each(|notice| reports.observe(notice));
             anomaly.observe(&batch.flows)?;
             count += batch.flows.len() as u64;
+            notices += batch.notices.len() as u64;
             batch.clear();
             progress(source);
         }
@@ -65,6 +71,7 @@ pub fn scan<S: Source>(
         }
     }
     anomaly.finish()?;
-    let evidence = watches.iter().flat_map(|watch| watch.evidence()).chain(anomaly.evidence()).collect();
-    Ok(Outcome { alerts: triage(evidence), flows: count, anomaly: anomaly.describe() })
+    let evidence =
+        watches.iter().flat_map(|watch| watch.evidence()).chain(reports.evidence()).chain(anomaly.evidence()).collect();
+    Ok(Outcome { alerts: triage(evidence), flows: count, notices, anomaly: anomaly.describe() })
 }

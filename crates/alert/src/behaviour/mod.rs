@@ -47,13 +47,15 @@ pub enum Behaviour {
     Reflection,
     /// Log-ins tried again and again.
     PasswordGuessing,
+    /// What another detector said.
+    Reported,
     /// Unlike what the network usually does.
     Anomaly,
 }
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 11] = [
+    pub const ALL: [Behaviour; 12] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -64,6 +66,7 @@ impl Behaviour {
         Behaviour::HttpFlood,
         Behaviour::Reflection,
         Behaviour::PasswordGuessing,
+        Behaviour::Reported,
         Behaviour::Anomaly,
     ];
 
@@ -80,6 +83,7 @@ impl Behaviour {
             Behaviour::HttpFlood => "http-flood",
             Behaviour::Reflection => "reflection",
             Behaviour::PasswordGuessing => "password-guessing",
+            Behaviour::Reported => "reported",
             Behaviour::Anomaly => "anomaly",
         }
     }
