@@ -24,6 +24,7 @@ pub(super) const FORMAT: Format = Format {
     },
     next_message: |bytes: &mut dyn BufRead, line: &mut Vec<u8>, batch: &mut Batch| next_line(bytes, line, batch),
     decoder: || Box::new(Argus::default()),
+    sample,
 };
 
 /// Reads the lines of Argus' clients.

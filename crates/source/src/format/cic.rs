@@ -1,7 +1,8 @@
 //! The columns of CICFlowMeter, which its releases and its readers spell in different ways.
 //!
 //! A name is cut into words at everything but letters and digits; the words are written out, ordered, and compared with
-//! those of [`COLUMNS`], where each column has the name that the corrected tool gives it:
+//! those of [`COLUMNS`]. A column then has one name: in tables of the corrected tool that of [`COLUMNS`], in all others
+//! that of the tables of 2017, which are also the names of the feature sets `cic-fixed` and `cic-2017-compat`:
 //!
 //! | written | stands for |
 //! |---|---|
@@ -14,7 +15,7 @@
 //! | `of` | nothing |
 //!
 //! So ` Total Length of Bwd Packets` (2017), `TotLen Bwd Pkts` (2018) and `totlen_bwd_pkts` (the Python port) are all
-//! `Total Length of Bwd Packet`. Equal names do not mean equal counts: see [`Generation`].
+//! `Total Length of Bwd Packets`. Equal names do not mean equal counts: see [`Generation`].
 
 use std::collections::HashSet;
 
@@ -37,42 +38,61 @@ impl Generation {
         }
     }
 
-    /// The generation of a table with these columns, by their names in [`COLUMNS`]; `None` where it is not of
-    /// CICFlowMeter.
-    pub fn of<'a>(columns: impl Iterator<Item = &'a str> + Clone) -> Option<Generation> {
-        let known = columns.clone().filter(|name| COLUMNS.contains(name)).count();
-        let mut added = columns.filter(|name| ADDED.contains(name));
+    /// The generation of a table or detector with these columns, by their names in [`Rows`](super::rows::Rows); `None`
+    /// where it is not of CICFlowMeter.
+    pub fn of<'a>(columns: impl Iterator<Item = &'a str>) -> Option<Generation> {
+        let (mut known, mut original) = (0, false);
+        for name in columns {
+            let is_original = NAMES_2017.iter().any(|(_, old)| *old == name);
+            known += usize::from(is_original || COLUMNS.contains(&name));
+            original |= is_original;
+        }
         match known {
             0..ENOUGH => None,
-            _ if added.next().is_some() => Some(Generation::Corrected),
-            _ => Some(Generation::Original),
+            _ if original => Some(Generation::Original),
+            _ => Some(Generation::Corrected),
         }
+    }
+
+    /// The name that a column of [`COLUMNS`] has in tables of this generation.
+    pub fn column(self, name: &'static str) -> &'static str {
+        let old = NAMES_2017.iter().find(|(new, _)| self == Generation::Original && *new == name);
+        old.map_or(name, |(_, old)| old)
     }
 }
 
-/// The name of each column in [`COLUMNS`], where enough of them are known; others stay as they are. With them the
-/// generation.
+/// The one name of each column, where enough of them are known; others stay as they are. With them the generation, whose
+/// names they are.
 pub(super) fn canonical(names: &[String]) -> Option<(Vec<String>, Generation)> {
-    let known: Vec<(String, &str)> = COLUMNS.iter().map(|name| (words(name), *name)).collect();
-    let find = |name: &String| known.iter().find(|(words, _)| *words == self::words(name)).map(|(_, name)| *name);
+    let known: Vec<(String, &'static str)> = COLUMNS.iter().map(|name| (words(name), *name)).collect();
+    let find = |name: &String| -> Option<&'static str> {
+        let words = words(name);
+        known.iter().find(|(known, _)| *known == words).map(|(_, name)| *name)
+    };
     let mut taken = HashSet::new();
-    let columns: Vec<String> = names
-        .iter()
-        .map(|name| find(name).filter(|known| taken.insert(*known)).map_or_else(|| name.clone(), str::to_owned))
-        .collect();
-    // A name that is left as it is may be the one that another was given.
-    let distinct: HashSet<&String> = columns.iter().collect();
-    if distinct.len() != columns.len() {
+    let found: Vec<Option<&'static str>> =
+        names.iter().map(|name| find(name).filter(|known| taken.insert(*known))).collect();
+    if taken.len() < ENOUGH {
         return None;
     }
-    let generation = Generation::of(columns.iter().map(String::as_str))?;
-    Some((columns, generation))
+    let is_corrected = ADDED.iter().any(|name| taken.contains(name));
+    let generation = if is_corrected { Generation::Corrected } else { Generation::Original };
+    let one = |(name, found): (&String, &Option<&'static str>)| {
+        found.map_or_else(|| name.clone(), |known| generation.column(known).to_owned())
+    };
+    let columns: Vec<String> = names.iter().zip(&found).map(one).collect();
+    // A name that is left as it is may be the one that another was given.
+    let distinct: HashSet<&String> = columns.iter().collect();
+    (distinct.len() == columns.len()).then_some((columns, generation))
 }
 
 /// Whether a column of CICFlowMeter names the row, its hosts or its time, or repeats another (`Fwd Header Length`, which
 /// the tables of 2017 have twice): some tables have it, others not, and no detector needs it.
 pub fn is_beside(name: &str) -> bool {
-    IDENTITY.contains(&name) || words(name).starts_with("1 fwd header length") || name == "Fwd Header Length (2)"
+    IDENTITY.contains(&name)
+        || NAMES_2017[..IDENTITY_2017].iter().any(|(_, old)| *old == name)
+        || words(name).starts_with("1 fwd header length")
+        || name == "Fwd Header Length (2)"
 }
 
 /// The words of a name, written out and in order.
@@ -108,6 +128,36 @@ fn words(name: &str) -> String {
 /// Columns that name the row, its hosts or its time.
 const IDENTITY: [&str; 8] =
     ["id", "Flow ID", "Src IP", "Src Port", "Dst IP", "Timestamp", "Attempted Category", "Protocol"];
+
+/// How many of [`NAMES_2017`] are names of [`IDENTITY`].
+const IDENTITY_2017: usize = 3;
+
+/// The columns that the tables of 2017 call otherwise: the corrected tool's name, then theirs.
+const NAMES_2017: [(&str, &str); 23] = [
+    ("Src IP", "Source IP"),
+    ("Src Port", "Source Port"),
+    ("Dst IP", "Destination IP"),
+    ("Dst Port", "Destination Port"),
+    ("Total Fwd Packet", "Total Fwd Packets"),
+    ("Total Bwd packets", "Total Backward Packets"),
+    ("Total Length of Fwd Packet", "Total Length of Fwd Packets"),
+    ("Total Length of Bwd Packet", "Total Length of Bwd Packets"),
+    ("Packet Length Min", "Min Packet Length"),
+    ("Packet Length Max", "Max Packet Length"),
+    ("CWR Flag Count", "CWE Flag Count"),
+    ("Fwd Segment Size Avg", "Avg Fwd Segment Size"),
+    ("Bwd Segment Size Avg", "Avg Bwd Segment Size"),
+    ("Fwd Bytes/Bulk Avg", "Fwd Avg Bytes/Bulk"),
+    ("Fwd Packet/Bulk Avg", "Fwd Avg Packets/Bulk"),
+    ("Fwd Bulk Rate Avg", "Fwd Avg Bulk Rate"),
+    ("Bwd Bytes/Bulk Avg", "Bwd Avg Bytes/Bulk"),
+    ("Bwd Packet/Bulk Avg", "Bwd Avg Packets/Bulk"),
+    ("Bwd Bulk Rate Avg", "Bwd Avg Bulk Rate"),
+    ("FWD Init Win Bytes", "Init_Win_bytes_forward"),
+    ("Bwd Init Win Bytes", "Init_Win_bytes_backward"),
+    ("Fwd Act Data Pkts", "act_data_pkt_fwd"),
+    ("Fwd Seg Size Min", "min_seg_size_forward"),
+];
 
 /// Columns that only the corrected tool writes.
 const ADDED: [&str; 5] = ["Fwd RST Flags", "Bwd RST Flags", "ICMP Code", "ICMP Type", "Total TCP Flow Time"];
@@ -209,3 +259,42 @@ pub const COLUMNS: [&str; 91] = [
     "Label",
     "Attempted Category",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> Vec<String> {
+        text.split(',').map(str::to_owned).collect()
+    }
+
+    const OF_2017: &str = " Destination Port, Flow Duration, Total Fwd Packets, Total Backward Packets,Total Length of Fwd Packets, Total Length of Bwd Packets, Fwd Packet Length Max, Fwd Packet Length Min, Fwd Packet Length Mean, Fwd Packet Length Std,Flow Bytes/s, Flow Packets/s, Flow IAT Mean,Fwd IAT Total, Fwd Header Length, Bwd Header Length,Fwd Packets/s, Min Packet Length, Max Packet Length, Packet Length Variance,FIN Flag Count, CWE Flag Count, Down/Up Ratio, Average Packet Size, Avg Fwd Segment Size, Fwd Header Length.1,Fwd Avg Bytes/Bulk, Fwd Avg Packets/Bulk, Fwd Avg Bulk Rate,Subflow Fwd Packets, Subflow Bwd Bytes,Init_Win_bytes_forward, Init_Win_bytes_backward, act_data_pkt_fwd, min_seg_size_forward,Active Mean, Idle Min, Label";
+    const OF_2018: &str = "Dst Port,Flow Duration,Tot Fwd Pkts,Tot Bwd Pkts,TotLen Fwd Pkts,TotLen Bwd Pkts,Fwd Pkt Len Max,Fwd Pkt Len Min,Fwd Pkt Len Mean,Fwd Pkt Len Std,Flow Byts/s,Flow Pkts/s,Flow IAT Mean,Fwd IAT Tot,Fwd Header Len,Bwd Header Len,Fwd Pkts/s,Pkt Len Min,Pkt Len Max,Pkt Len Var,FIN Flag Cnt,CWE Flag Count,Down/Up Ratio,Pkt Size Avg,Fwd Seg Size Avg,Fwd Byts/b Avg,Fwd Pkts/b Avg,Fwd Blk Rate Avg,Subflow Fwd Pkts,Subflow Bwd Byts,Init Fwd Win Byts,Init Bwd Win Byts,Fwd Act Data Pkts,Fwd Seg Size Min,Active Mean,Idle Min,Label";
+
+    #[test]
+    fn the_spellings_of_2017_and_2018_and_of_the_python_port_are_one() {
+        let (old, generation) = canonical(&names(OF_2017)).unwrap();
+        assert_eq!(generation, Generation::Original);
+        let old: Vec<&String> = old.iter().filter(|name| !is_beside(name)).collect();
+        let (new, _) = canonical(&names(OF_2018)).unwrap();
+        assert_eq!(old, new.iter().collect::<Vec<_>>());
+        let python: Vec<String> =
+            names(OF_2018).iter().map(|name| name.to_lowercase().replace([' ', '/'], "_")).collect();
+        assert_eq!(canonical(&python).unwrap().0, new);
+        assert!(new.iter().any(|name| name == "Init_Win_bytes_forward"));
+    }
+
+    #[test]
+    fn the_corrected_tool_is_told_by_what_it_adds() {
+        let corrected: Vec<String> = COLUMNS.map(str::to_owned).to_vec();
+        assert_eq!(canonical(&corrected), Some((corrected.clone(), Generation::Corrected)));
+        assert_eq!(Generation::of(corrected.iter().map(String::as_str)), Some(Generation::Corrected));
+        let (old, _) = canonical(&names(OF_2017)).unwrap();
+        assert_eq!(Generation::of(old.iter().map(String::as_str)), Some(Generation::Original));
+    }
+
+    #[test]
+    fn other_tables_keep_their_names() {
+        assert_eq!(canonical(&names("duration,src_bytes,dst_bytes,label")), None);
+    }
+}

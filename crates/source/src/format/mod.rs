@@ -49,6 +49,9 @@ pub struct Format {
     pub next_message: NextMessage,
     /// A decoder that has read nothing.
     pub decoder: fn() -> Box<dyn Decoder>,
+    /// A made-up record that fills every column the format has, as the messages that a decoder needs for it, in order:
+    /// its first flow is the fullest that the format can give, and shows which features it has.
+    pub sample: fn() -> Vec<Vec<u8>>,
 }
 
 /// Reads the next message into an empty buffer.

@@ -35,6 +35,7 @@ pub(super) const FORMAT: Format = Format {
     recognises,
     next_message,
     decoder: || Box::new(FlowLog::default()),
+    sample,
 };
 
 /// Reads the records of flow logs.

@@ -17,6 +17,7 @@ pub(super) const FORMAT: Format = Format {
     recognises: |start| is_tab_separated(start) || is_json(start),
     next_message: next_line,
     decoder: || Box::new(ConnLog::default()),
+    sample: || SAMPLE.lines().map(|line| line.as_bytes().to_vec()).collect(),
 };
 
 fn is_tab_separated(start: &[u8]) -> bool {
@@ -270,6 +271,13 @@ fn split(line: &str, blank_joined: bool) -> impl Iterator<Item = &str> {
     })
 }
 
+/// A conversation with every column of conn.log that is read.
+const SAMPLE: &str = concat!(
+    "#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tduration\torig_bytes\tresp_bytes\t",
+    "conn_state\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\tvlan\tlabel\tdetailed-label\n",
+    "1700000000.25\tCa1\t192.0.2.1\t40000\t192.0.2.2\t80\ttcp\t0.5\t300\t4000\t",
+    "SF\t6\t620\t5\t4268\t7\tMalicious\tDDoS",
+);
 const BLANKS: &str = "   ";
 const NO_COUNTS: &str = "no orig_pkts and resp_pkts";
 /// A pebibyte is three hours of a line of 800 Gbit/s.

@@ -1,6 +1,7 @@
 //! Tables that are known by their columns.
 
 use super::{Mapping, Unit};
+use crate::format::cic::Generation;
 
 /// The mapping of a table that is known by its columns, whatever else it has:
 ///
@@ -14,7 +15,14 @@ pub fn known(columns: &[String]) -> Option<Mapping> {
     let has = |names: &[&str]| names.iter().all(|name| columns.iter().any(|column| column == name));
     let named = |name: &str| Some(name.to_owned());
     let optional = |name: &str| named(name).filter(|name| has(&[name]));
-    if has(&["Src IP", "Dst IP", "Timestamp", "Flow Duration", "Total Fwd Packet"]) {
+    let cic = Generation::of(columns.iter().map(String::as_str));
+    if let Some(generation) = cic
+        && ["Src IP", "Dst IP", "Timestamp", "Flow Duration", "Total Fwd Packet"]
+            .iter()
+            .all(|name| has(&[generation.column(name)]))
+    {
+        let named = |name: &'static str| named(generation.column(name));
+        let optional = |name: &'static str| optional(generation.column(name));
         return Some(Mapping {
             start: named("Timestamp"),
             duration: named("Flow Duration"),
