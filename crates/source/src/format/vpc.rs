@@ -115,8 +115,7 @@ impl FlowLog {
             hash.write(cell);
             hash.write_u8(b' ');
             if let Some(Some(field)) = self.layout.fields.get(place)
-                && !cell.is_empty()
-                && cell != b"-"
+                && super::rows::Cell::of(cell) != super::rows::Cell::Missing
             {
                 values.0[*field as usize] = Some(cell);
             }
