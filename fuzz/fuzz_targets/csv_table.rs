@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use source::format::csv::{Builder, Profile, Rows};
+use source::format::rows::{Builder, Profile, Rows};
 
 fuzz_target!(|data: &[u8]| {
-    let open = || Rows::new(data, "memory".as_ref(), &[]);
+    let open = || Rows::of(data.to_vec().into(), "memory".as_ref(), &[]);
     let Ok(mut rows) = open() else { return };
     let mut profile = Profile::default();
     if profile.add(&mut rows).is_err() {

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use model::Verdict;
 use sensor::tables::judge;
 use serde_json::json;
-use source::format::csv::Batch;
+use source::format::rows::Batch;
 
 use crate::output::{self, Output};
 use crate::{saved, tables};

@@ -31,7 +31,7 @@ pub(crate) fn print(report: &Report, verbose: bool) {
             eprintln!("  {count} {reason}");
         }
         if report.infinite > 0 {
-            eprintln!("  {} infinite numbers count as missing", report.infinite);
+            eprintln!("  {} infinite numbers and NaN count as missing", report.infinite);
         }
     }
 }

@@ -73,8 +73,8 @@ impl Schema {
         if mismatch.is_empty() { Ok(()) } else { Err(Error::Columns(mismatch)) }
     }
 
-    /// The names that a table may have.
-    fn known(&self) -> impl Iterator<Item = &str> {
+    /// The names that a table may have: those of the fields, and those that were left out.
+    pub fn known(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().map(|field| &field.name).chain(&self.ignored).map(String::as_str)
     }
 }

@@ -1,13 +1,13 @@
 //! Tables in files: read to learn from, and judged batch by batch.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-use flow::{Category, Column, Table, Time};
+use flow::{Category, Column, Table, Time, printable};
 use model::evaluation::{Figures, suspects};
 use model::{Dataset, Detector, Verdict};
-use source::format::csv::{Batch, Builder, Field, Kind, Profile, Rows};
+use source::format::cic::{self, Generation};
+use source::format::rows::{Batch, Builder, Field, Kind, Profile, Rows};
 
 use crate::Error;
 
@@ -48,7 +48,7 @@ pub struct Report {
     pub rows: u64,
     /// The rows that could not be used, by reason.
     pub skipped: BTreeMap<&'static str, u64>,
-    /// Numbers without bound, which count as missing.
+    /// Numbers without bound and NaN, which count as missing.
     pub infinite: u64,
 }
 
@@ -56,7 +56,7 @@ pub struct Report {
 pub type Watch<'a> = &'a mut dyn FnMut(u64, u64);
 
 impl Report {
-    fn add<R: BufRead>(&mut self, rows: &Rows<R>) {
+    fn add(&mut self, rows: &Rows) {
         self.rows += rows.count();
         for (reason, count) in rows.skipped() {
             *self.skipped.entry(reason).or_default() += count;
@@ -76,10 +76,26 @@ impl Report {
 pub fn load(paths: &[PathBuf], columns: &Columns, watch: Watch<'_>) -> Result<Loaded, Error> {
     let known = columns.names();
     let mut profile = Profile::default();
+    let mut generation = None;
     for path in paths {
-        profile.add(&mut Rows::open(path, &known)?)?;
+        let mut rows = Rows::open(path, &known)?;
+        let first = *generation.get_or_insert(rows.generation());
+        if let (Some(first), Some(other)) = (first, rows.generation())
+            && first != other
+        {
+            return Err(other_generation(path, other, "the files before it", first));
+        }
+        profile.add(&mut rows)?;
     }
-    let (fields, mut left_out) = profile.fields();
+    let (mut fields, mut left_out) = profile.fields();
+    if generation.flatten().is_some() {
+        let repeats = |name: &str| cic::is_beside(name) && name.contains("Header");
+        left_out.extend(
+            fields
+                .extract_if(.., |field| repeats(&field.name) && !columns.keep.contains(&field.name))
+                .map(|field| (field.name, "it repeats another column".to_owned())),
+        );
+    }
     let fields = columns.assign(fields, &mut left_out)?;
     let label = fields.iter().find(|field| field.kind == Kind::Label).map(|field| field.name.clone());
     let mut report = Report { infinite: profile.infinite(), ..Report::default() };
@@ -125,8 +141,17 @@ pub fn judge(
     let mut known: Vec<String> = detector.schema().fields.iter().map(|field| field.name.clone()).collect();
     known.extend(label.map(str::to_owned));
     let mut rows = Rows::open(path, &known)?;
-    let names = rows.dialect().columns.clone();
-    detector.schema().compare(&names, label)?;
+    let own = Generation::of(detector.schema().known());
+    if let (Some(own), Some(other)) = (own, rows.generation())
+        && own != other
+    {
+        return Err(other_generation(path, other, "those that the detector learned from", own));
+    }
+    let needed = |name: &String| known.contains(name);
+    let is_compared = |name: &&String| rows.generation().is_none() || needed(name) || !cic::is_beside(name);
+    let compared: Vec<String> = rows.columns().iter().filter(is_compared).cloned().collect();
+    detector.schema().compare(&compared, label)?;
+    let names = rows.names().to_vec();
     let mut builder = Builder::new(fields(detector, label)).with_texts();
     let mut judged = 0;
     loop {
@@ -147,6 +172,7 @@ pub fn judge(
     }
     let mut report = Report::default();
     report.add(&rows);
+    report.infinite = builder.infinite();
     Ok(report)
 }
 
@@ -181,6 +207,7 @@ pub fn evaluate(
         };
         let read = judge(detector, path, Some(label), take, watch)?;
         report.rows += read.rows;
+        report.infinite += read.infinite;
         read.skipped.into_iter().for_each(|(reason, count)| *report.skipped.entry(reason).or_default() += count);
     }
     let scores = verdicts.iter().map(|verdict| verdict.score).collect();
@@ -200,11 +227,13 @@ impl Columns {
         let has =
             |name: &str| fields.iter().any(|field| field.name == name) || left_out.iter().any(|out| out.0 == name);
         if let Some(unknown) = self.names().iter().find(|name| !has(name)) {
-            let columns: Vec<&str> = fields.iter().map(|field| field.name.as_str()).take(SHOWN).collect();
+            let columns: Vec<_> = fields.iter().map(|field| printable(&field.name)).take(SHOWN).collect();
+            let unknown = printable(unknown);
             let reason = format!("there is no column `{unknown}`; the columns are {}", columns.join(", "));
             return Err(Error::Column(reason));
         }
-        let usual = LABELS.iter().find_map(|usual| {
+        let is_unsw = UNSW_NB15.iter().all(|name| fields.iter().any(|field| field.name == *name));
+        let usual = LABELS.iter().filter(|name| !is_unsw || **name == "attack_cat").find_map(|usual| {
             fields.iter().find(|field| field.name.eq_ignore_ascii_case(usual)).map(|field| field.name.clone())
         });
         let label = self.label.clone().or(usual.filter(|name| !self.drop.contains(name) && !self.keep.contains(name)));
@@ -230,7 +259,8 @@ impl Columns {
             label.filter(|label| !assigned.iter().any(|field| field.kind == Kind::Label && field.name == *label))
         {
             return Err(Error::Column(format!(
-                "column `{label}` cannot be the label: it is empty, dropped, or has too many different values"
+                "column `{}` cannot be the label: it is empty, dropped, or has too many different values",
+                printable(&label)
             )));
         }
         Ok(assigned)
@@ -249,10 +279,10 @@ fn fields(detector: &Detector, label: Option<&str>) -> Vec<Field> {
 }
 
 /// The error of a file that gave no row: names the columns that hold something else than expected.
-fn unusable<R: BufRead>(path: &Path, rows: &Rows<R>, builder: &Builder) -> Error {
+fn unusable(path: &Path, rows: &Rows, builder: &Builder) -> Error {
     let skipped = rows.skipped().iter().max_by_key(|(_, count)| **count);
     let misfits = builder.fields().iter().zip(builder.misfits()).filter(|(_, count)| **count > 0);
-    let columns: Vec<String> = misfits.map(|(field, _)| format!("`{}`", field.name)).take(SHOWN).collect();
+    let columns: Vec<String> = misfits.map(|(field, _)| format!("`{}`", printable(&field.name))).take(SHOWN).collect();
     let reason = match skipped {
         None => "it has a header and nothing else".to_owned(),
         Some((reason, _)) if columns.is_empty() => (*reason).to_owned(),
@@ -261,6 +291,18 @@ fn unusable<R: BufRead>(path: &Path, rows: &Rows<R>, builder: &Builder) -> Error
     Error::NoRows { path: path.to_owned(), rows: rows.count(), reason }
 }
 
+/// The error of a table of CICFlowMeter beside others that were counted otherwise.
+fn other_generation(path: &Path, this: Generation, others: &str, that: Generation) -> Error {
+    Error::Column(format!(
+        "{}: its columns were counted by {}, {others} by {}: equal names mean other things there",
+        path.display(),
+        this.name(),
+        that.name()
+    ))
+}
+
+/// Columns by which UNSW-NB15 is known; there the kind of attack is `attack_cat`, and `label` says only whether.
+const UNSW_NB15: [&str; 4] = ["ct_state_ttl", "ct_srv_src", "attack_cat", "label"];
 /// What label columns are usually called, the likeliest first.
 const LABELS: [&str; 8] =
     ["label", "class", "attack_detected", "attack_label", "attack_cat", "is_attack", "target", "attack"];

@@ -1,17 +1,18 @@
 //! Files of any format as one stream of flows.
 
-use std::cmp::Reverse;
 use std::io::{BufRead, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use flow::Time;
-use meter::{Counts, Meter, Packets, Settings};
+use meter::{Counts, Meter, Packets};
 
 use crate::follow::{Content, Follow, Follower, Growing, News};
-use crate::format::packet::{self, Capture, Record};
-use crate::format::{Decoder, FORMATS, Format};
+use crate::format::mapping::TableFlows;
+use crate::format::packet::{Capture, Record};
+use crate::format::rows::Rows;
+use crate::format::{Decoder, Format, datagram, vpc};
 use crate::merge::{Merge, Open};
-use crate::transport::file::{self, Opened, Progress};
+use crate::opening::{Kind, Settings, Waiting, arrange, damaged, kind};
+use crate::transport::file::{self, Progress};
 use crate::transport::folder;
 use crate::{Batch, Error, Report, Source};
 
@@ -29,6 +30,7 @@ pub struct Input {
     /// Bytes of all files, and of those read to their end.
     bytes: u64,
     done: u64,
+    settings: Settings,
     meter: Meter,
     /// Of the meter that has the table, where that is another.
     table: Counts,
@@ -40,40 +42,30 @@ pub struct Input {
     finished: bool,
 }
 
-/// A file whose time has not come.
-struct Waiting {
-    path: PathBuf,
-    /// Its place in the order in which files were named.
-    number: usize,
-    /// Of its first packet or flow, as far as the first bytes show it.
-    start: Option<Time>,
-    bytes: u64,
-    /// A pipe, which cannot be opened a second time.
-    pipe: Option<Opened>,
-}
-
-/// An open log.
+/// An open file that is no capture of the traffic itself.
 struct Log {
     path: PathBuf,
-    format: &'static Format,
-    bytes: Box<dyn BufRead + Send>,
-    message: Vec<u8>,
+    content: Records,
     progress: Progress,
     records: u64,
 }
 
-/// What the first bytes of a file say that it is.
-enum Kind {
-    Capture,
-    Log(&'static Format),
+/// What a log consists of.
+enum Records {
+    /// Messages of a format, one after the other.
+    Messages { format: &'static Format, bytes: Box<dyn BufRead + Send>, message: Vec<u8> },
+    /// Messages of a format as captured datagrams.
+    Datagrams { format: &'static Format, capture: Box<Capture<Box<dyn Read + Send>>> },
+    /// Rows of a table.
+    Rows { rows: Box<Rows>, flows: Box<TableFlows> },
 }
 
 impl Input {
     /// Looks into the files, which must all be captures or logs of flows; of a folder, into the files in it. Of several
     /// files, one that is empty or in no known format (the last of a rotation, a note beside the captures) is reported
     /// as damage and passed over.
-    pub fn open(paths: &[PathBuf], settings: Settings) -> Result<Input, Error> {
-        let (input, mut unreadable) = Input::of(folder::expand(paths)?, settings);
+    pub fn open(paths: &[PathBuf], settings: impl Into<Settings>) -> Result<Input, Error> {
+        let (input, mut unreadable) = Input::of(folder::expand(paths)?, settings.into());
         if input.waiting.is_empty() && !unreadable.is_empty() {
             return Err(unreadable.swap_remove(0));
         }
@@ -83,23 +75,26 @@ impl Input {
     /// Reads the files, and what is appended to them until it is told to stop: through rotation, truncation, and the
     /// last line that is not whole yet. Of folders, new files are taken up as they appear. What is compressed, and what
     /// is an hour older than the newest file of its folder, is read once.
-    pub fn follow(paths: &[PathBuf], settings: Settings, follow: Follow) -> Result<Input, Error> {
+    pub fn follow(paths: &[PathBuf], settings: impl Into<Settings>, follow: Follow) -> Result<Input, Error> {
         let (follower, complete) = Follower::new(paths, follow)?;
-        let (input, _) = Input::of(complete, settings);
+        let (input, _) = Input::of(complete, settings.into());
         Ok(Input { follower: Some(follower), ..input })
     }
 
-    fn of(paths: Vec<PathBuf>, settings: Settings) -> (Input, Vec<Error>) {
+    fn of(paths: Vec<PathBuf>, mut settings: Settings) -> (Input, Vec<Error>) {
         let mut waiting = Vec::with_capacity(paths.len());
         let mut unreadable = Vec::new();
         for (number, path) in paths.into_iter().enumerate() {
-            match Waiting::look_into(path, number) {
+            match Waiting::look_into(path, number, &settings) {
                 Ok(file) => waiting.push(file),
                 Err(error) => unreadable.push(error),
             }
         }
-        // Where times are equal or unknown, the order of the paths stands.
-        waiting.sort_by_key(|file| Reverse((file.start, file.number)));
+        arrange(&mut waiting);
+        let mut decoders: Vec<(&'static str, Box<dyn Decoder>)> = Vec::new();
+        if let Some(vpc) = settings.vpc.take() {
+            decoders.push((vpc::FORMAT.name, Box::new(vpc)));
+        }
         let input = Input {
             bytes: waiting.iter().map(|file| file.bytes).sum(),
             waiting,
@@ -107,9 +102,10 @@ impl Input {
             log: None,
             progress: Vec::new(),
             done: 0,
-            meter: Meter::new(settings),
+            meter: Meter::new(settings.meter.clone()),
             table: Counts::default(),
-            decoders: Vec::new(),
+            settings,
+            decoders,
             follower: None,
             report: Report { damage: unreadable.iter().map(in_full).collect(), ..Report::default() },
             finished: false,
@@ -149,29 +145,34 @@ impl Input {
 
     /// Opens the file whose time has come.
     fn open_next(&mut self, next: Waiting) {
-        let opened = match next.pipe {
-            Some(pipe) => Ok(pipe),
-            None => file::open(&next.path),
-        };
-        let outcome = opened.and_then(|mut opened| match kind(&next.path, &mut opened)? {
-            Kind::Capture => {
-                let bytes: Box<dyn Read + Send> = Box::new(opened.bytes);
-                let capture = Capture::new(bytes).map_err(|reason| damaged(&next.path, "byte", 0, reason))?;
-                self.progress.push((next.number, opened.progress));
-                let (path, number) = (next.path.clone(), next.number);
-                self.captures.push(Open { path, number, capture: Box::new(capture), records: 0 });
-                Ok(())
-            }
-            Kind::Log(format) => {
-                decoder(&mut self.decoders, format).begin();
-                let (path, message) = (next.path.clone(), Vec::new());
-                let Opened { bytes, progress } = opened;
-                self.log = Some(Log { path, format, bytes, message, progress, records: 0 });
-                Ok(())
-            }
+        let Waiting { path, number, bytes, pipe, .. } = next;
+        let opened = pipe.map_or_else(|| file::open(&path), Ok);
+        let outcome = opened.and_then(|opened| {
+            let progress = opened.progress.clone();
+            let (kind, opened) = kind(&path, opened, &self.settings)?;
+            let capture = |bytes: Box<dyn BufRead + Send>| {
+                let bytes: Box<dyn Read + Send> = Box::new(bytes);
+                Capture::new(bytes).map(Box::new).map_err(|reason| damaged(&path, "byte", 0, reason))
+            };
+            let content = match kind {
+                Kind::Capture => {
+                    let capture = capture(opened.bytes)?;
+                    self.progress.push((number, progress));
+                    self.captures.push(Open { path: path.clone(), number, capture, records: 0 });
+                    return Ok(());
+                }
+                Kind::Datagrams(format) => Records::Datagrams { format, capture: capture(opened.bytes)? },
+                Kind::Log(format) => {
+                    decoder(&mut self.decoders, format).begin();
+                    Records::Messages { format, bytes: opened.bytes, message: Vec::new() }
+                }
+                Kind::Table(rows, flows) => Records::Rows { rows, flows },
+            };
+            self.log = Some(Log { path: path.clone(), content, progress, records: 0 });
+            Ok(())
         });
         if let Err(error) = outcome {
-            self.done += next.bytes;
+            self.done += bytes;
             self.report.damage.push(in_full(&error));
         }
     }
@@ -180,22 +181,26 @@ impl Input {
     fn read_log(&mut self, batch: &mut Batch) {
         let Some(log) = &mut self.log else { return };
         let before = log.records;
-        let decoder = decoder(&mut self.decoders, log.format);
-        let outcome = log.read(decoder, batch);
-        self.report.lines += log.records - before;
+        let (record, outcome) = log.read(&mut self.decoders, batch);
+        let count = log.records - before;
+        *(if record == "packet" { &mut self.report.packets } else { &mut self.report.lines }) += count;
         if let Ok(true) = outcome {
             return;
         }
         self.done += log.progress.read();
+        if let Records::Rows { rows, flows } = &mut log.content {
+            flows.finish(batch);
+            rows.skipped().iter().for_each(|(reason, count)| *batch.skipped.entry(reason).or_default() += count);
+        }
         if let Err(reason) = outcome {
-            self.report.damage.push(damaged(&log.path, "line", log.records, reason).to_string());
+            self.report.damage.push(damaged(&log.path, record, log.records, reason).to_string());
         }
         self.log = None;
     }
 
     /// Gives the meter the next packets, up to the time of the next file.
     fn read_captures(&mut self, batch: &mut Batch) {
-        let until = self.waiting.last().and_then(|next| next.start);
+        let until = self.waiting.last().and_then(|next| next.start.time());
         let meter = &mut self.meter;
         let most = batch.flows.len() + FLOWS_A_BATCH;
         // After a step of the clock the flows from before it come first.
@@ -278,7 +283,7 @@ impl Source for Input {
             return Ok(false);
         }
         let due = self.captures.due();
-        let is_due = |next: &mut Waiting| due.is_none_or(|due| next.start.is_none_or(|start| start <= due));
+        let is_due = |next: &mut Waiting| due.is_none_or(|due| next.start.time().is_none_or(|start| start <= due));
         let is_over = self.follower.as_ref().is_none_or(Follower::is_over);
         if self.log.is_some() {
             self.read_log(batch);
@@ -301,54 +306,79 @@ impl Source for Input {
     }
 }
 
-impl Waiting {
-    fn look_into(path: PathBuf, number: usize) -> Result<Waiting, Error> {
-        let mut opened = file::open(&path)?;
-        let start = match kind(&path, &mut opened)? {
-            Kind::Capture => first_packet(&path, &mut opened)?,
-            Kind::Log(format) => first_flow(format, head(&path, &mut opened)?),
-        };
-        let bytes = opened.progress.total();
-        let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
-        Ok(Waiting { path, number, start, bytes, pipe: (!is_file).then_some(opened) })
-    }
-}
-
 impl Log {
-    /// Decodes the next messages; `false` at the end of the log.
-    fn read(&mut self, decoder: &mut dyn Decoder, batch: &mut Batch) -> Result<bool, String> {
-        for _ in 0..MESSAGES_A_BATCH {
-            self.message.clear();
-            if !(self.format.next_message)(&mut self.bytes, &mut self.message, batch)? {
-                return Ok(false);
+    /// Reads the next records; what they are called, and `false` at the end of the log.
+    fn read(
+        &mut self,
+        decoders: &mut Vec<(&'static str, Box<dyn Decoder>)>,
+        batch: &mut Batch,
+    ) -> (&'static str, Result<bool, String>) {
+        match &mut self.content {
+            Records::Messages { format, bytes, message } => {
+                ("line", read_messages(format, decoder(decoders, format), bytes, message, &mut self.records, batch))
             }
-            self.records += 1;
-            decoder.decode(&self.message, batch);
+            Records::Datagrams { format, capture } => {
+                ("packet", read_datagrams(capture, decoder(decoders, format), &mut self.records, batch))
+            }
+            Records::Rows { rows, flows } => {
+                let outcome = read_rows(rows, flows, batch);
+                self.records = rows.count();
+                ("row", outcome)
+            }
         }
-        Ok(true)
     }
 }
 
-/// The first bytes of an opened file, which stay unread.
-fn head<'a>(path: &Path, opened: &'a mut Opened) -> Result<&'a [u8], Error> {
-    opened.bytes.fill_buf().map_err(|error| damaged(path, "byte", 0, error.to_string()))
+/// Decodes the next messages; `false` at the end of the log.
+fn read_messages(
+    format: &Format,
+    decoder: &mut dyn Decoder,
+    bytes: &mut dyn BufRead,
+    message: &mut Vec<u8>,
+    records: &mut u64,
+    batch: &mut Batch,
+) -> Result<bool, String> {
+    for _ in 0..MESSAGES_A_BATCH {
+        message.clear();
+        if !(format.next_message)(bytes, message, batch)? {
+            return Ok(false);
+        }
+        *records += 1;
+        decoder.decode(message, batch);
+    }
+    Ok(true)
 }
 
-/// What an opened file is.
-fn kind(path: &Path, opened: &mut Opened) -> Result<Kind, Error> {
-    let head = head(path, opened)?;
-    if packet::is_capture(head) {
-        return Ok(Kind::Capture);
+/// Decodes what the next packets carry; `false` at the end of the capture.
+fn read_datagrams<R: Read>(
+    capture: &mut Capture<R>,
+    decoder: &mut dyn Decoder,
+    records: &mut u64,
+    batch: &mut Batch,
+) -> Result<bool, String> {
+    for _ in 0..PACKETS_A_BATCH {
+        let Some(record) = capture.next_record()? else { return Ok(false) };
+        *records += 1;
+        let payload = record.link.map_err(|skip| skip.reason()).and_then(|link| datagram::payload(link, record.bytes));
+        match payload {
+            Ok((sender, payload)) => decoder.datagram(sender, record.time, payload, batch),
+            Err(reason) => batch.skip(reason),
+        }
     }
-    if let Some(format) = FORMATS.iter().find(|format| (format.recognises)(head)) {
-        return Ok(Kind::Log(format));
-    }
-    let start = String::from_utf8_lossy(&head[..head.len().min(24)]).escape_debug().to_string();
-    Err(Error::Unknown { path: path.to_owned(), start: format!("\"{start}\""), expected: expected() })
+    Ok(true)
 }
 
-fn damaged(path: &Path, record: &'static str, number: u64, reason: String) -> Error {
-    Error::Damaged { path: path.to_owned(), record, number, reason }
+/// Gives the flows of the next rows; `false` at the end of the table.
+fn read_rows(rows: &mut Rows, flows: &mut TableFlows, batch: &mut Batch) -> Result<bool, String> {
+    for _ in 0..MESSAGES_A_BATCH {
+        match rows.next_row() {
+            Ok(Some(cells)) => flows.row(cells, batch),
+            Ok(None) => return Ok(false),
+            Err(Error::Damaged { reason, .. }) => return Err(reason),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(true)
 }
 
 /// Gives the meter a packet.
@@ -380,27 +410,6 @@ fn decoder<'a>(decoders: &'a mut Vec<(&'static str, Box<dyn Decoder>)>, format: 
     &mut *decoders[position].1
 }
 
-/// The time of a capture's first packet. Fails where the first bytes are no whole header of a capture.
-fn first_packet(path: &Path, opened: &mut Opened) -> Result<Option<Time>, Error> {
-    let mut capture = Capture::new(head(path, opened)?).map_err(|reason| damaged(path, "byte", 0, reason))?;
-    Ok(capture.next_record().ok().flatten().map(|record| record.time))
-}
-
-/// The start of a log's first flow, where the first bytes hold one.
-fn first_flow(format: &Format, mut head: &[u8]) -> Option<Time> {
-    let mut decoder = (format.decoder)();
-    let (mut batch, mut message) = (Batch::default(), Vec::new());
-    decoder.begin();
-    while batch.flows.is_empty() {
-        message.clear();
-        if !(format.next_message)(&mut head, &mut message, &mut batch).ok()? {
-            break;
-        }
-        decoder.decode(&message, &mut batch);
-    }
-    batch.flows.first().map(|flow| flow.start)
-}
-
 /// The error with its causes.
 fn in_full(error: &Error) -> String {
     let mut text = error.to_string();
@@ -412,16 +421,8 @@ fn in_full(error: &Error) -> String {
     text
 }
 
-/// What can be read, in words.
-fn expected() -> String {
-    let logs: Vec<_> = FORMATS.iter().map(|format| format.what).collect();
-    format!(
-        "a capture (pcap or pcapng) or a log of flows ({}), plain or compressed with gzip or zstd; tables are for `lapwing train` and `lapwing score`",
-        logs.join("; ")
-    )
-}
-
 const PACKETS_A_BATCH: u64 = 2048;
 /// A reading ends with so many flows: the rest of a full table would take its memory a second time.
 const FLOWS_A_BATCH: usize = 4096;
-const MESSAGES_A_BATCH: usize = 1024;
+/// So few that their flows stay in the cache.
+const MESSAGES_A_BATCH: usize = 256;

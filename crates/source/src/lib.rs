@@ -12,9 +12,11 @@ mod follow;
 pub mod format;
 mod input;
 mod merge;
+mod opening;
 pub mod transport;
 
 pub use batch::{Batch, Report, Source};
 pub use error::Error;
 pub use follow::Follow;
 pub use input::Input;
+pub use opening::Settings;

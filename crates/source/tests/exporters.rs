@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use flow::{Flow, Time};
 use libtest_mimic::{Arguments, Failed, Trial};
-use meter::Settings;
 use serde_json::Value as Json;
+
 use source::format::netflow::{self, Collector, Header, Record};
-use source::{Batch, Input, Source};
+use source::{Batch, Input, Settings, Source};
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -121,7 +121,8 @@ fn read_whole(path: &Path) -> Result<(), Failed> {
 
 /// Ten datagrams of an exporter whose templates were sent before the capture began.
 fn exports(path: &Path) -> Result<(), Failed> {
-    let mut input = Input::open_as(&[path.to_owned()], Some(&netflow::FORMAT), Settings::default())?;
+    let mut input =
+        Input::open(&[path.to_owned()], Settings { format: Some(&netflow::FORMAT), ..Settings::default() })?;
     let mut batch = Batch::default();
     while input.read(&mut batch)? {}
     let report = input.report();

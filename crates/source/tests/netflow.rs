@@ -9,7 +9,6 @@ use exported::{
 };
 use flow::{Application, Duration, Ended, Flow, Side, State, Time, Tunnel, TunnelKind};
 use made::{Order, file, pcap, read, read_bytes};
-use meter::Settings;
 use proptest::prelude::*;
 use source::format::Decoder;
 use source::format::netflow::{self, NetFlow};
@@ -329,7 +328,11 @@ fn captured(messages: &[Vec<u8>]) -> Vec<u8> {
 
 fn read_as_netflow(bytes: &[u8]) -> (Vec<Flow>, source::Report) {
     let path = file("exports.pcap", bytes);
-    let mut input = Input::open_as(std::slice::from_ref(&path), Some(&netflow::FORMAT), Settings::default()).unwrap();
+    let mut input = Input::open(
+        std::slice::from_ref(&path),
+        source::Settings { format: Some(&netflow::FORMAT), ..Default::default() },
+    )
+    .unwrap();
     let mut batch = Batch::default();
     while input.read(&mut batch).unwrap() {}
     std::fs::remove_file(path).unwrap();

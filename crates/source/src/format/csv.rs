@@ -1,196 +1,67 @@
 //! Tables as text: comma, semicolon, tab or bar separated (RFC 4180, and what else is called CSV).
 //!
-//! A table is read twice: a [`Profile`] tells which columns hold numbers and which names, then a [`Builder`] is filled.
-//! With columns that are already known, it is read once, batch by batch. Delimiter and header are found by themselves;
-//! NSL-KDD, which has no header, is known by its shape.
-//!
-//! Empty cells and the usual words for nothing are missing values, and so are infinite numbers. A row that cannot be
-//! used is skipped and counted by reason. Whatever the bytes, a row takes at most one MiB, a name 256 bytes, and the
-//! names of all columns 64 MiB.
+//! Delimiter and header are found by themselves; NSL-KDD and KDD'99, which have no header, are known by their shape. The
+//! rows are read through [`Rows`](super::rows::Rows).
 
-mod builder;
-mod cell;
 mod dialect;
-mod profile;
 
-use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, Chain, Cursor, Read};
-use std::path::{Path, PathBuf};
 
 use csv_core::{ReadRecordResult, ReaderBuilder};
 
-pub use self::builder::{Batch, Builder, Texts};
 pub use self::dialect::{Dialect, NSL_KDD};
-pub use self::profile::Profile;
-use crate::Error;
-use crate::transport::file::{self, Progress};
+use super::rows::{MAX_ROW, Next, Row, TOO_LONG};
 
-/// A column to be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
-    /// Its name.
-    pub name: String,
-    /// What it holds.
-    pub kind: Kind,
-}
-
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Measurements; a row with text there is skipped.
-    Number,
-    /// Names.
-    Category,
-    /// The truth of the row, as a name; a row without is skipped. At most one column.
-    Label,
-    /// When it happened; a row where that cannot be read is skipped. At most one column.
-    Time,
-}
-
-/// The rows of one file, as cells.
-///
-/// ```
-/// use source::format::csv::{Builder, Field, Kind, Rows};
-/// let text = "bytes;service\n12;http\n?;dns\nlots;dns\n";
-/// let mut rows = Rows::new(text.as_bytes(), "memory".as_ref(), &[]).unwrap();
-/// let field = |name: &str, kind| Field { name: name.into(), kind };
-/// let mut builder = Builder::new(vec![field("bytes", Kind::Number), field("service", Kind::Category)]);
-/// while rows.read(&mut builder, 1000).unwrap() {}
-/// let batch = builder.take();
-/// assert_eq!((batch.table.rows(), batch.table.columns().len()), (2, 2));
-/// assert_eq!(rows.skipped()["text where a number is expected"], 1);
-/// ```
-pub struct Rows<R> {
-    path: PathBuf,
+/// Cuts the text of a table into rows and cells.
+pub(super) struct Reader {
     dialect: Dialect,
-    input: Chain<Cursor<Vec<u8>>, R>,
+    input: Chain<Cursor<Vec<u8>>, Box<dyn BufRead + Send>>,
     core: csv_core::Reader,
     text: Vec<u8>,
     ends: Vec<usize>,
     cells: usize,
-    read: u64,
-    skipped: BTreeMap<&'static str, u64>,
-    progress: Progress,
-    /// For the fields of the last builder, the place of each in a row.
-    places: Vec<usize>,
 }
 
-impl Rows<Box<dyn BufRead + Send>> {
-    /// Opens a file, plain or compressed. `known` are names that its header would have, where some are known.
-    pub fn open(path: &Path, known: &[String]) -> Result<Self, Error> {
-        let opened = file::open(path)?;
-        let rows = Rows::new(opened.bytes, path, known)?;
-        Ok(Rows { progress: opened.progress, ..rows })
-    }
-}
-
-impl<R: BufRead> Rows<R> {
-    /// Reads rows from any bytes; `path` is what errors call them.
-    pub fn new(mut input: R, path: &Path, known: &[String]) -> Result<Rows<R>, Error> {
-        let mut start = Vec::new();
-        input.by_ref().take(START_BYTES).read_to_end(&mut start).map_err(|error| damaged(path, 0, &error))?;
-        let complete = (start.len() as u64) < START_BYTES;
-        let dialect = Dialect::of(&start, complete, known)
-            .map_err(|reason| Error::Table { path: path.to_owned(), reason: reason.to_owned() })?;
-        let mut rows = Rows {
-            path: path.to_owned(),
-            input: Cursor::new(start).chain(input),
+impl Reader {
+    /// Reads what follows on `start`, the first bytes; `is_complete` where nothing does.
+    pub(super) fn new(
+        start: Vec<u8>,
+        is_complete: bool,
+        rest: Box<dyn BufRead + Send>,
+        known: &[String],
+    ) -> Result<Reader, String> {
+        let dialect = Dialect::of(&start, is_complete, known)?;
+        let mut reader = Reader {
+            input: Cursor::new(start).chain(rest),
             core: ReaderBuilder::new().delimiter(dialect.delimiter).build(),
             text: vec![0; 1 << 12],
             ends: vec![0; dialect.columns.len() + 1],
             cells: 0,
-            read: 0,
-            skipped: BTreeMap::new(),
-            progress: Progress::default(),
-            places: Vec::new(),
             dialect,
         };
-        if rows.dialect.header {
-            rows.advance()?;
-            rows.read = 0;
+        if reader.dialect.header {
+            reader.advance()?;
         }
-        Ok(rows)
+        Ok(reader)
     }
 
     /// How the file is written.
-    pub fn dialect(&self) -> &Dialect {
+    pub(super) fn dialect(&self) -> &Dialect {
         &self.dialect
     }
 
-    /// How much of the file was read.
-    pub fn progress(&self) -> &Progress {
-        &self.progress
+    pub(super) fn row(&self) -> Row<'_> {
+        let ends = &self.ends[..self.cells];
+        Row { text: &self.text[..ends.last().copied().unwrap_or(0)], ends }
     }
 
-    /// How many rows were read, skipped ones included, the header not.
-    pub fn count(&self) -> u64 {
-        self.read
-    }
-
-    /// How many rows were skipped, by reason.
-    pub fn skipped(&self) -> &BTreeMap<&'static str, u64> {
-        &self.skipped
-    }
-
-    /// Appends at most `limit` rows to the builder, fewer where they are large; `false` where there is nothing more to
-    /// come. The file must have every column that the builder wants.
-    pub fn read(&mut self, builder: &mut Builder, limit: usize) -> Result<bool, Error> {
-        self.places = self.find(builder.fields())?;
-        let (mut rows, mut bytes) = (0, 0);
-        while rows < limit && bytes < BATCH_BYTES {
-            if !self.advance()? {
-                return Ok(false);
-            }
-            if self.cells != self.dialect.columns.len() {
-                self.skip(WRONG_WIDTH);
-                continue;
-            }
-            bytes += self.ends[self.cells - 1];
-            let row = Row { text: &self.text, ends: &self.ends[..self.cells] };
-            match builder.push(row, &self.places) {
-                Ok(()) => rows += 1,
-                Err(reason) => self.skip(reason),
-            }
-        }
-        Ok(true)
-    }
-
-    /// The place of each field in a row; an error that names those that are not there.
-    fn find(&self, fields: &[Field]) -> Result<Vec<usize>, Error> {
-        let columns: HashMap<&str, usize> =
-            self.dialect.columns.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
-        let missing: Vec<String> = fields
-            .iter()
-            .filter(|field| !columns.contains_key(field.name.as_str()))
-            .map(|field| format!("`{}`", field.name))
-            .collect();
-        if missing.is_empty() {
-            return Ok(fields.iter().map(|field| columns[field.name.as_str()]).collect());
-        }
-        let reason = format!("it has no column {}; its columns are {}", missing.join(", "), self.columns_in_words());
-        Err(Error::Table { path: self.path.clone(), reason })
-    }
-
-    /// The names of the columns for a message, not too many of them.
-    fn columns_in_words(&self) -> String {
-        let columns = &self.dialect.columns;
-        let shown: Vec<&str> = columns.iter().take(SHOWN).map(String::as_str).collect();
-        let more = columns.len() - shown.len();
-        if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
-    }
-
-    fn skip(&mut self, reason: &'static str) {
-        *self.skipped.entry(reason).or_default() += 1;
-    }
-
-    /// Reads the cells of the next row; `false` at the end.
-    fn advance(&mut self) -> Result<bool, Error> {
+    pub(super) fn advance(&mut self) -> Result<Next, String> {
         let (mut at, mut count, mut consumed) = (0, 0, 0);
         loop {
             let buffer = match self.input.fill_buf() {
                 Ok(buffer) => buffer,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(damaged(&self.path, self.read, &error)),
+                Err(error) => return Err(error.to_string()),
             };
             let (result, read, written, ended) =
                 self.core.read_record(buffer, &mut self.text[at..], &mut self.ends[count..]);
@@ -199,16 +70,13 @@ impl<R: BufRead> Rows<R> {
             match result {
                 ReadRecordResult::Record => {
                     self.cells = count;
-                    self.read += 1;
-                    return Ok(true);
+                    return Ok(if count == self.dialect.columns.len() { Next::Row } else { Next::Skip(WRONG_WIDTH) });
                 }
-                ReadRecordResult::End => return Ok(false),
+                ReadRecordResult::End => return Ok(Next::End),
                 // A quote that is never closed would make one cell of all that follows.
                 _ if consumed > MAX_ROW => {
-                    self.read += 1;
-                    self.skip(TOO_LONG);
                     self.leave_row()?;
-                    (at, count, consumed) = (0, 0, 0);
+                    return Ok(Next::Skip(TOO_LONG));
                 }
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => self.text.resize(self.text.len() * 2, 0),
@@ -218,18 +86,18 @@ impl<R: BufRead> Rows<R> {
     }
 
     /// Goes on behind the next end of a line, as if a row began there.
-    fn leave_row(&mut self) -> Result<(), Error> {
+    fn leave_row(&mut self) -> Result<(), String> {
         loop {
             let buffer = match self.input.fill_buf() {
                 Ok(buffer) => buffer,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(damaged(&self.path, self.read, &error)),
+                Err(error) => return Err(error.to_string()),
             };
             let end = buffer.iter().position(|&byte| byte == b'\n');
             let used = end.map_or(buffer.len(), |end| end + 1);
-            let over = end.is_some() || buffer.is_empty();
+            let is_over = end.is_some() || buffer.is_empty();
             self.input.consume(used);
-            if over {
+            if is_over {
                 self.core.reset();
                 return Ok(());
             }
@@ -237,143 +105,4 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-/// The cells of one row.
-#[derive(Clone, Copy)]
-struct Row<'a> {
-    text: &'a [u8],
-    ends: &'a [usize],
-}
-
-impl<'a> Row<'a> {
-    fn cell(self, place: usize) -> &'a [u8] {
-        let start = if place == 0 { 0 } else { self.ends[place - 1] };
-        &self.text[start..self.ends[place]]
-    }
-}
-
-/// The part of a name that is kept.
-fn cut(name: &[u8]) -> &[u8] {
-    &name[..name.len().min(MAX_NAME)]
-}
-
-fn damaged(path: &Path, number: u64, error: &io::Error) -> Error {
-    Error::Damaged { path: path.to_owned(), record: "row", number, reason: error.to_string() }
-}
-
 const WRONG_WIDTH: &str = "row with more or fewer cells than columns";
-const TOO_LONG: &str = "row longer than 1 MiB, perhaps a quote that is never closed";
-const START_BYTES: u64 = 1 << 16;
-const BATCH_BYTES: usize = 1 << 23;
-const MAX_ROW: usize = 1 << 20;
-/// The most different names in a column; beyond, it is free text.
-const MAX_NAMES: usize = 10_000;
-const MAX_NAME: usize = 256;
-const SHOWN: usize = 50;
-
-#[cfg(test)]
-mod tests {
-    use flow::{Category, Values};
-
-    use super::builder::{NO_LABEL, NO_TIME, TEXT_FOR_NUMBER};
-    use super::*;
-
-    fn field(name: &str, kind: Kind) -> Field {
-        Field { name: name.into(), kind }
-    }
-
-    fn read(text: &[u8], fields: &[(&str, Kind)]) -> (Batch, BTreeMap<&'static str, u64>) {
-        let mut rows = Rows::new(text, "memory".as_ref(), &[]).unwrap();
-        let mut builder = Builder::new(fields.iter().map(|&(name, kind)| field(name, kind)).collect());
-        while rows.read(&mut builder, 7).unwrap() {}
-        (builder.take(), rows.skipped().clone())
-    }
-
-    #[test]
-    fn missing_values_stay_missing() {
-        let (batch, skipped) =
-            read(b"bytes,service\n1,http\n,\nInfinity,-\n", &[("bytes", Kind::Number), ("service", Kind::Category)]);
-        let Values::Numbers(numbers) = &batch.table.columns()[0].values else { panic!() };
-        assert!(numbers[0] == 1.0 && numbers[1].is_nan() && numbers[2].is_nan());
-        let Values::Categories(names) = &batch.table.columns()[1].values else { panic!() };
-        assert_eq!(names.codes, [0, Category::MISSING, Category::MISSING]);
-        assert!(skipped.is_empty());
-    }
-
-    #[test]
-    fn unusable_rows_are_skipped_by_reason_and_leave_no_trace() {
-        let text = b"bytes,label,time\n1,normal,5\n1,2\nx,normal,5\n1,,5\n1,neptune,noon\n2,smurf,6\n";
-        let (batch, skipped) = read(text, &[("bytes", Kind::Number), ("label", Kind::Label), ("time", Kind::Time)]);
-        assert_eq!(batch.table.column("bytes").unwrap().values, Values::Numbers(vec![1.0, 2.0]));
-        let labels = batch.labels.unwrap();
-        assert_eq!((labels.codes, labels.vocabulary), (vec![0, 1], vec!["normal".to_owned(), "smurf".to_owned()]));
-        assert_eq!(batch.times.unwrap().len(), 2);
-        assert_eq!(skipped, BTreeMap::from([(WRONG_WIDTH, 1), (TEXT_FOR_NUMBER, 1), (NO_LABEL, 1), (NO_TIME, 1)]));
-    }
-
-    #[test]
-    fn quotes_hide_delimiters_and_line_ends() {
-        let (batch, _) = read(b"a,b\n\"x,\ny\",1\n", &[("a", Kind::Category)]);
-        let Values::Categories(names) = &batch.table.columns()[0].values else { panic!() };
-        assert_eq!(names.vocabulary, ["x,\ny"]);
-    }
-
-    #[test]
-    fn a_quote_that_is_never_closed_costs_a_bounded_part_of_the_table() {
-        let mut text = b"a,b\n1,2\n\"".to_vec();
-        (0..500_000).for_each(|_| text.extend(b"3,4\n"));
-        let (batch, skipped) = read(&text, &[("a", Kind::Number)]);
-        assert_eq!(skipped.get(TOO_LONG), Some(&1));
-        assert!(batch.table.rows() > 200_000, "{}", batch.table.rows());
-    }
-
-    #[test]
-    fn a_missing_column_is_named() {
-        let mut rows = Rows::new(b"a,b\n1,2\n".as_slice(), "flows.csv".as_ref(), &[]).unwrap();
-        let mut builder = Builder::new(vec![field("c", Kind::Number)]);
-        let message = rows.read(&mut builder, 1).unwrap_err().to_string();
-        assert!(message.contains("flows.csv") && message.contains("no column `c`"), "{message}");
-    }
-
-    #[test]
-    fn the_cells_of_a_row_can_be_had_as_they_were() {
-        let mut rows = Rows::new(b"a,b\n1, x \n2,y\n".as_slice(), "memory".as_ref(), &[]).unwrap();
-        let mut builder = Builder::new(vec![field("a", Kind::Number)]).with_texts();
-        while rows.read(&mut builder, 1).unwrap() {}
-        let texts = builder.take().texts.unwrap();
-        assert!(texts.row(0).eq([b"1".as_slice(), b" x "]));
-        assert!(texts.row(1).eq([b"2".as_slice(), b"y"]));
-    }
-
-    #[test]
-    fn a_column_keeps_a_bounded_number_of_names() {
-        let mut text = b"a,b\n".to_vec();
-        (0..MAX_NAMES + 5).for_each(|row| text.extend(format!("name{row},1\n").as_bytes()));
-        let (batch, _) = read(&text, &[("a", Kind::Category)]);
-        let Values::Categories(names) = &batch.table.columns()[0].values else { panic!() };
-        assert_eq!((names.vocabulary.len(), names.codes.len()), (MAX_NAMES, MAX_NAMES + 5));
-    }
-
-    /// Bytes that mean something to the format, in an order that means nothing.
-    #[test]
-    fn any_bytes_end_without_panic() {
-        let mut state = 1u64;
-        for _ in 0..500 {
-            let mut next = || {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (state >> 33) as usize
-            };
-            let length = next() % 400;
-            let alphabet = b",;\t\"\n\r.-0123459aeinf?: \xff\xef";
-            let bytes: Vec<u8> = (0..length).map(|_| alphabet[next() % alphabet.len()]).collect();
-            let open = || Rows::new(bytes.as_slice(), "memory".as_ref(), &[]);
-            let Ok(mut rows) = open() else { continue };
-            let mut profile = Profile::default();
-            profile.add(&mut rows).unwrap();
-            let (fields, _) = profile.fields();
-            let mut builder = Builder::new(fields).with_texts();
-            let mut rows = open().unwrap();
-            while rows.read(&mut builder, 3).unwrap() {}
-            assert_eq!(builder.rows() as u64 + rows.skipped().values().sum::<u64>(), rows.count());
-        }
-    }
-}

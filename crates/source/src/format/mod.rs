@@ -1,27 +1,35 @@
 //! What the bytes mean.
 //!
 //! A log of flows is a [`Format`]: how it is recognised, how it is cut into messages, and the [`Decoder`] that turns each
-//! message into flows. Captures are read by [`packet`] and become flows in a meter; tables are read by [`csv`].
+//! message into flows. Captures are read by [`packet`] and become flows in a meter; tables are read by [`rows`], and
+//! become flows where their columns are known or mapped ([`mapping`]).
 
+pub mod argus;
 mod biflow;
+pub mod cic;
 pub mod csv;
 pub(crate) mod datagram;
 pub mod eve;
 mod json;
+pub mod json_lines;
 mod literal;
+pub mod mapping;
 pub mod netflow;
 pub mod nfdump;
 pub mod packet;
+pub mod parquet;
 pub mod pcapng;
 mod recent;
+pub mod rows;
 mod uniflow;
+pub mod vpc;
 mod waiting;
 pub mod zeek;
 
 use std::io::{self, BufRead};
 use std::net::IpAddr;
 
-use flow::Time;
+use flow::{Time, printable};
 
 use crate::Batch;
 
@@ -57,7 +65,7 @@ pub trait Decoder: Send {
 }
 
 /// A log of flows that can be read.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Format {
     /// What people call it: `zeek`.
     pub name: &'static str,
@@ -79,7 +87,7 @@ pub type NextMessage = fn(&mut dyn BufRead, &mut Vec<u8>, &mut Batch) -> Result<
 
 /// Every log of flows that can be read, in the order in which they are tried.
 pub const FORMATS: &[Format] =
-    &[zeek::FORMAT, eve::FORMAT, netflow::FORMAT, nfdump::FORMAT, nfdump::csv::FORMAT];
+    &[zeek::FORMAT, eve::FORMAT, vpc::FORMAT, netflow::FORMAT, nfdump::FORMAT, nfdump::csv::FORMAT, argus::FORMAT];
 
 /// The next line, without its end. A longer one than any real log has is passed over and counted.
 pub(crate) fn next_line(bytes: &mut dyn BufRead, line: &mut Vec<u8>, batch: &mut Batch) -> Result<bool, String> {

@@ -1,7 +1,7 @@
 //! Files, plain or compressed: what a file holds is told by its first bytes, never by its name.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +18,15 @@ pub struct Opened {
     pub bytes: Box<dyn BufRead + Send>,
     /// How much of the file was read.
     pub progress: Progress,
+    /// The file itself where it is plain, for formats that must jump in it; they then leave `bytes` alone.
+    pub(crate) file: Option<File>,
+}
+
+impl From<Vec<u8>> for Opened {
+    /// Bytes in memory, as they are.
+    fn from(bytes: Vec<u8>) -> Opened {
+        Opened { bytes: Box::new(Cursor::new(bytes)), progress: Progress::default(), file: None }
+    }
 }
 
 /// How much of a file was read, counted on the bytes as they lie on the disk.
@@ -33,6 +42,11 @@ impl Progress {
         self.read.load(Ordering::Relaxed)
     }
 
+    /// Tells how much was read where it is not read from start to end.
+    pub(crate) fn set(&self, read: u64) {
+        self.read.store(read, Ordering::Relaxed);
+    }
+
     /// Bytes of the file; 0 where the file is a pipe.
     pub fn total(&self) -> u64 {
         self.total
@@ -42,15 +56,20 @@ impl Progress {
 /// Opens a file, or stdin where the path is `-`, and undoes its compression.
 pub fn open(path: &Path) -> Result<Opened, Error> {
     let open_error = |source| Error::open(path.to_owned(), source);
-    let (inner, total): (Box<dyn Read + Send>, u64) = if path == Path::new("-") {
-        (Box::new(io::stdin()), 0)
+    let (inner, total, itself): (Box<dyn Read + Send>, u64, Option<File>) = if path == Path::new("-") {
+        (Box::new(io::stdin()), 0, None)
     } else {
         let file = File::open(path).map_err(open_error)?;
         let metadata = file.metadata().map_err(open_error)?;
         if metadata.is_dir() {
             return Err(open_error(io::Error::from(io::ErrorKind::IsADirectory)));
         }
-        (Box::new(file), if metadata.is_file() { metadata.len() } else { 0 })
+        if metadata.is_file() {
+            let itself = file.try_clone().map_err(open_error)?;
+            (Box::new(file), metadata.len(), Some(itself))
+        } else {
+            (Box::new(file), 0, None)
+        }
     };
     let progress = Progress { read: Arc::default(), total };
     let counted = Counted { inner, read: Arc::clone(&progress.read) };
@@ -59,14 +78,14 @@ pub fn open(path: &Path) -> Result<Opened, Error> {
     if start.is_empty() {
         return Err(Error::Empty { path: path.to_owned() });
     }
-    let bytes: Box<dyn BufRead + Send> = if start.starts_with(&GZIP) {
-        Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(plain)))
+    let (bytes, file): (Box<dyn BufRead + Send>, Option<File>) = if start.starts_with(&GZIP) {
+        (Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(plain))), None)
     } else if is_zstandard(start) {
-        Box::new(BufReader::with_capacity(BUFFER_BYTES, Zstandard::new(plain)))
+        (Box::new(BufReader::with_capacity(BUFFER_BYTES, Zstandard::new(plain))), None)
     } else {
-        Box::new(plain)
+        (Box::new(plain), itself)
     };
-    Ok(Opened { bytes, progress })
+    Ok(Opened { bytes, progress, file })
 }
 
 /// Whether the file is compressed, by its first bytes.

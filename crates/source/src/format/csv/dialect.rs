@@ -2,7 +2,7 @@
 
 use csv_core::{ReadRecordResult, ReaderBuilder};
 
-use super::cell::Cell;
+use crate::format::rows::{Cell, MAX_COLUMNS};
 
 /// How a text table is written, told by its first rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +123,6 @@ fn distinct(header: &[Vec<u8>]) -> Vec<String> {
 
 const DELIMITERS: [u8; 4] = [b'|', b'\t', b';', b','];
 const SAMPLE_ROWS: usize = 50;
-pub(super) const MAX_COLUMNS: usize = 4096;
 const NO_TABLE: &str = "it is no table: rows of comma, semicolon or tab separated values are expected";
 
 /// The columns of NSL-KDD (Tavallaee et al. 2009), whose files have no header.

@@ -20,6 +20,7 @@ pub const FORMAT: Format = Format {
     recognises: |start| HEADERS.iter().any(|header| start.starts_with(header.as_bytes())),
     next_message: next_line,
     decoder: || Box::new(Printed::default()),
+    sample: super::sample::lines,
 };
 
 /// Reads the lines that nfdump prints.

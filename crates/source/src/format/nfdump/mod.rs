@@ -9,6 +9,7 @@ pub mod csv;
 mod layout1;
 mod layout2;
 mod lzo;
+mod sample;
 
 use std::io::{BufRead, Read};
 
@@ -26,6 +27,7 @@ pub const FORMAT: Format = Format {
     recognises: |start| start.starts_with(&MAGIC) || start.starts_with(&MAGIC_SWAPPED),
     next_message: next_piece,
     decoder: || Box::new(Nfdump::default()),
+    sample: sample::file,
 };
 
 /// Reads nfdump files, given in pieces of any length.

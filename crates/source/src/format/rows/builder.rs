@@ -14,6 +14,7 @@ pub struct Builder {
     /// For each field, how many rows were refused because of what it held.
     misfits: Vec<u64>,
     rows: usize,
+    infinite: u64,
     texts: Option<Texts>,
 }
 
@@ -55,7 +56,7 @@ impl Builder {
     /// Gathers these columns.
     pub fn new(fields: Vec<Field>) -> Builder {
         let columns = fields.iter().map(|field| Growing::of(field.kind)).collect();
-        Builder { misfits: vec![0; fields.len()], columns, fields, rows: 0, texts: None }
+        Builder { misfits: vec![0; fields.len()], columns, fields, rows: 0, infinite: 0, texts: None }
     }
 
     /// Keeps the cells of the rows as well, all columns of the file.
@@ -76,6 +77,11 @@ impl Builder {
     /// For each field, how many rows were refused because of what it held.
     pub fn misfits(&self) -> &[u64] {
         &self.misfits
+    }
+
+    /// How many numbers were infinite or NaN, and so count as missing.
+    pub fn infinite(&self) -> u64 {
+        self.infinite
     }
 
     /// Takes what was gathered, and begins anew.
@@ -107,7 +113,7 @@ impl Builder {
     /// Adds a row, or says why not.
     pub(super) fn push(&mut self, row: Row<'_>, places: &[usize]) -> Result<(), &'static str> {
         for (number, (&place, column)) in places.iter().zip(&mut self.columns).enumerate() {
-            if let Err(reason) = column.push(row.cell(place), self.fields[number].kind) {
+            if let Err(reason) = column.push(row.cell(place), self.fields[number].kind, &mut self.infinite) {
                 self.misfits[number] += 1;
                 self.columns[..number].iter_mut().for_each(Growing::pop);
                 return Err(reason);
@@ -145,19 +151,27 @@ impl Growing {
         }
     }
 
-    fn push(&mut self, bytes: &[u8], kind: Kind) -> Result<(), &'static str> {
+    fn push(&mut self, bytes: &[u8], kind: Kind, infinite: &mut u64) -> Result<(), &'static str> {
         match self {
             Growing::Numbers(numbers) => numbers.push(match Cell::of(bytes) {
                 Cell::Number(number) => number,
-                Cell::Missing | Cell::Infinite => f32::NAN,
+                Cell::Missing => f32::NAN,
+                Cell::Infinite => {
+                    *infinite += 1;
+                    f32::NAN
+                }
                 Cell::Text(_) => return Err(TEXT_FOR_NUMBER),
             }),
             Growing::Names { codes, vocabulary, known, newest } => {
-                let name = cut(bytes.trim_ascii());
+                let name = match (kind, bytes.trim_ascii()) {
+                    // KDD'99 ends its labels with a dot.
+                    (Kind::Label, [name @ .., b'.']) if !name.is_empty() => cut(name),
+                    (_, name) => cut(name),
+                };
                 *newest = None;
                 let code = match known.get(name) {
                     Some(&code) => code,
-                    None if Cell::of(name) == Cell::Missing => Category::MISSING,
+                    None if matches!(Cell::of(name), Cell::Missing | Cell::Infinite) => Category::MISSING,
                     None if vocabulary.len() == MAX_NAMES => Category::MISSING,
                     None => {
                         let code = vocabulary.len() as u32;

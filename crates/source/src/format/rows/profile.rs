@@ -1,19 +1,18 @@
 //! Which columns hold numbers, and which names.
 
 use std::collections::HashSet;
-use std::io::BufRead;
 
 use super::cell::Cell;
-use super::{Field, Kind, MAX_NAMES, Row, Rows, cut};
+use super::{Field, Kind, MAX_NAMES, Rows, cut, printable};
 use crate::Error;
 
 /// What the columns of one or several files hold, found by reading them.
 ///
 /// ```
-/// use source::format::csv::{Kind, Profile, Rows};
+/// use source::format::rows::{Kind, Profile, Rows};
 /// let text = "bytes,service,note\n12,http,?\n13,dns,?\n";
 /// let mut profile = Profile::default();
-/// profile.add(&mut Rows::new(text.as_bytes(), "memory".as_ref(), &[]).unwrap()).unwrap();
+/// profile.add(&mut Rows::of(text.as_bytes().to_vec().into(), "memory".as_ref(), &[]).unwrap()).unwrap();
 /// let (fields, left_out) = profile.fields();
 /// assert_eq!(fields.iter().map(|field| field.kind).collect::<Vec<_>>(), [Kind::Number, Kind::Category]);
 /// assert_eq!(left_out, [("note".to_owned(), "it is empty".to_owned())]);
@@ -38,8 +37,8 @@ struct Content {
 
 impl Profile {
     /// Reads a file to its end. Where several are added, they must have the same columns, in any order.
-    pub fn add<R: BufRead>(&mut self, rows: &mut Rows<R>) -> Result<(), Error> {
-        let columns = &rows.dialect.columns;
+    pub fn add(&mut self, rows: &mut Rows) -> Result<(), Error> {
+        let columns = rows.columns();
         if self.columns.is_empty() {
             self.columns = columns.iter().map(|name| Content::new(name)).collect();
         }
@@ -49,16 +48,13 @@ impl Profile {
             let first: Vec<&str> = self.columns.iter().map(|content| content.name.as_str()).collect();
             let odd = columns.iter().map(String::as_str).filter(|name| !first.contains(name));
             let lacking = first.iter().copied().filter(|name| !columns.iter().any(|column| column == name));
-            let words: Vec<String> = odd.chain(lacking).take(12).map(|name| format!("`{name}`")).collect();
+            let words: Vec<String> = odd.chain(lacking).take(12).map(|name| format!("`{}`", printable(name))).collect();
             let reason = format!("its columns are not those of the files before it: {} differ", words.join(", "));
             return Err(Error::Table { path: rows.path.clone(), reason });
         };
         while rows.advance()? {
-            if rows.cells != columns_of(rows) {
-                continue;
-            }
             self.rows += 1;
-            let row = Row { text: &rows.text, ends: &rows.ends[..rows.cells] };
+            let row = rows.reader.row();
             for (content, &place) in self.columns.iter_mut().zip(&places) {
                 content.see(row.cell(place), &mut self.name_bytes);
             }
@@ -71,7 +67,7 @@ impl Profile {
         self.rows
     }
 
-    /// How many numbers were infinite, and so count as missing.
+    /// How many numbers were infinite or NaN, and so count as missing.
     pub fn infinite(&self) -> u64 {
         self.columns.iter().map(|content| content.infinite).sum()
     }
@@ -121,7 +117,7 @@ impl Content {
 
     fn kind(&self) -> Result<Kind, String> {
         let numbers = self.numbers + self.infinite;
-        if numbers + self.texts == 0 {
+        if self.numbers + self.texts == 0 {
             return Err("it is empty".into());
         }
         if numbers >= 99 * self.texts {
@@ -134,10 +130,6 @@ impl Content {
     }
 }
 
-fn columns_of<R>(rows: &Rows<R>) -> usize {
-    rows.dialect.columns.len()
-}
-
 /// The names of all columns together.
 const MAX_NAME_BYTES: usize = 64 << 20;
 
@@ -148,7 +140,7 @@ mod tests {
     fn profile(texts: &[&str]) -> Result<Profile, Error> {
         let mut profile = Profile::default();
         for text in texts {
-            profile.add(&mut Rows::new(text.as_bytes(), "memory".as_ref(), &[])?)?;
+            profile.add(&mut Rows::of(text.as_bytes().to_vec().into(), "memory".as_ref(), &[])?)?;
         }
         Ok(profile)
     }

@@ -1,4 +1,4 @@
-//! What one cell of a text table says.
+//! What one cell of a table says.
 
 use std::str;
 
@@ -7,10 +7,10 @@ use flow::Time;
 
 /// The content of a cell, blanks around it removed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Cell<'a> {
+pub(in crate::format) enum Cell<'a> {
     /// Nothing, or one of the words that stand for nothing.
     Missing,
-    /// A number without bound, as a rate over a duration of zero; no measurement.
+    /// A number without bound or none at all (NaN), as a rate over a duration of zero; no measurement.
     Infinite,
     /// A finite number.
     Number(f32),
@@ -19,13 +19,16 @@ pub(super) enum Cell<'a> {
 }
 
 impl Cell<'_> {
-    pub(super) fn of(bytes: &[u8]) -> Cell<'_> {
+    pub(in crate::format) fn of(bytes: &[u8]) -> Cell<'_> {
         let bytes = bytes.trim_ascii();
         if let Some(number) = plain(bytes) {
             return Cell::Number(number);
         }
         if bytes.len() <= LONGEST_WORD && MISSING.iter().any(|word| bytes.eq_ignore_ascii_case(word)) {
             return Cell::Missing;
+        }
+        if bytes.eq_ignore_ascii_case(b"nan") {
+            return Cell::Infinite;
         }
         // What Rust calls a number includes words such as `infinity`; none begins with another letter.
         let may_be_number =
@@ -65,7 +68,7 @@ fn plain(bytes: &[u8]) -> Option<f32> {
 
 /// The time that a cell says: RFC 3339 with or without zone (UTC then), day first with slashes, or seconds,
 /// milliseconds, microseconds or nanoseconds since 1970.
-pub(super) fn time(bytes: &[u8]) -> Option<Time> {
+pub(in crate::format) fn time(bytes: &[u8]) -> Option<Time> {
     let text = str::from_utf8(bytes.trim_ascii()).ok()?;
     if let Ok(number) = text.parse::<f64>() {
         let scale = match number.abs() {
@@ -86,11 +89,17 @@ pub(super) fn time(bytes: &[u8]) -> Option<Time> {
     nanoseconds.map(Time::from_nanoseconds)
 }
 
-const MISSING: [&[u8]; 9] = [b"", b"nan", b"?", b"-", b"na", b"n/a", b"null", b"none", b"nil"];
+const MISSING: [&[u8]; 8] = [b"", b"?", b"-", b"na", b"n/a", b"null", b"none", b"nil"];
 const LONGEST_WORD: usize = 4;
 const POWERS: [f32; 8] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
-const FORMATS: [&str; 5] =
-    ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%d/%m/%Y %H:%M:%S%.f", "%d/%m/%Y %I:%M:%S %p", "%d/%m/%Y %H:%M"];
+const FORMATS: [&str; 6] = [
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y/%m/%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%d/%m/%Y %H:%M:%S%.f",
+    "%d/%m/%Y %I:%M:%S %p",
+    "%d/%m/%Y %H:%M",
+];
 
 #[cfg(test)]
 mod tests {
@@ -108,10 +117,10 @@ mod tests {
 
     #[test]
     fn missing_infinite_and_text_are_told_apart() {
-        for text in ["", "  ", "NaN", "?", "-", "NA", "null", "None"] {
+        for text in ["", "  ", "?", "-", "NA", "null", "None"] {
             assert_eq!(Cell::of(text.as_bytes()), Cell::Missing, "{text}");
         }
-        for text in ["Infinity", "-inf", "1e999"] {
+        for text in ["Infinity", "-inf", "1e999", "NaN"] {
             assert_eq!(Cell::of(text.as_bytes()), Cell::Infinite, "{text}");
         }
         for text in ["tcp", ".", "1.2.3", "0x50", "--", "1 2", "infinite"] {
