@@ -1,4 +1,4 @@
-//! Any text as a Zeek conn.log, then the features of its flows.
+//! Any text as Zeek's logs, of conversations and of what is joined with them, then the features of the flows.
 #![no_main]
 
 use flow::features::FeatureSet;
@@ -6,11 +6,18 @@ use flow::features::host::Hosts;
 use libfuzzer_sys::fuzz_target;
 use source::Batch;
 use source::format::Decoder;
-use source::format::zeek::ConnLog;
+use source::format::zeek::Logs;
 
 fuzz_target!(|data: &[u8]| {
-    let mut log = ConnLog::default();
+    let mut logs = Logs::default();
     let mut batch = Batch::default();
-    data.split(|&byte| byte == b'\n').for_each(|line| log.decode(line, &mut batch));
+    let mut lines = 0;
+    for line in data.split(|&byte| byte == b'\n') {
+        logs.decode(line, &mut batch);
+        lines += 1;
+    }
+    logs.finish(&mut batch);
+    assert!(batch.flows.len() + batch.notices.len() + batch.skipped.values().sum::<u64>() as usize <= lines);
+    assert!(batch.flows.iter().all(|flow| flow.start <= flow.end));
     assert_eq!(FeatureSet::lapwing().table(&batch.flows, &mut Hosts::default()).rows(), batch.flows.len());
 });

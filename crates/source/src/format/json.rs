@@ -54,9 +54,9 @@ impl<'a> Json<'a> {
                 let name = self.string()?;
                 self.expect(b':')?;
                 if name.is_escaped {
-                    member(self, &name.get())?
+                    member(self, &name.get())?;
                 } else {
-                    member(self, name.raw)?
+                    member(self, name.raw)?;
                 }
                 if !self.accepts(b',') {
                     break;
