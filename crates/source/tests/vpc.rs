@@ -303,5 +303,8 @@ fn reader_parquet(path: &Path) -> Result<(), Failed> {
     same((report.lines, batch.flows.len(), report.skipped.len()), (3, 1, 0))?;
     same(report.notes.into_iter().collect(), vec![("aggregation intervals without traffic (NODATA)", 2)])?;
     // Port 443 sent it.
-    same((talk(&batch.flows[0]), batch.flows[0].responder.bytes), ("192.0.2.1:49152 > 198.51.100.1:443".to_owned(), Some(840)))
+    same(
+        (talk(&batch.flows[0]), batch.flows[0].responder.bytes),
+        ("192.0.2.1:49152 > 198.51.100.1:443".to_owned(), Some(840)),
+    )
 }
