@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use flow::printable;
 use model::evaluation::{Figures, Finding, Severity};
 use serde_json::{Value, json};
 
@@ -49,7 +50,7 @@ pub(crate) fn print(out: &mut impl Write, title: &str, figures: &Figures, flows_
         } else {
             "benign"
         };
-        kinds.add_row([kind.kind.as_str(), &kind.rows.to_string(), &kind.alarms.to_string(), &share, remark]);
+        kinds.add_row([&*printable(&kind.kind), &kind.rows.to_string(), &kind.alarms.to_string(), &share, remark]);
     }
     writeln!(out, "{kinds}")
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
+use flow::printable;
 use indicatif::ProgressBar;
 use model::Method;
 use model::evaluation::Rule;
@@ -262,11 +263,11 @@ impl Arguments {
 /// Tells on stderr what the label is and what is left out.
 fn print_columns(loaded: &Loaded) {
     match &loaded.label {
-        Some(label) => eprintln!("label: column `{label}`"),
+        Some(label) => eprintln!("label: column `{}`", printable(label)),
         None => eprintln!("label: none"),
     }
     for (column, reason) in &loaded.left_out {
-        eprintln!("left out: column `{column}`: {reason}");
+        eprintln!("left out: column `{}`: {reason}", printable(column));
     }
     if !loaded.left_out.is_empty() {
         eprintln!("(--keep COLUMN takes a column back that was left out because it is suspect)");

@@ -1,5 +1,7 @@
 //! Why learning, judging or loading cannot go on.
 
+use flow::printable;
+
 /// Why learning, judging or loading cannot go on.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[non_exhaustive]
@@ -101,7 +103,7 @@ impl std::fmt::Display for Mismatch {
             parts.push(format!("not known {}", list(&self.extra)));
         }
         for (name, kind) in &self.mistyped {
-            parts.push(format!("`{name}` must hold {kind}"));
+            parts.push(format!("`{}` must hold {kind}", printable(name)));
         }
         f.write_str(&parts.join("; "))
     }
@@ -109,7 +111,7 @@ impl std::fmt::Display for Mismatch {
 
 /// The first names, quoted, and how many more there are.
 fn list(names: &[String]) -> String {
-    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{}`", printable(name))).collect();
     let more = names.len().saturating_sub(SHOWN);
     if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
 }

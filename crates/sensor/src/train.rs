@@ -174,8 +174,10 @@ fn leaks(loaded: &Loaded) -> impl Iterator<Item = Finding> + '_ {
     let leaking = [Role::Difficulty.sentence(), Role::Answer.sentence()];
     let left_out = loaded.left_out.iter().filter(move |(_, reason)| leaking.iter().any(|leak| reason.ends_with(leak)));
     left_out.map(|(name, reason)| {
-        let sentence =
-            format!("column `{name}` was left out: {reason}; figures that others publish with it are too good");
+        let sentence = format!(
+            "column `{}` was left out: {reason}; figures that others publish with it are too good",
+            flow::printable(name)
+        );
         Finding { severity: Severity::Note, check: "left-out".into(), columns: vec![name.clone()], sentence }
     })
 }

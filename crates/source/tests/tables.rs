@@ -18,8 +18,11 @@ use source::format::cic::Generation;
 use source::format::mapping::{Mapping, TableFlows};
 use source::format::rows::{Builder, Field, Kind, Profile, Rows};
 
+type Own = fn() -> Result<(), Failed>;
+type Public = fn(&Path) -> Result<(), Failed>;
+
 fn main() {
-    let own: [(&str, fn() -> Result<(), Failed>); 12] = [
+    let own: [(&str, Own); 12] = [
         ("the_three_formats_give_the_same_rows", three_formats),
         ("a_parquet_file_is_streamed_row_group_by_row_group", row_groups),
         ("parquet_times_numbers_and_nulls_become_cells", parquet_types),
@@ -33,7 +36,7 @@ fn main() {
         ("a_mapping_makes_flows_of_any_table", mapped),
         ("a_table_without_addresses_is_refused_with_advice", no_flows),
     ];
-    let public: [(&str, &str, fn(&Path) -> Result<(), Failed>); 12] = [
+    let public: [(&str, &str, Public); 12] = [
         (
             "the_table_of_web_attacks_is_282_suspicious_flows",
             "aws-vpc-flow/CloudWatch_Traffic_Web_Attack.csv",
@@ -272,7 +275,7 @@ fn mapped() -> Result<(), Failed> {
     same((flow.start.seconds(), flow.duration().as_millis(), flow.state), (1_699_999_980.0, 250, Some(State::SF)))?;
     same(flow.application.as_deref().map(|application| application.name().to_owned()), Some("https".to_owned()))?;
     same((flow.key.protocol, flow.responder.payload_bytes, flow.originator.bytes), (Protocol::Tcp, Some(4000), None))?;
-    same(flow.label.as_ref().map(|label| label.is_attack()), Some(false))
+    same(flow.label.as_ref().map(flow::Label::is_attack), Some(false))
 }
 
 fn no_flows() -> Result<(), Failed> {
@@ -322,7 +325,7 @@ fn argus_5(path: &Path) -> Result<(), Failed> {
     let expected = vec![("management record of Argus", 1), ("protocol that is not above IP", 1)];
     same(report.skipped.into_iter().collect(), expected)?;
     same(batch.flows.len(), 298)?;
-    let attacks = batch.flows.iter().filter(|flow| flow.label.as_ref().is_some_and(|label| label.is_attack()));
+    let attacks = batch.flows.iter().filter(|flow| flow.label.as_ref().is_some_and(flow::Label::is_attack));
     same(attacks.count() > 0, true)
 }
 

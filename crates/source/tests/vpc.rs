@@ -11,8 +11,11 @@ use source::Batch;
 use source::format::vpc::FlowLog;
 use source::format::{Decoder, FORMATS};
 
+type Own = fn() -> Result<(), Failed>;
+type Public = fn(&Path) -> Result<(), Failed>;
+
 fn main() {
-    let own: [(&str, fn() -> Result<(), Failed>); 14] = [
+    let own: [(&str, Own); 14] = [
         ("two_directions_of_one_interface_are_one_flow", directions),
         ("a_record_without_its_counterpart_leaves_the_other_side_unknown", unpaired),
         ("what_was_rejected_met_silence", rejected),
@@ -28,7 +31,7 @@ fn main() {
         ("a_log_of_nothing_but_a_header_is_no_error", header_only),
         ("any_cut_of_a_good_log_ends_without_panic", cut),
     ];
-    let public: [(&str, &str, fn(&Path) -> Result<(), Failed>); 10] = [
+    let public: [(&str, &str, Public); 10] = [
         ("aws_default_example_is_read_whole", "aws-vpc-flow/aws-doc-v2-default.log", aws_default),
         ("aws_default_example_compressed_is_the_same", "aws-vpc-flow/aws-doc-v2-default.log.gz", aws_default),
         ("aws_tcp_flags_example_is_read_whole", "aws-vpc-flow/aws-doc-v3-tcp-flags.log", aws_flags),

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use flow::{Label, Table, Values};
+use flow::{Label, Table, Values, printable};
 use serde::{Deserialize, Serialize};
 
 use super::metrics::{Confusion, Curve};
@@ -53,7 +53,7 @@ pub fn table(dataset: &Dataset) -> Result<Vec<Finding>, Error> {
     findings.extend(constants(dataset.table()));
     for (column, role) in suspects(dataset) {
         let severity = if role.leaks_the_answer() { Severity::Error } else { Severity::Warning };
-        let sentence = format!("column `{column}` {}", role.sentence());
+        let sentence = format!("column `{}` {}", printable(&column), role.sentence());
         findings.push(Finding::column(severity, "suspect-column", &column, sentence));
     }
     findings.extend(giveaways(&strengths(dataset)?));
@@ -169,8 +169,9 @@ fn giveaways(strengths: &[(String, Strength)]) -> Vec<Finding> {
         strengths.iter().partition(|(_, strength)| strength.balanced_accuracy >= 0.995);
     let giveaway = |(column, strength): &(String, Strength)| {
         let sentence = format!(
-            "column `{column}` alone gives the answer away (ROC-AUC {:.4}, balanced accuracy {:.1} % on held-out rows): \
+            "column `{}` alone gives the answer away (ROC-AUC {:.4}, balanced accuracy {:.1} % on held-out rows): \
              make sure that it is known before the answer is, or drop it",
+            printable(column),
             strength.roc_auc,
             100.0 * strength.balanced_accuracy
         );
@@ -179,8 +180,11 @@ fn giveaways(strengths: &[(String, Strength)]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = whole.into_iter().map(giveaway).collect();
     let near: Vec<_> = rest.into_iter().filter(|(_, strength)| strength.roc_auc >= 0.95).collect();
     if !near.is_empty() {
-        let words: Vec<String> =
-            near.iter().take(SHOWN).map(|(column, strength)| format!("`{column}` {:.4}", strength.roc_auc)).collect();
+        let words: Vec<String> = near
+            .iter()
+            .take(SHOWN)
+            .map(|(column, strength)| format!("`{}` {:.4}", printable(column), strength.roc_auc))
+            .collect();
         let more = if near.len() > SHOWN { format!(" and {} more", near.len() - SHOWN) } else { String::new() };
         let sentence = format!(
             "nearly give the answer away, each alone (ROC-AUC on held-out rows): {}{more}; figures without them are \

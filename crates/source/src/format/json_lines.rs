@@ -87,7 +87,8 @@ impl Reader {
             if self.cells.fill(line).is_err() {
                 return Ok(Next::Skip("line that is no JSON object"));
             }
-            (self.text.clear(), self.ends.clear());
+            self.text.clear();
+            self.ends.clear();
             for cell in &self.cells.cells {
                 self.text.extend(cell);
                 self.ends.push(self.text.len());

@@ -133,7 +133,8 @@ impl Reader {
                 guard(|| self.decode())?;
             }
         }
-        (self.text.clear(), self.ends.clear());
+        self.text.clear();
+        self.ends.clear();
         for column in &self.columns {
             let start = if self.given == 0 { 0 } else { column.ends[self.given - 1] };
             self.text.extend_from_slice(&column.text[start..column.ends[self.given]]);
@@ -187,7 +188,8 @@ impl Column {
             BoolColumnReader, ByteArrayColumnReader, DoubleColumnReader, FixedLenByteArrayColumnReader,
             FloatColumnReader, Int32ColumnReader, Int64ColumnReader, Int96ColumnReader,
         };
-        (self.text.clear(), self.ends.clear());
+        self.text.clear();
+        self.ends.clear();
         let (cells, meaning) =
             (&mut Cells { text: &mut self.text, ends: &mut self.ends, level: self.level }, self.meaning);
         match self.reader.as_mut().ok_or("it was not opened")? {
@@ -208,9 +210,13 @@ impl Column {
             }),
             FloatColumnReader(reader) => read(reader, rows, cells, |text, value| write!(text, "{value}")),
             DoubleColumnReader(reader) => read(reader, rows, cells, |text, value| write!(text, "{value}")),
-            ByteArrayColumnReader(reader) => read(reader, rows, cells, |text, value| text.write_all(cut(value.data()))),
-            FixedLenByteArrayColumnReader(reader) => read(reader, rows, cells, |text, value| {
-                cut(value.data()).iter().take(MAX_CELL / 2).try_for_each(|byte| write!(text, "{byte:02x}"))
+            ByteArrayColumnReader(reader) => read(reader, rows, cells, |text, value| match meaning {
+                Meaning::Decimal(scale) => decimal(text, value.data(), scale),
+                _ => text.write_all(cut(value.data())),
+            }),
+            FixedLenByteArrayColumnReader(reader) => read(reader, rows, cells, |text, value| match meaning {
+                Meaning::Decimal(scale) => decimal(text, value.data(), scale),
+                _ => cut(value.data()).iter().take(MAX_CELL / 2).try_for_each(|byte| write!(text, "{byte:02x}")),
             }),
         }
     }
@@ -260,6 +266,17 @@ impl Meaning {
             Meaning::Decimal(scale) => write!(text, "{number}e{}", -i64::from(scale)),
         }
     }
+}
+
+/// Writes a decimal number of any length: two's complement, the highest byte first. Longer ones than 128 bits are missing.
+fn decimal(text: &mut Vec<u8>, bytes: &[u8], scale: i32) -> std::io::Result<()> {
+    let is_negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
+    if bytes.is_empty() || bytes.len() > 16 {
+        return Ok(());
+    }
+    let number =
+        bytes.iter().fold(if is_negative { -1 } else { 0i128 }, |number, byte| number << 8 | i128::from(*byte));
+    write!(text, "{number}e{}", -i64::from(scale))
 }
 
 /// The leaves of the schema that are one value a row.
@@ -342,3 +359,18 @@ const MAX_CELL: usize = 4096;
 const ROWS_AT_A_TIME: usize = 1024;
 const CELLS_AT_A_TIME: usize = 1 << 16;
 const JULIAN_DAY_OF_1970: i128 = 2_440_588;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_of_any_length_are_read() {
+        let read = |bytes: &[u8], scale| {
+            let mut text = Vec::new();
+            decimal(&mut text, bytes, scale).unwrap();
+            String::from_utf8(text).unwrap()
+        };
+        assert_eq!([read(&[0, 0, 0x0b, 0xb7], 2), read(&[0xff, 0xff], 0), read(&[], 2)], ["2999e-2", "-1e0", ""]);
+    }
+}

@@ -77,8 +77,8 @@ pub struct Rows {
 }
 
 enum Reader {
-    Csv(csv::Reader),
-    JsonLines(json_lines::Reader),
+    Csv(Box<csv::Reader>),
+    JsonLines(Box<json_lines::Reader>),
     Parquet(Box<parquet::Reader>),
 }
 
@@ -119,11 +119,11 @@ impl Rows {
             (Reader::Parquet(Box::new(reader)), names)
         } else if json_lines::is_json_lines(&start) {
             let (reader, names) = json_lines::Reader::new(start, is_complete, opened.bytes).map_err(table)?;
-            (Reader::JsonLines(reader), names)
+            (Reader::JsonLines(Box::new(reader)), names)
         } else {
             let reader = csv::Reader::new(start, is_complete, opened.bytes, known).map_err(table)?;
             let names = reader.dialect().columns.clone();
-            (Reader::Csv(reader), names)
+            (Reader::Csv(Box::new(reader)), names)
         };
         let (columns, generation) = match cic::canonical(&names) {
             Some((columns, generation)) => (columns, Some(generation)),

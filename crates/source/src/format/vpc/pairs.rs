@@ -188,6 +188,11 @@ impl Pairs {
             }
         };
         self.queue.push_back((place, generation));
+        // Records that found their counterpart stay in the queue until they come to its front; they must not fill it.
+        if self.queue.len() > 2 * CAPACITY {
+            let slots = &self.slots;
+            self.queue.retain(|(place, generation)| slots[*place as usize].generation == *generation);
+        }
         // Behind those that wait already, but a list stays short: a later counterpart is not for the oldest.
         match self.waiting.entry(between) {
             hashbrown::hash_map::Entry::Vacant(entry) => {
