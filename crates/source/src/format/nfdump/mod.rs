@@ -39,7 +39,7 @@ pub struct Nfdump {
     /// What is wrong with the rest of the file.
     damage: Option<&'static str>,
     maps: layout1::Maps,
-    /// A block without its compression.
+    /// Room for a block without its compression.
     block: Vec<u8>,
     /// Files that ended in the middle of a block.
     cut: u64,
@@ -113,35 +113,12 @@ impl Nfdump {
             return Ok(end);
         }
         let compression = if block.is_compressed { file.compression } else { Compression::None };
-        if compression.undo(stored, &mut self.block).is_none() {
+        let Some(records) = compression.undo(stored, &mut self.block) else {
             batch.skip("block whose compression is damaged");
             return Ok(end);
-        }
-        self.records(file.layout, batch);
+        };
+        read_records(records, file.layout, &mut self.maps, &mut self.biflows, batch);
         Ok(end)
-    }
-
-    fn records(&mut self, layout: Layout, batch: &mut Batch) {
-        let Nfdump { block, maps, biflows, .. } = self;
-        let mut rest = &block[..];
-        while let Some(length) = u16_at(rest, 2).map(usize::from) {
-            let Some(record) = rest.get(..length).filter(|_| length >= 4) else {
-                return batch.skip("record of an impossible length");
-            };
-            rest = &rest[length..];
-            let read = match layout {
-                Layout::One => layout1::read(record, maps),
-                Layout::Two => layout2::read(record),
-            };
-            match read {
-                Ok(Some(told)) => match told.uniflow() {
-                    Ok((uniflow, received)) => biflows.observe(uniflow, received, batch),
-                    Err(reason) => batch.skip(reason),
-                },
-                Ok(None) => batch.note("records that tell of the exporter", 1),
-                Err(reason) => batch.skip(reason),
-            }
-        }
     }
 }
 
@@ -227,23 +204,27 @@ impl Block {
 }
 
 impl Compression {
-    /// Puts the block into `plain`; `None` where it cannot be one.
-    fn undo(self, stored: &[u8], plain: &mut Vec<u8>) -> Option<()> {
-        plain.clear();
+    /// The block as it was before, perhaps in `plain`; `None` where it cannot be one.
+    fn undo<'a>(self, stored: &'a [u8], plain: &'a mut Vec<u8>) -> Option<&'a [u8]> {
         match self {
-            Compression::None => plain.extend_from_slice(stored),
-            Compression::Lzo => lzo::decompress(stored, plain, MAX_BLOCK_BYTES)?,
+            Compression::None => return Some(stored),
+            Compression::Lzo => {
+                plain.clear();
+                lzo::decompress(stored, plain, MAX_BLOCK_BYTES)?;
+            }
             Compression::Lz4 => {
+                // Filled with zeros once and not for each block: many small blocks would cost much time.
                 plain.resize(MAX_BLOCK_BYTES, 0);
                 let length = lz4_flex::block::decompress_into(stored, plain).ok()?;
-                plain.truncate(length);
+                return plain.get(..length);
             }
             Compression::Zstandard => {
+                plain.clear();
                 let decoder = ruzstd::decoding::StreamingDecoder::new(stored).ok()?;
                 decoder.take(MAX_BLOCK_BYTES as u64).read_to_end(plain).ok()?;
             }
         }
-        Some(())
+        Some(plain)
     }
 }
 
@@ -336,6 +317,28 @@ impl Told {
     }
 }
 
+/// Reads the records of a block.
+fn read_records(mut rest: &[u8], layout: Layout, maps: &mut layout1::Maps, biflows: &mut Biflows, batch: &mut Batch) {
+    while let Some(length) = u16_at(rest, 2).map(usize::from) {
+        let Some(record) = rest.get(..length).filter(|_| length >= 4) else {
+            return batch.skip("record of an impossible length");
+        };
+        rest = &rest[length..];
+        let read = match layout {
+            Layout::One => layout1::read(record, maps),
+            Layout::Two => layout2::read(record),
+        };
+        match read {
+            Ok(Some(told)) => match told.uniflow() {
+                Ok((uniflow, received)) => biflows.observe(uniflow, received, batch),
+                Err(reason) => batch.skip(reason),
+            },
+            Ok(None) => batch.note("records that tell of the exporter", 1),
+            Err(reason) => batch.skip(reason),
+        }
+    }
+}
+
 /// Gives the file in pieces.
 fn next_piece(bytes: &mut dyn BufRead, message: &mut Vec<u8>, _: &mut Batch) -> Result<bool, String> {
     bytes.take(PIECE_BYTES).read_to_end(message).map_err(|error| error.to_string())?;
@@ -368,5 +371,5 @@ const MAGIC: [u8; 2] = [0x0c, 0xa5];
 const MAGIC_SWAPPED: [u8; 2] = [0xa5, 0x0c];
 const BLOCK_HEADER_BYTES: usize = 12;
 /// nfdump writes blocks of at most some 5 MiB.
-const MAX_BLOCK_BYTES: usize = 16 << 20;
+const MAX_BLOCK_BYTES: usize = 8 << 20;
 const PIECE_BYTES: u64 = 1 << 16;
