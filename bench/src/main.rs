@@ -6,6 +6,8 @@
 
 mod detection;
 mod learning;
+#[cfg(target_os = "linux")]
+mod live;
 mod program;
 mod robustness;
 mod speed;
@@ -30,6 +32,10 @@ impl Row {
 
 fn main() -> Result<()> {
     let program = Program::find()?;
+    #[cfg(target_os = "linux")]
+    if std::env::args().nth(1).as_deref() == Some("live") {
+        return live::run(&program);
+    }
     let shared = std::env::var_os("LAPWING_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
     let folder = std::env::temp_dir().join("lapwing-bench");
