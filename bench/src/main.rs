@@ -7,6 +7,8 @@
 mod agreement;
 mod detection;
 mod learning;
+#[cfg(target_os = "linux")]
+mod live;
 mod logs;
 mod packets;
 mod program;
@@ -37,9 +39,14 @@ fn main() -> Result<()> {
     if arguments.next_if(|argument| argument == program::MEASURE).is_some() {
         return program::measure(arguments);
     }
-    // `lapwing-bench speed` measures the speed alone.
-    let only_speed = arguments.next().is_some_and(|argument| argument == "speed");
+    // `lapwing-bench speed` measures the speed alone, `lapwing-bench live` live capture, which needs root.
+    let part = arguments.next();
+    let only_speed = part.as_ref().is_some_and(|part| part == "speed");
     let program = Program::find()?;
+    #[cfg(target_os = "linux")]
+    if part.is_some_and(|part| part == "live") {
+        return live::run(&program);
+    }
     let shared = std::env::var_os("LAPWING_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
     let folder = std::env::temp_dir().join("lapwing-bench");

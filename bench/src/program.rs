@@ -36,6 +36,12 @@ impl Program {
         Ok(Program(path))
     }
 
+    /// To be run by somebody else.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn command(&self) -> Command {
+        Command::new(&self.0)
+    }
+
     pub(crate) fn run(&self, arguments: &[&str]) -> Result<Run> {
         self.run_on_threads(2, arguments)
     }
@@ -107,7 +113,7 @@ pub(crate) fn own_seconds() -> Result<f64> {
 }
 
 /// User and system time of all programs run so far.
-fn children_seconds() -> Result<f64> {
+pub(crate) fn children_seconds() -> Result<f64> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     Ok(seconds(usage.user_time()) + seconds(usage.system_time()))

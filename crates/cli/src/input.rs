@@ -222,7 +222,7 @@ impl Reader {
             let tell = || {
                 eprintln!(
                     "lapwing: the kernel dropped {dropped} packets so far; a larger --ring or more --capture-threads may help"
-                )
+                );
             };
             match self.bar.get() {
                 Some(bar) => bar.suspend(tell),

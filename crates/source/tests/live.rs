@@ -119,7 +119,10 @@ mod namespace {
         Ok((read_all(&mut input)?, input.report()))
     }
 
-    fn frames() -> Vec<Vec<u8>> {
+    /// Ethernet frames, in the order in which they are sent.
+    type Frames = Vec<Vec<u8>>;
+
+    fn frames() -> Frames {
         made::packets().into_iter().map(|(_, frame)| frame).collect()
     }
 
@@ -147,7 +150,7 @@ mod namespace {
     }
 
     /// The Ethernet frames of public captures; those made by hand where there are none.
-    fn replayed() -> Result<Vec<(String, Vec<Vec<u8>>)>, Failed> {
+    fn replayed() -> Result<Vec<(String, Frames)>, Failed> {
         let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
         let shared = std::env::var_os("LAPWING_SHARED").map_or_else(beside, PathBuf::from).join("data/pcaps");
         let mut captures = vec![("made".to_owned(), frames())];

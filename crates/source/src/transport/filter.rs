@@ -546,3 +546,38 @@ const RETURN: u16 = 0x06;
 const MANY: usize = 4097;
 const MANY_WORDS: usize = 1024;
 const MAX_DEPTH: u32 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_understood_is_told_with_what_is() {
+        for (expression, words) in [
+            ("", "must say something"),
+            ("tcp port http", "`http` is not a port's number"),
+            ("port 80 443", "before `443`"),
+            ("tcp host 10.0.0.1", "join them by `and`"),
+            ("(tcp", "a `)` is missing"),
+            ("net 10.0.0.0", "192.0.2.0/24"),
+            ("ip host ::1", "is no host"),
+            ("vlan 5", "tcpdump -ddd"),
+            ("tcp and", "the end"),
+            ("portrange 80", "1-1024"),
+        ] {
+            let reason = compile(expression, 64).unwrap_err();
+            assert!(reason.contains(words), "{expression}: {reason}");
+        }
+        assert!(compile(&"(".repeat(1000), 64).is_err());
+        assert!(compile(&"not ".repeat(1000), 64).is_err());
+    }
+
+    #[test]
+    fn a_compiled_program_is_read_as_tcpdump_prints_it() {
+        let program = read("3\n40 0 0 12\n21 0 1 2048\n6 0 0 262144\n", 100).unwrap();
+        assert_eq!((program.len(), program[2]), (3, Instruction::accept(100)));
+        for text in ["", "x", "2\n6 0 0 0\n", "1\n6 0 0\n", "1\n6 0 0 0 0\n", "1\n6 0 999 0\n", "0\n"] {
+            assert!(read(text, 100).is_err(), "{text}");
+        }
+    }
+}
