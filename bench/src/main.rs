@@ -7,9 +7,12 @@
 mod agreement;
 mod detection;
 mod learning;
+mod logs;
+mod packets;
 mod program;
 mod robustness;
 mod speed;
+mod walk;
 
 use std::path::{Path, PathBuf};
 
@@ -30,6 +33,12 @@ impl Row {
 }
 
 fn main() -> Result<()> {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.next_if(|argument| argument == program::MEASURE).is_some() {
+        return program::measure(arguments);
+    }
+    // `lapwing-bench speed` measures the speed alone.
+    let only_speed = arguments.next().is_some_and(|argument| argument == "speed");
     let program = Program::find()?;
     let shared = std::env::var_os("LAPWING_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
@@ -39,10 +48,13 @@ fn main() -> Result<()> {
     let mut rows = Vec::new();
     // Speed first: peak memory is the largest of all runs so far.
     rows.extend(speed::rows(&program, &shared, &folder)?);
-    rows.extend(detection::rows(&program, &shared, &folder)?);
-    rows.extend(learning::rows(&program, &shared, &folder)?);
-    rows.extend(agreement::rows(&program, &shared, &folder)?);
-    rows.extend(robustness::rows(&program, &folder)?);
+    rows.extend(logs::rows(&program, &folder)?);
+    if !only_speed {
+        rows.extend(detection::rows(&program, &shared, &folder)?);
+        rows.extend(learning::rows(&program, &shared, &folder)?);
+        rows.extend(agreement::rows(&program, &shared, &folder)?);
+        rows.extend(robustness::rows(&program, &folder)?);
+    }
 
     println!("# Bench\n\nWhat `make bench` measured last. `LAPWING_SHARED` names the folder of the public data.\n");
     println!("| what | at least | measured |\n|---|---|---|");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use alert::{Alert, Role, Severity};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result};
-use sensor::run;
+use sensor::run::{self, Told};
 use simulator::{Attack, Planted, Settings};
 
 use crate::input::Reader;
@@ -40,7 +40,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     eprintln!("2. lapwing scan {} --baseline {}", office.display(), normal.display());
     let mut reader = Reader::open(std::slice::from_ref(&office))?;
     let mut baseline = Reader::open(std::slice::from_ref(&normal))?;
-    let outcome = run::scan(&mut reader, Some(&mut baseline), &run::Settings::default(), Reader::show_progress)?;
+    let outcome = run::scan(&mut reader, Some(&mut baseline), &run::Settings::default(), |what| {
+        if let Told::Progress(reader) = what {
+            reader.show_progress();
+        }
+    })?;
     reader.finish("input", false);
     eprintln!();
     let mut out = anstream::stdout().lock();

@@ -8,12 +8,15 @@ mod figures;
 mod flows;
 mod input;
 mod output;
+mod pipeline;
+mod rows;
 mod saved;
 mod scan;
 mod score;
 mod simulate;
 mod tables;
 mod train;
+mod waiting;
 
 use std::process::ExitCode;
 

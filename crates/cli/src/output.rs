@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Where output goes: stdout, or a file that takes its name only when it is whole, so that a run that fails destroys
 /// nothing.
 pub(crate) struct Output {
-    out: Box<dyn Write>,
+    out: Box<dyn Write + Send>,
     /// The name while it is written, and the name when it is whole.
     names: Option<(PathBuf, PathBuf)>,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Output {
 /// refused.
 pub(crate) fn create(path: Option<&Path>, inputs: &[PathBuf]) -> Result<Output> {
     let Some(path) = path.filter(|path| *path != Path::new("-")) else {
-        return Ok(Output { out: Box::new(BufWriter::with_capacity(1 << 16, io::stdout().lock())), names: None });
+        return Ok(Output { out: Box::new(BufWriter::with_capacity(1 << 16, io::stdout())), names: None });
     };
     let whole = path.canonicalize().ok();
     if whole.is_some() && inputs.iter().any(|input| input.canonicalize().ok() == whole) {
@@ -88,6 +88,15 @@ pub(crate) fn progress(total: u64) -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+/// A line on stderr for what goes on; none where stderr is no terminal.
+pub(crate) fn status() -> ProgressBar {
+    let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(2));
+    line.set_style(
+        ProgressStyle::with_template("{elapsed_precise} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    line
 }
 
 /// How long a task must take before its progress is worth showing.

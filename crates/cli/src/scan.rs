@@ -8,9 +8,9 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use sensor::anomaly::{self, Threshold};
-use sensor::run;
+use sensor::run::{self, Told};
 
-use crate::input::Reader;
+use crate::input::{Live, Reader};
 use crate::output;
 
 /// Read captures or flow logs and print what must be looked at, most urgent first.
@@ -23,12 +23,16 @@ use crate::output;
   lapwing scan monday.pcap.gz tuesday.pcap.gz --baseline quiet-sunday.pcap.gz
   lapwing scan conn.log --json | jq 'select(.severity == \"high\")'
   tcpdump -r big.pcap -w - host 10.0.0.1 | lapwing scan -
-  lapwing scan capture.pcap -v              # what was skipped, and why")]
+  lapwing scan capture.pcap -v              # what was skipped, and why
+  lapwing scan -i eth0                      # alerts as they come, until Ctrl-C
+  lapwing scan --follow /var/log/zeek/conn.log")]
 pub(crate) struct Arguments {
-    /// Captures (pcap, pcapng) or Zeek conn.log files, plain or compressed, - for stdin; read as one stream in the order
-    /// of time.
-    #[arg(required = true)]
+    /// Captures (pcap, pcapng) or Zeek conn.log files, plain or compressed, or folders of them, - for stdin; read as one
+    /// stream in the order of time.
+    #[arg(required_unless_present = "interface")]
     inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    live: Live,
     /// A capture or flow log of quiet days: what the anomaly voice takes as normal. May be given several times.
     #[arg(long)]
     baseline: Vec<PathBuf>,
@@ -90,24 +94,42 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
         },
         ..run::Settings::default()
     };
-    let mut reader = Reader::open(&arguments.inputs)?;
+    // Before the privileges go that opening an interface needs.
     let mut baseline = match arguments.baseline.as_slice() {
         [] => None,
         paths => Some(Reader::open(paths)?),
     };
-    let outcome = run::scan(&mut reader, baseline.as_mut(), &settings, Reader::show_progress)?;
+    let mut reader = Reader::open_live(&arguments.inputs, &arguments.live, meter::Settings::default())?;
+    let least = arguments.least.into();
+    let mut told = Ok(());
+    let outcome = run::scan(&mut reader, baseline.as_mut(), &settings, |what| match what {
+        Told::Progress(reader) => reader.show_progress(),
+        Told::Alert(reader, alert) if alert.severity >= least && told.is_ok() => {
+            told = reader.print_alert(|| print_now(alert, arguments.json));
+            if told.is_err() {
+                reader.stop();
+            }
+        }
+        Told::Alert(..) => {}
+    })?;
+    told?;
     if let Some(baseline) = &baseline {
         baseline.finish("baseline", verbose);
     }
     let report = reader.finish("input", verbose);
     eprintln!("{} flows; the anomaly voice {}", outcome.flows, outcome.anomaly);
-    if outcome.flows + outcome.notices == 0 {
+    if outcome.flows + outcome.notices == 0 && !reader.goes_on() {
         let hint = if report.skipped.is_empty() || verbose { "" } else { "; -v says why" };
         bail!("no flow in the input{hint}");
     }
-    let alerts: Vec<&Alert> = outcome.alerts.iter().filter(|alert| alert.severity >= arguments.least.into()).collect();
-    let hidden = outcome.alerts.len() - alerts.len();
+    let alerts: Vec<&Alert> = outcome.news.iter().filter(|alert| alert.severity >= least).collect();
+    let hidden = outcome.news.len() - alerts.len();
     if arguments.json { print_json(&alerts) } else { print_text(&alerts, hidden, outcome.flows) }
+}
+
+/// Prints an alert while the input goes on.
+fn print_now(alert: &Alert, json: bool) -> Result<()> {
+    if json { print_json(&[alert]) } else { print_alert(&mut anstream::stdout().lock(), alert) }
 }
 
 fn print_json(alerts: &[&Alert]) -> Result<()> {

@@ -34,6 +34,33 @@ fn no_room_uses_one_that_it_may_not_use() {
     assert_eq!(rooms, ARROWS.len());
 }
 
+#[test]
+fn unsafe_code_is_in_one_file_with_a_proof_for_each_block() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut allowed = Vec::new();
+    let mut folders: Vec<_> = ["crates", "bench", "fuzz"].map(|name| root.join(name)).into();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of the project can be listed") {
+            let path = entry.expect("an entry can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("a source file is text");
+                // In two parts, so that this file is not found.
+                if text.contains(concat!("allow(", "unsafe_code")) || text.contains(concat!("expect(", "unsafe_code")) {
+                    let [blocks, proofs] =
+                        [concat!("unsafe ", "{"), concat!("// SAFETY", ":")].map(|word| text.matches(word).count());
+                    assert!(proofs >= blocks, "{blocks} blocks and {proofs} proofs in {}", path.display());
+                    allowed.push(path.file_name().expect("a file has a name").to_owned());
+                }
+            }
+        }
+    }
+    assert_eq!(allowed, ["ring.rs"]);
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("the workspace has a manifest");
+    assert!(manifest.contains("unsafe_code = \"deny\""), "everywhere else it is refused");
+}
+
 /// The names under `[dependencies]`; what tests use is their own business.
 fn dependencies(manifest: &str) -> impl Iterator<Item = &str> {
     let section = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default();

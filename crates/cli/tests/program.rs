@@ -60,11 +60,11 @@ fn what_cannot_be_read_is_an_error_that_names_the_file() {
 }
 
 #[test]
-fn a_folder_and_a_missing_file_say_what_to_do() {
-    let folder = folder("not-a-file");
+fn an_empty_folder_and_a_missing_file_say_what_to_do() {
+    let folder = folder("empty-folder");
     let output = lapwing(&["scan", &folder.display().to_string()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("name the files inside it"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("without files"), "{}", stderr(&output));
     let output = lapwing(&["scan", &folder.join("missing.pcap").display().to_string()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("check the path"), "{}", stderr(&output));
@@ -127,6 +127,22 @@ fn a_capture_on_stdin_is_read_like_a_file() {
     let piped = command.args(["scan", "-", "--json"]).stdin(file).output().expect("the program starts");
     assert_eq!(piped.stdout, lapwing(&["scan", &path, "--json"]).stdout);
     assert!(!piped.stdout.is_empty());
+}
+
+#[test]
+fn flows_carry_their_community_id_where_asked() {
+    let path = capture(&folder("community-id"), "syn-scan");
+    let ids = |flag: &str| {
+        let output = lapwing(&["flows", flag, &path]);
+        let text = String::from_utf8(output.stdout).expect("flows are text");
+        assert_eq!(text.lines().next().and_then(|header| header.split(',').nth(5)), Some("community_id"));
+        text.lines().skip(1).map(|line| line.split(',').nth(5).unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let (plain, seeded) = (ids("--community-id"), ids("--community-id=1"));
+    // ARP has none.
+    assert!(plain.iter().all(|id| id.is_empty() || (id.starts_with("1:") && id.len() == 30)), "{plain:?}");
+    assert!(plain.iter().any(|id| !id.is_empty()));
+    assert_ne!(plain, seeded);
 }
 
 #[test]

@@ -62,6 +62,8 @@ pub struct Tls {
     pub protocol: Option<Box<str>>,
     /// The client's fingerprint (JA4, the TLS client one).
     pub ja4: Option<Box<str>>,
+    /// The client's older fingerprint (JA3), where a log tells it.
+    pub ja3: Option<Box<str>>,
 }
 
 impl Application {

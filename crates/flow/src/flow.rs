@@ -231,6 +231,21 @@ impl Side {
     }
 }
 
+impl Flags {
+    /// Counts the flags that are set in a segment's flag byte, FIN the lowest bit.
+    #[inline]
+    pub fn count(&mut self, bits: u8) {
+        self.fin += u32::from(bits & 1);
+        self.syn += u32::from(bits >> 1 & 1);
+        self.rst += u32::from(bits >> 2 & 1);
+        self.psh += u32::from(bits >> 3 & 1);
+        self.ack += u32::from(bits >> 4 & 1);
+        self.urg += u32::from(bits >> 5 & 1);
+        self.ece += u32::from(bits >> 6 & 1);
+        self.cwr += u32::from(bits >> 7);
+    }
+}
+
 impl Moments {
     /// The moments of `count` numbers that were summed elsewhere: the smallest and the largest, the sum, the sum of the
     /// squares. The others do not count where `count` is 0.

@@ -44,6 +44,7 @@ impl Time {
     }
 
     /// How long after `earlier` this is; zero where it is not after.
+    #[inline]
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0).max(0) as u64)
     }
@@ -52,6 +53,7 @@ impl Time {
 impl Add<Duration> for Time {
     type Output = Time;
 
+    #[inline]
     fn add(self, duration: Duration) -> Time {
         let nanoseconds = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
         Time(self.0.saturating_add(nanoseconds))

@@ -1,7 +1,7 @@
 //! Counts what the columns of CICFlowMeter need of each packet.
 
 use flow::features::cic::{Bulks, Profile, Statistics};
-use flow::{Duration, Flags, Flow, Protocol, Time};
+use flow::{Duration, Flow, Protocol, Time};
 
 use crate::decode::Packet;
 
@@ -72,9 +72,9 @@ impl Accumulator {
             direction.least_header_bytes = Some(least);
         }
         if let Some(segment) = &packet.segment {
-            count(&mut statistics.flags, segment.bits());
+            statistics.flags.count(segment.bits());
             if is_fixed || is_first {
-                count(&mut direction.flags, segment.bits());
+                direction.flags.count(segment.bits());
             }
             if direction.window.is_none() || (!is_fixed && from == 1) {
                 direction.window = Some(segment.window);
@@ -131,17 +131,6 @@ impl Accumulator {
             bulks.nanoseconds += now.since(before).as_nanos() as u64;
         }
     }
-}
-
-fn count(flags: &mut Flags, bits: u8) {
-    flags.fin += u32::from(bits & 1);
-    flags.syn += u32::from(bits >> 1 & 1);
-    flags.rst += u32::from(bits >> 2 & 1);
-    flags.psh += u32::from(bits >> 3 & 1);
-    flags.ack += u32::from(bits >> 4 & 1);
-    flags.urg += u32::from(bits >> 5 & 1);
-    flags.ece += u32::from(bits >> 6 & 1);
-    flags.cwr += u32::from(bits >> 7);
 }
 
 /// A longer gap parts two subflows, and two bulks.

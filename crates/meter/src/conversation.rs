@@ -7,9 +7,10 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use flow::features::cic::Profile;
 use flow::features::ports;
-use flow::{Application, Detail, Ended, Endpoint, Flags, Flow, Key, Moments, Protocol, Side, State, Time, Tunnel};
+use flow::{Application, Detail, Ended, Endpoint, Flags, Flow, Key, Moments, Protocol, Side, State, Time};
 
-use crate::decode::{Direction, Packet, Segment};
+use crate::Vlans;
+use crate::decode::{Direction, Packet, Scope, Segment};
 use crate::history::{Event, Letters};
 use crate::tcp::{self, Place};
 
@@ -26,7 +27,6 @@ pub(crate) struct Conversation {
     /// What only some conversations have.
     trouble: Option<Box<[Trouble; 2]>>,
     application: Option<Box<Application>>,
-    tunnel: Option<Tunnel>,
     vlan: Option<u16>,
     /// The originator is the pair's lower endpoint.
     originator_is_low: bool,
@@ -44,6 +44,11 @@ pub(crate) enum Standing {
     Brief,
     /// Any other.
     Established,
+}
+
+impl Standing {
+    /// All, the one to go first in front.
+    pub(crate) const ALL: [Standing; 3] = [Standing::Closed, Standing::Brief, Standing::Established];
 }
 
 /// What one side sent so far.
@@ -107,8 +112,10 @@ struct Wide([u64; 2]);
 pub(crate) struct Pair {
     low: u128,
     high: u128,
-    /// The lower endpoint's port, the higher's, and the protocol: one word, because hashing goes by words.
+    /// The lower endpoint's port, the higher's, the VLAN where it counts, and the protocol: one word, because hashing
+    /// goes by words.
     ports: u64,
+    scope: Scope,
 }
 
 impl Conversation {
@@ -128,7 +135,6 @@ impl Conversation {
             letters,
             trouble: None,
             application: None,
-            tunnel: None,
             vlan: packet.vlan,
             originator_is_low: source_is_low == source_is_originator,
             heard: [false; 2],
@@ -343,7 +349,7 @@ impl Conversation {
             start: self.start,
             end,
             conversation_start: self.conversation_start,
-            tunnel: self.tunnel,
+            tunnel: self.key.scope.tunnel(),
             originator: originator_half.side(&trouble[0]),
             responder: responder_half.side(&trouble[1]),
             gaps: self.gaps.moments(packets),
@@ -444,7 +450,7 @@ impl Wide {
 impl Pair {
     /// The packet's pair, and whether its source is the lower endpoint.
     #[inline]
-    pub(crate) fn of(packet: &Packet) -> (Pair, bool) {
+    pub(crate) fn of(packet: &Packet, vlans: Vlans) -> (Pair, bool) {
         let protocol = packet.protocol.number().map_or(ARP, u64::from);
         let source_is_low = (packet.source, packet.source_port) <= (packet.destination, packet.destination_port);
         let (low, high, low_port, high_port) = if source_is_low {
@@ -452,12 +458,13 @@ impl Pair {
         } else {
             (packet.destination, packet.source, packet.destination_port, packet.source_port)
         };
-        let ports = u64::from(low_port) << 48 | u64::from(high_port) << 32 | protocol;
-        (Pair { low, high, ports }, source_is_low)
+        let vlan = packet.vlan.filter(|_| vlans == Vlans::Apart).map_or(0, |vlan| u64::from(vlan) + 1);
+        let ports = u64::from(low_port) << 48 | u64::from(high_port) << 32 | vlan << 16 | protocol;
+        (Pair { low, high, ports, scope: packet.scope }, source_is_low)
     }
 
     fn protocol(&self) -> Protocol {
-        match self.ports as u32 {
+        match self.ports as u16 {
             ARP_NUMBER => Protocol::Arp,
             number => Protocol::from_number(number as u8),
         }
@@ -502,4 +509,4 @@ pub(crate) const BRIEF: u64 = 3;
 const ALLOCATION: usize = 16;
 /// Stands beside the IP protocol numbers.
 const ARP: u64 = 256;
-const ARP_NUMBER: u32 = ARP as u32;
+const ARP_NUMBER: u16 = ARP as u16;

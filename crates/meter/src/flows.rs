@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 
 use flow::features::cic::Profile;
-use flow::{Ended, Flow, Time};
+use flow::{Duration, Ended, Flow, Time};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
@@ -30,6 +30,8 @@ pub(crate) struct Flows {
     lists: [List; 3],
     /// No flow's time is over before.
     check: Time,
+    /// Of the last packet.
+    latest: Time,
     /// Bytes that hang on the conversations.
     hanging_bytes: usize,
     /// Flows ended because the table was full.
@@ -65,6 +67,7 @@ impl Flows {
             free: NONE,
             lists: [List::EMPTY; 3],
             check: Time::MIN,
+            latest: Time::MIN,
             hanging_bytes: 0,
             evicted: 0,
             repeated: 0,
@@ -73,10 +76,11 @@ impl Flows {
 
     /// Books a packet in its flow, which it opens where there is none; ended flows go to `ended`.
     pub(crate) fn observe(&mut self, packet: &Packet, ended: &mut Vec<Flow>) {
+        self.latest = self.latest.max(packet.time);
         if packet.time >= self.check {
             self.expire(packet.time, ended);
         }
-        let (key, source_is_low) = Pair::of(packet);
+        let (key, source_is_low) = Pair::of(packet, self.settings.vlans);
         let hash = self.hasher.hash_one(key);
         let found = self.index.find(hash, |&at| self.conversations[at].key == key).copied();
         let at = match found.filter(|&at| self.goes_on(at, source_is_low, packet, ended)) {
@@ -108,14 +112,24 @@ impl Flows {
         self.settings.cic == Some(Profile::Compat2017)
     }
 
-    /// Ends every flow.
-    pub(crate) fn finish(&mut self, ended: &mut Vec<Flow>) {
+    /// Ends flows, whatever their age, until `ended` holds `most`; `false` once none is open.
+    pub(crate) fn finish(&mut self, ended: &mut Vec<Flow>, most: usize) -> bool {
         // By the time of the last packet, so that one order serves all the ways to end.
-        while let Some(standing) = self.oldest_of(&[Standing::Closed, Standing::Brief, Standing::Established]) {
-            let reason = if standing == Standing::Closed { Ended::Closed } else { Ended::Input };
-            ended.push(self.remove(self.lists[standing as usize].oldest, reason));
+        while let Some(standing) = self.first_list(|place, _| place.end) {
+            if ended.len() >= most {
+                return true;
+            }
+            let at = self.lists[standing as usize].oldest;
+            let (limit, reason) = self.limit(standing);
+            let is_overdue = standing == Standing::Closed || self.latest.since(self.places[at].end) > limit;
+            ended.push(self.remove(at, if is_overdue { reason } else { Ended::Input }));
         }
-        self.check = Time::MIN;
+        (self.check, self.latest) = (Time::MIN, Time::MIN);
+        false
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Open conversations.
@@ -123,45 +137,50 @@ impl Flows {
         self.index.len()
     }
 
-    /// Ends the flows whose time is over at `now`.
+    /// Ends the flows whose time is over at `now`, in the order in which it was over: so it does not show how often this
+    /// is called. Of very many some are left for the next call, lest they all lie in memory a second time.
     #[cold]
-    fn expire(&mut self, now: Time, ended: &mut Vec<Flow>) {
+    pub(crate) fn expire(&mut self, now: Time, ended: &mut Vec<Flow>) {
         let Settings { linger, idle, .. } = self.settings;
-        // What closes or is opened from now on stays for the shorter of the two at least.
-        self.check = now + linger.min(idle);
-        for (standings, limit, reason) in [
-            (&[Standing::Closed][..], linger, Ended::Closed),
-            (&[Standing::Brief, Standing::Established], idle, Ended::Idle),
-        ] {
-            while let Some(standing) = self.oldest_of(standings) {
-                let oldest = self.lists[standing as usize].oldest;
-                let end = self.places[oldest].end;
-                if now.since(end) <= limit {
-                    self.check = self.check.min(end + limit);
-                    break;
-                }
-                ended.push(self.remove(oldest, reason));
+        for _ in 0..MOST_EXPIRED {
+            let first = self.first_list(|place, limit| place.end + limit);
+            let Some(standing) = first else { break };
+            let at = self.lists[standing as usize].oldest;
+            let (limit, reason) = self.limit(standing);
+            let end = self.places[at].end;
+            if now.since(end) <= limit {
+                // What closes or is opened from now on stays for the shorter of the two at least.
+                self.check = (now + linger.min(idle)).min(end + limit);
+                return;
             }
+            ended.push(self.remove(at, reason));
         }
+        self.check = now;
     }
 
-    /// Of these lists the one whose oldest conversation was seen longest ago; the first of equals.
-    fn oldest_of(&self, standings: &[Standing]) -> Option<Standing> {
-        let filled = standings.iter().filter(|standing| self.lists[**standing as usize].oldest != NONE);
-        filled.min_by_key(|standing| self.places[self.lists[**standing as usize].oldest].end).copied()
+    /// The list whose oldest conversation is first by `time`, which has its place and how long it may be quiet.
+    fn first_list(&self, time: impl Fn(Place, Duration) -> Time) -> Option<Standing> {
+        let filled = Standing::ALL.into_iter().filter(|&standing| self.lists[standing as usize].oldest != NONE);
+        filled.min_by_key(|&standing| time(self.places[self.lists[standing as usize].oldest], self.limit(standing).0))
+    }
+
+    /// How long a conversation may be quiet, and what its end is called then.
+    #[inline]
+    fn limit(&self, standing: Standing) -> (Duration, Ended) {
+        match standing {
+            Standing::Closed => (self.settings.linger, Ended::Closed),
+            Standing::Brief | Standing::Established => (self.settings.idle, Ended::Idle),
+        }
     }
 
     /// Whether the packet goes on with the flow at `at`; if not, that flow has ended. The active timeout cuts it.
     #[inline]
     fn goes_on(&mut self, at: u32, source_is_low: bool, packet: &Packet, ended: &mut Vec<Flow>) -> bool {
         let is_of_2017 = self.is_of_2017();
-        let conversation = &mut self.conversations[at];
+        let conversation = &self.conversations[at];
         let end = self.places[at].end;
         // Where times step back, the lists are not quite in the order of time, and `expire` may have passed it over.
-        let (limit, reason) = match conversation.standing() {
-            Standing::Closed => (self.settings.linger, Ended::Closed),
-            Standing::Brief | Standing::Established => (self.settings.idle, Ended::Idle),
-        };
+        let (limit, reason) = self.limit(conversation.standing());
         if packet.time.since(end) > limit {
             ended.push(self.remove(at, reason));
             return false;
@@ -174,6 +193,7 @@ impl Flows {
             return false;
         }
         if packet.time.since(conversation.start()) >= self.settings.active {
+            let conversation = &mut self.conversations[at];
             self.repeated += conversation.repeated();
             let hung = conversation.hanging_bytes();
             let flow = conversation.flow(end, Ended::Active);
@@ -287,6 +307,8 @@ impl List {
 /// The bytes of a conversation in the table without what hangs on it: itself, its place, and its share of the index,
 /// which holds a number and a byte a slot, has up to 16/7 slots a conversation, and lies in memory twice while it grows.
 pub(crate) const CONVERSATION_BYTES: usize = size_of::<Conversation>() + size_of::<Place>() + 18;
+/// Flows ended for their age at a time.
+const MOST_EXPIRED: usize = 32_768;
 /// No conversation.
 const NONE: u32 = u32::MAX;
 /// A million flows open at once fit into half a gibibyte with everything.

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use flow::{Duration, Protocol, Time};
 
-use crate::decode::{Fragment, Packet};
+use crate::decode::{Fragment, Packet, Scope};
 
 /// First fragments seen lately, and later ones whose first one is still to come.
 #[derive(Default)]
@@ -23,6 +23,7 @@ struct First {
     time: Time,
     source: u128,
     destination: u128,
+    scope: Scope,
     identification: u32,
     protocol: Protocol,
     ports: (u16, u16),
@@ -50,6 +51,7 @@ impl Fragments {
                 time: packet.time,
                 source: packet.source,
                 destination: packet.destination,
+                scope: packet.scope,
                 identification: fragment.identification,
                 protocol: packet.protocol,
                 ports: (packet.source_port, packet.destination_port),
@@ -112,6 +114,7 @@ impl First {
         self.identification == fragment.identification
             && self.source == packet.source
             && self.destination == packet.destination
+            && self.scope == packet.scope
             && packet.time.since(self.time) < REASSEMBLY
     }
 

@@ -1,10 +1,11 @@
 //! Packets become flows. Pure: time and bytes in, flows out; no files, threads or clock.
 //!
 //! [`Meter`] decodes each packet ([`decode`]), puts late ones back into their place, and keeps one record a conversation
-//! in a bounded table. What it cannot use it skips and counts by reason: the packets given equal the packets in flows
+//! in a bounded table. A packet inside a tunnel is in a flow of its own, beside the packet around it. What the meter
+//! cannot use it skips and counts by reason: the packets given and those found inside them equal the packets in flows
 //! plus the packets skipped.
 //!
-//! It does not reassemble payload, undo tunnels or read files.
+//! It does not reassemble payload or read files.
 
 mod chunks;
 mod cic;
@@ -18,4 +19,4 @@ mod order;
 mod tcp;
 
 pub use decode::{Link, Skip};
-pub use meter::{Counts, Meter, Settings};
+pub use meter::{Counts, Meter, Packets, Settings, Vlans};

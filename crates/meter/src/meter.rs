@@ -1,9 +1,12 @@
 //! The meter: packets in, flows out.
 
+use std::collections::VecDeque;
+
 use flow::features::cic::Profile;
 use flow::{Duration, Flow, Time};
 
 use crate::cic::Accumulator;
+use crate::decode::tunnel::{self, Inner};
 use crate::decode::{self, Fragment, Link, Packet, Skip};
 use crate::flows::{CONVERSATION_BYTES, Flows};
 use crate::fragments::Fragments;
@@ -22,8 +25,10 @@ pub struct Settings {
     /// some. Beyond it flows end early: closed ones, then those of a few packets or without an answer, then the one seen
     /// longest ago. 768 MiB: of the gibibyte that flows and hosts share, hosts have the rest.
     pub bytes: usize,
-    /// Whether to count what the columns of CICFlowMeter need as well, and by which rules; it takes some 1.5 KiB more a
-    /// flow. `Compat2017` also ends flows as that tool did: [`Settings::of_profile`] sets the times for it. None: other
+    /// Whether a VLAN is a network of its own. Together, because a mirror of a router shows a conversation in two VLANs.
+    pub vlans: Vlans,
+    /// Whether to count what the columns of CICFlowMeter need as well, and by which rules; it takes some 1.5 KiB more a flow.
+    /// `Compat2017` also ends flows as that tool did: [`Settings::of_profile`] sets the times for it. None: other
     /// columns do not need it.
     pub cic: Option<Profile>,
 }
@@ -54,6 +59,17 @@ impl Settings {
     }
 }
 
+/// What a VLAN identifier (IEEE 802.1Q) is to a conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Vlans {
+    /// A remark: the packets of all VLANs between the same endpoints are one conversation.
+    #[default]
+    Together,
+    /// A part of its identity: the same addresses in another VLAN are other hosts. Of stacked tags the outer one counts,
+    /// which is the one that the flow tells.
+    Apart,
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -61,6 +77,7 @@ impl Default for Settings {
             active: Duration::from_secs(1800),
             linger: Duration::from_secs(5),
             bytes: 768 << 20,
+            vlans: Vlans::Together,
             cic: None,
         }
     }
@@ -71,6 +88,8 @@ impl Default for Settings {
 pub struct Counts {
     /// Packets given.
     pub packets: u64,
+    /// Packets found inside others, in tunnels: those given and these are in flows or skipped.
+    pub inner: u64,
     /// Packets in no flow, by reason, in the order of [`Skip::ALL`].
     pub skipped: [u64; Skip::ALL.len()],
     /// Packets that came late and were put back into their place.
@@ -88,6 +107,19 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// The counts of a meter that only decodes and those of the one that has the table, together.
+    pub fn with(mut self, other: &Counts) -> Counts {
+        self.packets += other.packets;
+        self.skipped.iter_mut().zip(other.skipped).for_each(|(ours, theirs)| *ours += theirs);
+        self.reordered += other.reordered;
+        self.clock_steps += other.clock_steps;
+        self.orphan_fragments += other.orphan_fragments;
+        self.evicted_flows += other.evicted_flows;
+        self.repeated_segments += other.repeated_segments;
+        self.flows += other.flows;
+        self
+    }
+
     /// Packets in no flow.
     pub fn skipped_packets(&self) -> u64 {
         self.skipped.iter().sum()
@@ -115,6 +147,26 @@ pub struct Meter {
     flows: Flows,
     fragments: Fragments,
     counts: Counts,
+    /// A packet behind a step of the clock, which waits until the flows before it are given out.
+    behind_step: Option<Packet>,
+    /// What was decoded for another meter, where it has the table.
+    decoded: Option<Packets>,
+}
+
+/// Decoded packets on their way from a meter that only decodes to the one that has the table.
+#[derive(Default)]
+pub struct Packets(VecDeque<Packet>);
+
+impl Packets {
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Meter {
@@ -125,7 +177,37 @@ impl Meter {
             flows: Flows::new(settings),
             fragments: Fragments::default(),
             counts: Counts::default(),
+            behind_step: None,
+            decoded: None,
         }
+    }
+
+    /// Splits the work of a meter that has seen no packet yet, so that two threads may share it: this meter only decodes
+    /// from now on ([`Meter::decoded`]), and the one returned has the table ([`Meter::take`]). Flows are the same.
+    pub fn split(&mut self) -> Meter {
+        self.decoded = Some(Packets::default());
+        Meter::new(self.flows.settings().clone())
+    }
+
+    /// What was decoded since the last call; nothing where this meter has the table itself.
+    pub fn decoded(&mut self) -> Packets {
+        let Some(decoded) = &mut self.decoded else { return Packets::default() };
+        let room = Packets(VecDeque::with_capacity(decoded.len()));
+        std::mem::replace(decoded, room)
+    }
+
+    /// Takes in packets that another meter decoded, until `ended` holds `most` flows; `false` once all are taken.
+    pub fn take(&mut self, packets: &mut Packets, ended: &mut Vec<Flow>, most: usize) -> bool {
+        while ended.len() < most {
+            if self.behind_step.is_some() {
+                self.finish_some(ended, most);
+            } else if let Some(packet) = packets.0.pop_front() {
+                self.enqueue(packet, ended);
+            } else {
+                return false;
+            }
+        }
+        true
     }
 
     /// Takes in a packet: the bytes captured of it, and its length on the wire. Flows that ended go to `ended`.
@@ -133,7 +215,13 @@ impl Meter {
     pub fn packet(&mut self, link: Link, time: Time, captured: &[u8], wire_bytes: u32, ended: &mut Vec<Flow>) {
         self.counts.packets += 1;
         match decode::decode(link, time, captured, wire_bytes) {
-            Ok(packet) => self.enqueue(packet, ended),
+            Ok(packet) => {
+                let inner = tunnel::open(&packet, captured);
+                self.enqueue(packet, ended);
+                if inner.is_some() {
+                    self.enqueue_inner(inner, time, ended);
+                }
+            }
             Err(skip) => self.counts.skipped[skip as usize] += 1,
         }
     }
@@ -144,8 +232,35 @@ impl Meter {
         self.counts.skipped[skip as usize] += 1;
     }
 
+    /// Lets time pass without a packet, so that the flows of a quiet link end, too. No packet from before `now` may come
+    /// any more; then the flows are the same, and in the same order, as if nothing had been said before the next packet.
+    pub fn tick(&mut self, now: Time, ended: &mut Vec<Flow>) {
+        while let Some(packet) = self.line.pop_before(now) {
+            self.observe(packet, ended);
+        }
+        while let Some(orphan) = self.fragments.overdue(now) {
+            self.observe_orphan(&orphan, ended);
+        }
+        // A fragment that waits is of a time that the flows have not come to.
+        if self.fragments.is_idle() {
+            let before = ended.len();
+            let mut count = usize::MAX;
+            while ended.len() != count {
+                count = ended.len();
+                self.flows.expire(now, ended);
+            }
+            self.counts.flows += (ended.len() - before) as u64;
+        }
+    }
+
     /// Ends every open flow. The meter can go on with another capture afterwards.
     pub fn finish(&mut self, ended: &mut Vec<Flow>) {
+        while self.finish_some(ended, usize::MAX) {}
+    }
+
+    /// Ends open flows until `ended` holds `most` or somewhat more; `false` once none is open. For those who cannot hold
+    /// all the flows at once.
+    pub fn finish_some(&mut self, ended: &mut Vec<Flow>, most: usize) -> bool {
         while let Some(packet) = self.line.pop() {
             self.observe(packet, ended);
         }
@@ -153,8 +268,20 @@ impl Meter {
             self.observe_orphan(&packet, ended);
         }
         let before = ended.len();
-        self.flows.finish(ended);
+        let more = self.flows.finish(ended, most);
         self.counts.flows += (ended.len() - before) as u64;
+        if more {
+            return true;
+        }
+        let Some(packet) = self.behind_step.take() else { return false };
+        self.line.push(packet);
+        true
+    }
+
+    /// Whether flows from before a step of the clock wait to be given out. [`Meter::finish_some`] does so bit by bit; the
+    /// next packet does it at once.
+    pub fn is_behind_step(&self) -> bool {
+        self.behind_step.is_some()
     }
 
     /// What became of the packets so far.
@@ -172,12 +299,38 @@ impl Meter {
         self.flows.len()
     }
 
+    /// Takes in a packet found inside another, and the one inside that.
+    #[cold]
+    fn enqueue_inner(&mut self, mut next: Option<Inner<'_>>, time: Time, ended: &mut Vec<Flow>) {
+        let mut depth = 0;
+        while let Some(inner) = next {
+            self.counts.inner += 1;
+            depth += 1;
+            match if depth > tunnel::MAX_TUNNELS { Err(Skip::InnerDeep) } else { inner.decode(time) } {
+                Ok(packet) => {
+                    next = tunnel::open(&packet, inner.bytes());
+                    self.enqueue(packet, ended);
+                }
+                Err(skip) => {
+                    self.counts.skipped[skip as usize] += 1;
+                    return;
+                }
+            }
+        }
+    }
+
     #[inline]
     fn enqueue(&mut self, packet: Packet, ended: &mut Vec<Flow>) {
+        if let Some(decoded) = &mut self.decoded {
+            decoded.0.push_back(packet);
+            return;
+        }
+        while self.behind_step.is_some() {
+            self.finish_some(ended, usize::MAX);
+        }
         if self.line.push(packet) == Arrival::ClockStep {
-            self.finish(ended);
+            self.behind_step = Some(packet);
             self.counts.clock_steps += 1;
-            self.line.push(packet);
         }
         if let Some(due) = self.line.pop_due() {
             self.observe(due, ended);

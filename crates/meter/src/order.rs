@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use flow::Duration;
+use flow::{Duration, Time};
 
 use crate::decode::Packet;
 
@@ -43,6 +43,11 @@ impl Line {
     #[inline]
     pub(crate) fn pop_due(&mut self) -> Option<Packet> {
         if self.packets.len() > LENGTH { self.packets.pop_front() } else { None }
+    }
+
+    /// The earliest packet, full or not, where it is from before `now`.
+    pub(crate) fn pop_before(&mut self, now: Time) -> Option<Packet> {
+        self.packets.pop_front_if(|packet| packet.time < now)
     }
 
     /// The earliest packet, full or not.

@@ -4,6 +4,7 @@
 //! Files are opened by the caller; nothing here prints.
 
 pub mod anomaly;
+mod bulletin;
 mod error;
 pub mod run;
 pub mod tables;

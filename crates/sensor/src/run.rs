@@ -2,25 +2,35 @@
 
 use std::num::NonZeroUsize;
 
+use alert::behaviour::{self, Watch};
 use alert::reported::Reports;
-use alert::{Alert, behaviour, triage};
+use alert::{Alert, triage};
+use flow::Duration;
 use source::{Batch, Source};
 
 use crate::Error;
 use crate::anomaly::{self, Anomaly};
+use crate::bulletin::Bulletin;
 
 /// How a scan goes.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The anomaly voice's settings.
     pub anomaly: anomaly::Settings,
+    /// How often a source that goes on is judged, in its own time. 10 s: soon enough for a person who watches.
+    pub every: Duration,
     /// Flows handled at a time: enough to make each step's overhead small, few enough to stay in the cache.
     pub batch: NonZeroUsize,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { anomaly: anomaly::Settings::default(), batch: NonZeroUsize::new(4096).unwrap_or(NonZeroUsize::MIN) }
+        let every = Duration::from_secs(10);
+        Settings {
+            anomaly: anomaly::Settings::default(),
+            every,
+            batch: NonZeroUsize::new(4096).unwrap_or(NonZeroUsize::MIN),
+        }
     }
 }
 
@@ -29,6 +39,8 @@ impl Default for Settings {
 pub struct Outcome {
     /// The alerts, most urgent first.
     pub alerts: Vec<Alert>,
+    /// Those of them that were not told before.
+    pub news: Vec<Alert>,
     /// Flows seen.
     pub flows: u64,
     /// What other detectors said, in the input.
@@ -37,41 +49,75 @@ pub struct Outcome {
     pub anomaly: String,
 }
 
-/// Reads the source to its end and says what must be looked at. The anomaly voice learns from `baseline` where it is
-/// given, otherwise from the source itself. `progress` is called once a batch.
+/// What is told while a scan goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a, S> {
+    /// So far the source was read.
+    Progress(&'a S),
+    /// What must be looked at, from a source that goes on.
+    Alert(&'a S, &'a Alert),
+}
+
+/// Reads the source to its end and says what must be looked at; of a source that goes on, in between, too. The anomaly
+/// voice learns from `baseline` where it is given, otherwise from the source itself.
 pub fn scan<S: Source>(
     source: &mut S,
     baseline: Option<&mut S>,
     settings: &Settings,
-    mut progress: impl FnMut(&S),
+    mut tell: impl FnMut(Told<'_, S>),
 ) -> Result<Outcome, Error> {
-    let mut anomaly = match baseline {
-        Some(baseline) => Anomaly::of_baseline(baseline, &settings.anomaly, &mut progress)?,
-        None => Anomaly::of_itself(&settings.anomaly),
-    };
-    let mut watches = behaviour::watches();
-    let mut reports = Reports::default();
-    let mut batch = Batch::default();
-    let (mut count, mut notices) = (0, 0);
-    loop {
-        let more = source.read(&mut batch)?;
-        if batch.flows.len() >= settings.batch.get() || !more {
-            for watch in &mut watches {
-                batch.flows.iter().for_each(|flow| watch.observe(flow));
+    let mut voices = Voices {
+        watches: behaviour::watches(),
+        reports: Reports::default(),
+        anomaly: match baseline {
+            Some(baseline) => {
+                Anomaly::of_baseline(baseline, &settings.anomaly, &mut |source| tell(Told::Progress(source)))?
             }
-            batch.notices.iter().for_each(|notice| reports.observe(notice));
-            anomaly.observe(&batch.flows)?;
-            count += batch.flows.len() as u64;
+            None => Anomaly::of_itself(&settings.anomaly),
+        },
+    };
+    let mut bulletin = Bulletin::new(settings.every);
+    let mut batch = Batch::default();
+    let (mut flows, mut notices, mut more) = (0, 0, true);
+    while more {
+        more = source.read(&mut batch)?;
+        if batch.flows.len() >= settings.batch.get() || !more || source.is_current() {
+            voices.observe(&batch)?;
+            flows += batch.flows.len() as u64;
             notices += batch.notices.len() as u64;
+            if source.is_current() && bulletin.is_due(&batch.flows) {
+                let news = bulletin.news(&voices.judge());
+                news.iter().for_each(|alert| tell(Told::Alert(source, alert)));
+            }
             batch.clear();
-            progress(source);
-        }
-        if !more {
-            break;
+            tell(Told::Progress(source));
         }
     }
-    anomaly.finish()?;
-    let evidence =
-        watches.iter().flat_map(|watch| watch.evidence()).chain(reports.evidence()).chain(anomaly.evidence()).collect();
-    Ok(Outcome { alerts: triage(evidence), flows: count, notices, anomaly: anomaly.describe() })
+    voices.anomaly.finish()?;
+    let alerts = voices.judge();
+    let news = bulletin.news(&alerts);
+    Ok(Outcome { alerts, news, flows, notices, anomaly: voices.anomaly.describe() })
+}
+
+/// All that give evidence.
+struct Voices {
+    watches: Vec<Box<dyn Watch>>,
+    reports: Reports,
+    anomaly: Anomaly,
+}
+
+impl Voices {
+    fn observe(&mut self, batch: &Batch) -> Result<(), Error> {
+        for watch in &mut self.watches {
+            batch.flows.iter().for_each(|flow| watch.observe(flow));
+        }
+        batch.notices.iter().for_each(|notice| self.reports.observe(notice));
+        self.anomaly.observe(&batch.flows)
+    }
+
+    /// What they have to say so far.
+    fn judge(&self) -> Vec<Alert> {
+        let behaviours = self.watches.iter().flat_map(|watch| watch.evidence());
+        triage(behaviours.chain(self.reports.evidence()).chain(self.anomaly.evidence()).collect())
+    }
 }

@@ -8,10 +8,13 @@
 
 mod batch;
 mod error;
+mod follow;
 pub mod format;
 mod input;
+mod merge;
 pub mod transport;
 
 pub use batch::{Batch, Report, Source};
 pub use error::Error;
+pub use follow::Follow;
 pub use input::Input;

@@ -40,8 +40,10 @@ fn check(path: &Path) -> Result<(), Failed> {
     let (flows, report) = read(path)?;
     let in_flows = flows.iter().map(Flow::packets).sum::<Option<u64>>().unwrap();
     let skipped: u64 = report.skipped.values().sum();
-    if report.packets == 0 || report.packets != in_flows + skipped {
-        return Err(format!("{} packets, {in_flows} in flows and {skipped} skipped", report.packets).into());
+    let inner = report.notes.get("packets found inside tunnels").copied().unwrap_or_default();
+    if report.packets == 0 || report.packets + inner != in_flows + skipped {
+        let packets = report.packets;
+        return Err(format!("{packets} packets, {inner} inside them, {in_flows} in flows, {skipped} skipped").into());
     }
     if let Some(odd) = flows.iter().find(|flow| !is_sound(flow)) {
         return Err(format!("{odd:#?}").into());

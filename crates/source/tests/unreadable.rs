@@ -16,9 +16,11 @@ fn main() {
             let error = refusal(Path::new("no/such/capture.pcap"))?;
             expect(matches!(error, Error::Open { .. }), &error, &["no/such/capture.pcap", "check the path"])
         }),
-        Trial::test("a_directory_is_told", || {
-            let error = refusal(Path::new(env!("CARGO_TARGET_TMPDIR")))?;
-            expect(matches!(error, Error::Open { .. }), &error, &["name the files inside it"])
+        Trial::test("an_empty_folder_is_told", || {
+            let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("empty-folder");
+            fs::create_dir_all(&folder).expect("the tests' own folder is writable");
+            let error = refusal(&folder)?;
+            expect(matches!(error, Error::EmptyFolder { .. }), &error, &["empty-folder", "without files"])
         }),
         Trial::test("missing_permission_is_told", move || {
             let error = refusal(&secret)?;

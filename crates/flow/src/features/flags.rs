@@ -57,14 +57,14 @@ fn flags(flow: &Flow, count: fn(&Flags) -> u32) -> f32 {
     }
     [&flow.originator, &flow.responder]
         .iter()
-        .filter_map(|side| side.detail)
+        .filter_map(|side| side.detail.as_ref())
         .map(|detail| count(&detail.flags) as f32)
         .sum()
 }
 
 fn side(flow: &Flow, side: &Side, count: fn(&Detail) -> u32) -> f32 {
-    match side.detail {
-        Some(detail) if is_metered_tcp(flow) => count(&detail) as f32,
+    match &side.detail {
+        Some(detail) if is_metered_tcp(flow) => count(detail) as f32,
         _ => f32::NAN,
     }
 }
@@ -74,5 +74,5 @@ fn both(flow: &Flow, count: fn(&Detail) -> u32) -> f32 {
 }
 
 fn window(side: &Side) -> f32 {
-    side.detail.and_then(|detail| detail.initial_window).map_or(f32::NAN, f32::from)
+    side.detail.as_ref().and_then(|detail| detail.initial_window).map_or(f32::NAN, f32::from)
 }

@@ -36,7 +36,7 @@ pub(super) const FEATURES: &[Feature] = &[
 ];
 
 fn side(side: &Side, statistic: fn(&Moments) -> f32) -> f32 {
-    side.detail.map_or(f32::NAN, |detail| statistic(&detail.gaps))
+    side.detail.as_ref().map_or(f32::NAN, |detail| statistic(&detail.gaps))
 }
 
 fn min(gaps: &Moments) -> f32 {

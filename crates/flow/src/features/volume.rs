@@ -112,13 +112,13 @@ fn payload(side: &Side) -> f32 {
 }
 
 fn header(side: &Side) -> f32 {
-    or_missing(side.detail.map(|detail| detail.header_bytes as f64))
+    or_missing(side.detail.as_ref().map(|detail| detail.header_bytes as f64))
 }
 
 fn payload_packets(side: &Side) -> f32 {
-    or_missing(side.detail.map(|detail| f64::from(detail.payload_packets)))
+    or_missing(side.detail.as_ref().map(|detail| f64::from(detail.payload_packets)))
 }
 
 fn length(side: &Side, statistic: fn(&Moments) -> Option<f64>) -> f32 {
-    or_missing(side.detail.and_then(|detail| statistic(&detail.lengths)))
+    or_missing(side.detail.as_ref().and_then(|detail| statistic(&detail.lengths)))
 }

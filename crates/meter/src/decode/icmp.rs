@@ -32,5 +32,5 @@ pub(super) fn decode(mut packet: Packet, bytes: &[u8]) -> Result<Packet, Skip> {
 const HEADER_BYTES: u32 = 8;
 /// Query and reply: echo, timestamp, information, address mask, router.
 const PAIRS: [(u8, u8); 5] = [(8, 0), (13, 14), (15, 16), (17, 18), (10, 9)];
-/// Query and reply: echo, listener, router, neighbour, node information.
-const PAIRS6: [(u8, u8); 5] = [(128, 129), (130, 131), (133, 134), (135, 136), (139, 140)];
+/// Query and reply: echo, listener, router, neighbour, node information, home agent.
+const PAIRS6: [(u8, u8); 6] = [(128, 129), (130, 131), (133, 134), (135, 136), (139, 140), (144, 145)];

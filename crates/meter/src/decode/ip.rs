@@ -29,3 +29,6 @@ pub(super) fn transport(mut packet: Packet, bytes: &[u8], carried_bytes: u32) ->
         Protocol::Arp | Protocol::Other(_) => Ok(packet),
     }
 }
+
+/// The longest packet whose header tells its length: 65,535 bytes behind an IPv6 header.
+pub(super) const MOST_BYTES: u32 = 65_575;

@@ -26,6 +26,7 @@ pub(super) fn decode(bytes: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
     let destination = u32::from_be_bytes([header[16], header[17], header[18], header[19]]);
     let protocol = Protocol::from_number(header[9]);
     let mut packet = Packet::new(mapped(source), mapped(destination), protocol, total_bytes);
+    packet.transport_at = header_bytes as u16;
     let fragmentation = u16::from_be_bytes([header[6], header[7]]);
     let (more, offset) = (fragmentation & 0x2000 != 0, fragmentation & 0x1fff);
     if more || offset != 0 {

@@ -11,7 +11,7 @@ pub(super) fn decode(bytes: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
     }
     // A payload length of 0 means a jumbogram (RFC 2675) or segmentation offload: only the wire knows.
     let payload_bytes = match u32::from(u16::from_be_bytes([header[4], header[5]])) {
-        0 => wire_bytes.saturating_sub(40),
+        0 if header[6] != NO_NEXT_HEADER => wire_bytes.saturating_sub(40),
         payload => payload,
     };
     if payload_bytes + 40 > wire_bytes {
@@ -40,6 +40,7 @@ pub(super) fn decode(bytes: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
             }
             _ => {
                 packet.protocol = Protocol::from_number(next);
+                packet.transport_at = offset as u16;
                 let carried_bytes = (payload_bytes + 40).checked_sub(offset as u32).ok_or(Skip::ExtensionBad)?;
                 let carried = bytes.get(offset..).ok_or(Skip::ExtensionBad)?;
                 return ip::transport(packet, carried, carried_bytes);
@@ -50,6 +51,7 @@ pub(super) fn decode(bytes: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
         // Behind the header of a later fragment comes data, not another header.
         if packet.fragment.is_some_and(|fragment| !fragment.is_first) {
             packet.protocol = Protocol::from_number(next);
+            packet.transport_at = offset as u16;
             let carried_bytes = (payload_bytes + 40).checked_sub(offset as u32).ok_or(Skip::ExtensionBad)?;
             return ip::transport(packet, &[], carried_bytes);
         }
@@ -61,6 +63,7 @@ const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
+const NO_NEXT_HEADER: u8 = 59;
 const DESTINATION_OPTIONS: u8 = 60;
 const MOBILITY: u8 = 135;
 /// RFC 8200 s.4.1 has each header at most once or twice.

@@ -9,10 +9,18 @@ mod icmp;
 mod ip;
 mod ipv4;
 mod ipv6;
+mod link;
+mod llc;
+mod mpls;
+mod ppp;
+mod scope;
 mod tcp;
+pub(crate) mod tunnel;
 mod udp;
 mod vlan;
+mod wireless;
 
+pub(crate) use scope::Scope;
 pub(crate) use tcp::Segment;
 
 use flow::{Protocol, Time};
@@ -20,7 +28,7 @@ use flow::{Protocol, Time};
 /// What the first byte of a packet belongs to, as capture files and interfaces state it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Link {
-    /// Ethernet II, IEEE 802.3.
+    /// Ethernet II, IEEE 802.3 with LLC.
     Ethernet,
     /// Linux cooked capture, version 1.
     LinuxCooked,
@@ -30,6 +38,18 @@ pub enum Link {
     Ip,
     /// BSD loopback: a 4-byte address family, in either byte order.
     Loopback,
+    /// PPP, with or without HDLC-like framing (RFC 1662), or Cisco HDLC, which announces itself.
+    Ppp,
+    /// The session stage of PPP over Ethernet (RFC 2516), without the Ethernet header.
+    Pppoe,
+    /// The log of the BSD packet filter.
+    PacketFilterLog,
+    /// The log of Linux netfilter.
+    NetfilterLog,
+    /// IEEE 802.11 without a radio header.
+    Wireless,
+    /// IEEE 802.11 behind a radiotap header.
+    Radiotap,
 }
 
 impl Link {
@@ -38,8 +58,14 @@ impl Link {
         match number {
             0 | 108 => Some(Link::Loopback),
             1 => Some(Link::Ethernet),
+            9 | 50 | 104 => Some(Link::Ppp),
             12 | 14 | 101 | 228 | 229 => Some(Link::Ip),
+            51 => Some(Link::Pppoe),
+            105 => Some(Link::Wireless),
             113 => Some(Link::LinuxCooked),
+            117 => Some(Link::PacketFilterLog),
+            127 => Some(Link::Radiotap),
+            239 => Some(Link::NetfilterLog),
             276 => Some(Link::LinuxCooked2),
             _ => None,
         }
@@ -57,6 +83,10 @@ pub enum Skip {
     LinkCut,
     /// The link is of a type that cannot be read.
     LinkUnknown,
+    /// The link header contradicts itself: version, length, or more headers than any real packet has.
+    LinkBad,
+    /// The payload of a wireless frame is encrypted.
+    Encrypted,
     /// Neither IP nor ARP: spanning tree, LLDP and the like.
     NotIp,
     /// The ARP message is cut short or is not of IPv4 over Ethernet.
@@ -73,15 +103,23 @@ pub enum Skip {
     TransportCut,
     /// The transport header contradicts itself: data offset, length.
     TransportBad,
+    /// A packet inside a tunnel is neither IP nor ARP. The packet around it is in its own flow, here and below.
+    InnerNotIp,
+    /// A packet inside a tunnel, or the tunnel's header, is cut short or contradicts itself.
+    InnerBad,
+    /// A packet is inside more tunnels than are opened.
+    InnerDeep,
 }
 
 impl Skip {
     /// Every reason, in the order of a packet's layers.
-    pub const ALL: [Skip; 12] = [
+    pub const ALL: [Skip; 17] = [
         Skip::Record,
         Skip::Empty,
         Skip::LinkCut,
         Skip::LinkUnknown,
+        Skip::LinkBad,
+        Skip::Encrypted,
         Skip::NotIp,
         Skip::Arp,
         Skip::IpCut,
@@ -90,6 +128,9 @@ impl Skip {
         Skip::ExtensionBad,
         Skip::TransportCut,
         Skip::TransportBad,
+        Skip::InnerNotIp,
+        Skip::InnerBad,
+        Skip::InnerDeep,
     ];
 
     /// The reason in words.
@@ -99,6 +140,8 @@ impl Skip {
             Skip::Empty => "no bytes captured",
             Skip::LinkCut => "link header cut short",
             Skip::LinkUnknown => "link type that cannot be read",
+            Skip::LinkBad => "link header contradicts itself",
+            Skip::Encrypted => "wireless frame with encrypted payload",
             Skip::NotIp => "neither IP nor ARP",
             Skip::Arp => "ARP cut short or not of IPv4",
             Skip::IpCut => "IP header cut short",
@@ -107,6 +150,9 @@ impl Skip {
             Skip::ExtensionBad => "IPv6 extension headers cut short or endless",
             Skip::TransportCut => "transport header cut short",
             Skip::TransportBad => "transport header contradicts itself",
+            Skip::InnerNotIp => "inside a tunnel: neither IP nor ARP",
+            Skip::InnerBad => "inside a tunnel: cut short or contradicts itself",
+            Skip::InnerDeep => "inside more tunnels than are opened",
         }
     }
 }
@@ -121,9 +167,12 @@ pub(crate) struct Packet {
     pub(crate) destination_port: u16,
     pub(crate) protocol: Protocol,
     pub(crate) vlan: Option<u16>,
+    pub(crate) scope: Scope,
     /// From the IP header on.
     pub(crate) bytes: u32,
     pub(crate) payload_bytes: u32,
+    /// Where the transport header starts among the captured bytes.
+    pub(crate) transport_at: u16,
     pub(crate) header_bytes: u16,
     pub(crate) direction: Direction,
     pub(crate) segment: Option<Segment>,
@@ -165,13 +214,28 @@ impl Packet {
             destination_port: 0,
             protocol,
             vlan: None,
+            scope: Scope::WIRE,
             bytes,
             payload_bytes: 0,
+            transport_at: 0,
             header_bytes: 0,
             direction: Direction::Unknown,
             segment: None,
             fragment: None,
         }
+    }
+
+    /// The payload, as far as it was captured: behind the transport header, without what the link padded.
+    pub(crate) fn payload<'a>(&self, captured: &'a [u8]) -> &'a [u8] {
+        let start = usize::from(self.transport_at) + usize::from(self.header_bytes);
+        let bytes = captured.get(start..).unwrap_or_default();
+        &bytes[..bytes.len().min(self.payload_bytes as usize)]
+    }
+
+    /// The packet, when `header_bytes` more of the capture lie before it.
+    fn behind(mut self, header_bytes: usize) -> Packet {
+        self.transport_at += header_bytes as u16;
+        self
     }
 }
 
@@ -181,14 +245,25 @@ pub(crate) fn decode(link: Link, time: Time, captured: &[u8], wire_bytes: u32) -
         return Err(Skip::Empty);
     }
     let packet = match link {
-        Link::Ethernet => ethernet::decode(captured, wire_bytes),
-        Link::LinuxCooked => ethernet::decode_cooked(captured, wire_bytes),
-        Link::LinuxCooked2 => ethernet::decode_cooked2(captured, wire_bytes),
-        Link::Loopback => ethernet::decode_loopback(captured, wire_bytes),
+        Link::Ethernet => ethernet::decode(captured, wire_bytes, 0),
+        Link::LinuxCooked => link::cooked(captured, wire_bytes),
+        Link::LinuxCooked2 => link::cooked2(captured, wire_bytes),
+        Link::Loopback => link::loopback(captured, wire_bytes),
         Link::Ip => ip::decode(captured, wire_bytes),
+        Link::Ppp => ppp::decode(captured, wire_bytes, 0),
+        Link::Pppoe => ppp::session(captured, wire_bytes, 0),
+        Link::PacketFilterLog => link::packet_filter_log(captured, wire_bytes),
+        Link::NetfilterLog => link::netfilter_log(captured),
+        Link::Wireless => wireless::decode(captured, wire_bytes, wireless::Padding::None),
+        Link::Radiotap => wireless::radiotap(captured, wire_bytes),
     }?;
     Ok(Packet { time, ..packet })
 }
+
+/// What a header that tells no length passes on: the IP header within is believed.
+const UNTOLD_BYTES: u32 = 1 << 20;
+/// Link headers one within the other, such as a pseudowire's frames that are labelled themselves.
+const MAX_LINKS: usize = 4;
 
 /// The 16-bit number in network byte order at `offset`.
 fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
@@ -199,3 +274,6 @@ fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
 fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes.get(offset..)?.first_chunk()?))
 }
+
+/// Each packet is copied through the waiting line, so its size is time.
+const _: () = assert!(size_of::<Packet>() <= 112);

@@ -1,6 +1,8 @@
 //! Builds packets byte by byte and gives them to a meter. Checksums are left 0: the meter does not read them.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod tunnel;
+
 use flow::{Flow, Time};
 use meter::{Counts, Link, Meter, Settings};
 

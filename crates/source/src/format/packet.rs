@@ -6,6 +6,7 @@
 //! framing itself is lost, the reading stops: no later byte can be trusted to start a packet.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use flow::Time;
 use meter::{Link, Skip};
@@ -19,6 +20,19 @@ pub fn is_capture(start: &[u8]) -> bool {
 pub struct Capture<R: Read> {
     window: Window<R>,
     framing: Framing,
+    head: Head,
+}
+
+/// What [`Capture::advance`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A packet: [`Capture::record`] has it.
+    Packet,
+    /// The bytes so far end before the next packet does, and more of them may come: the reader said
+    /// [`io::ErrorKind::WouldBlock`].
+    Wait,
+    /// The end of the capture.
+    End,
 }
 
 /// One packet as captured.
@@ -32,6 +46,14 @@ pub struct Record<'a> {
     pub wire_bytes: u32,
     /// The captured bytes.
     pub bytes: &'a [u8],
+}
+
+/// A packet whose bytes lie in the window.
+struct Head {
+    link: Result<Link, Skip>,
+    time: Time,
+    wire_bytes: u32,
+    bytes: Range<usize>,
 }
 
 enum Framing {
@@ -59,10 +81,11 @@ impl<R: Read> Capture<R> {
     /// Reads the start of the file. Fails with a reason.
     pub fn new(bytes: R) -> Result<Capture<R>, String> {
         let mut window = Window::new(bytes);
+        let head = Head { link: Err(Skip::Record), time: Time::default(), wire_bytes: 0, bytes: 0..0 };
         let start = window.peek(4)?.ok_or(CUT)?;
         if start.starts_with(&SECTION_HEADER) {
             let framing = Framing::PcapNg { order: Order::Little, interfaces: Vec::new(), latest: Time::default() };
-            return Ok(Capture { window, framing });
+            return Ok(Capture { window, framing, head });
         }
         let (order, nanoseconds_per_tick) = match start {
             [0xd4, 0xc3, 0xb2, 0xa1] => (Order::Little, 1000),
@@ -74,85 +97,138 @@ impl<R: Read> Capture<R> {
         let header = window.take(24)?.ok_or(CUT)?;
         // The upper bits of the field say how long frame check sequences are.
         let link = link(order.u32(header, 20).unwrap_or_default() & 0xffff);
-        Ok(Capture { window, framing: Framing::Pcap { order, link, nanoseconds_per_tick } })
+        Ok(Capture { window, framing: Framing::Pcap { order, link, nanoseconds_per_tick }, head })
     }
 
     /// The next packet, or `None` at the end. Fails with a reason where the file is cut or damaged; there is nothing
     /// more to read then.
     #[inline]
     pub fn next_record(&mut self) -> Result<Option<Record<'_>>, String> {
-        match &mut self.framing {
+        match self.advance()? {
+            Step::Packet => Ok(Some(self.record())),
+            Step::Wait => Err(io::Error::from(io::ErrorKind::WouldBlock).to_string()),
+            Step::End => Ok(None),
+        }
+    }
+
+    /// Goes on to the next packet, which is read where it lies. Fails with a reason where the file is cut or damaged;
+    /// there is nothing more to read then.
+    #[inline]
+    pub fn advance(&mut self) -> Result<Step, String> {
+        self.window.awaits_more = false;
+        let outcome = match &mut self.framing {
             Framing::Pcap { order, link, nanoseconds_per_tick } => {
-                let Some(header) = self.window.peek(16)? else { return self.window.end().map(|()| None) };
-                let word = |at| order.u32(header, at).unwrap_or_default();
-                let (seconds, ticks, captured, wire_bytes) = (word(0), word(4), word(8), word(12));
-                if captured > MAX_CAPTURED_BYTES {
-                    return Err(format!("a packet claims {captured} captured bytes, which no capture keeps"));
-                }
-                let nanoseconds = i64::from(seconds) * 1_000_000_000 + i64::from(ticks) * *nanoseconds_per_tick;
-                let bytes = self.window.take(16 + captured as usize)?.ok_or(CUT)?;
-                Ok(Some(Record {
-                    link: *link,
-                    time: Time::from_nanoseconds(nanoseconds),
-                    wire_bytes: wire_bytes.max(captured),
-                    bytes: &bytes[16..],
-                }))
+                next_packet(&mut self.window, *order, *link, *nanoseconds_per_tick)
             }
             Framing::PcapNg { order, interfaces, latest } => next_block(&mut self.window, order, interfaces, latest),
+        };
+        match outcome {
+            Ok(Some(head)) => {
+                self.head = head;
+                Ok(Step::Packet)
+            }
+            // What looks like the end, or a cut, is only as far as the bytes have come.
+            Ok(None) | Err(_) if self.window.awaits_more => Ok(Step::Wait),
+            Ok(None) => Ok(Step::End),
+            Err(reason) => Err(reason),
         }
+    }
+
+    /// The packet that [`Capture::advance`] came to; an empty one before the first.
+    #[inline]
+    pub fn record(&self) -> Record<'_> {
+        let Head { link, time, wire_bytes, ref bytes } = self.head;
+        Record { link, time, wire_bytes, bytes: &self.window.buffer[bytes.clone()] }
+    }
+
+    /// The time of the packet that [`Capture::advance`] came to.
+    #[inline]
+    pub fn time(&self) -> Time {
+        self.head.time
     }
 }
 
+/// Reads the next packet of a pcap file.
+#[inline]
+fn next_packet<R: Read>(
+    window: &mut Window<R>,
+    order: Order,
+    link: Result<Link, Skip>,
+    nanoseconds_per_tick: i64,
+) -> Result<Option<Head>, String> {
+    let Some(header) = window.peek(16)? else { return window.end().map(|()| None) };
+    let word = |at| order.u32(header, at).unwrap_or_default();
+    let (seconds, ticks, captured, wire_bytes) = (word(0), word(4), word(8), word(12));
+    if captured > MAX_CAPTURED_BYTES {
+        return Err(format!("a packet claims {captured} captured bytes, which no capture keeps"));
+    }
+    let nanoseconds = i64::from(seconds) * 1_000_000_000 + i64::from(ticks) * nanoseconds_per_tick;
+    window.take(16 + captured as usize)?.ok_or(CUT)?;
+    Ok(Some(Head {
+        link,
+        time: Time::from_nanoseconds(nanoseconds),
+        wire_bytes: wire_bytes.max(captured),
+        bytes: window.start - captured as usize..window.start,
+    }))
+}
+
 /// Reads blocks up to the next packet.
-fn next_block<'a, R: Read>(
-    window: &'a mut Window<R>,
+fn next_block<R: Read>(
+    window: &mut Window<R>,
     order: &mut Order,
     interfaces: &mut Vec<Interface>,
     latest: &mut Time,
-) -> Result<Option<Record<'a>>, String> {
+) -> Result<Option<Head>, String> {
     loop {
         let Some(start) = window.peek(12)? else { return window.end().map(|()| None) };
         let is_section = start.starts_with(&SECTION_HEADER);
-        if is_section {
-            *order = match start[8..12] {
-                [0x4d, 0x3c, 0x2b, 0x1a] => Order::Little,
-                [0x1a, 0x2b, 0x3c, 0x4d] => Order::Big,
-                _ => return Err("a section is in no known byte order".to_owned()),
-            };
-            interfaces.clear();
-        }
-        let kind = order.u32(start, 0).unwrap_or_default();
-        let length = order.u32(start, 4).unwrap_or_default();
+        let byte_order = match start[8..12] {
+            _ if !is_section => *order,
+            [0x4d, 0x3c, 0x2b, 0x1a] => Order::Little,
+            [0x1a, 0x2b, 0x3c, 0x4d] => Order::Big,
+            _ => return Err("a section is in no known byte order".to_owned()),
+        };
+        let kind = byte_order.u32(start, 0).unwrap_or_default();
+        let length = byte_order.u32(start, 4).unwrap_or_default();
         if !(12..=MAX_BLOCK_BYTES).contains(&length) || !length.is_multiple_of(4) {
             return Err(format!("a block claims the impossible length of {length} bytes"));
         }
         let length = length as usize;
-        // Borrowed again below: the borrow checker does not see that a block without a packet is let go.
-        let block = window.peek(length)?.ok_or(CUT)?;
-        if order.u32(block, length - 4) != Some(length as u32) {
+        let block = window.take(length)?.ok_or(CUT)?;
+        if byte_order.u32(block, length - 4) != Some(length as u32) {
             return Err("the two lengths of a block differ".to_owned());
         }
-        if kind == INTERFACE_DESCRIPTION && interfaces.len() < MAX_INTERFACES {
-            interfaces.push(Interface::of(&block[8..length - 4], *order));
+        let body = &block[8..length - 4];
+        match kind {
+            _ if is_section => {
+                *order = byte_order;
+                interfaces.clear();
+            }
+            INTERFACE_DESCRIPTION if interfaces.len() < MAX_INTERFACES => {
+                interfaces.push(Interface::of(body, byte_order));
+            }
+            ENHANCED_PACKET | SIMPLE_PACKET | OBSOLETE_PACKET => {
+                let head = packet_block(kind, body, byte_order, interfaces, latest);
+                // The window has gone on to the end of the block.
+                let offset = window.start - length + 8;
+                let bytes = head.bytes.start + offset..head.bytes.end + offset;
+                return Ok(Some(Head { bytes, ..head }));
+            }
+            _ => {}
         }
-        if matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET | OBSOLETE_PACKET) {
-            let block = window.take(length)?.ok_or(CUT)?;
-            return Ok(Some(record(kind, &block[8..length - 4], *order, interfaces, latest)));
-        }
-        window.take(length)?;
     }
 }
 
-/// Reads the body of a packet block (draft-ietf-opsawg-pcapng s.4.3, s.4.4, appendix A). A packet of a block that has no
-/// time, or contradicts itself, takes the time of the one before.
-fn record<'a>(kind: u32, body: &'a [u8], order: Order, interfaces: &[Interface], latest: &mut Time) -> Record<'a> {
-    let contradiction = Record { link: Err(Skip::Record), time: *latest, wire_bytes: 0, bytes: &[] };
+/// Reads the body of a packet block (draft-ietf-opsawg-pcapng s.4.3, s.4.4, appendix A), in which the packet's bytes lie.
+/// A packet of a block that has no time, or contradicts itself, takes the time of the one before.
+fn packet_block(kind: u32, body: &[u8], order: Order, interfaces: &[Interface], latest: &mut Time) -> Head {
+    let contradiction = Head { link: Err(Skip::Record), time: *latest, wire_bytes: 0, bytes: 0..0 };
     if kind == SIMPLE_PACKET {
-        let (Some(wire_bytes), Some(bytes)) = (order.u32(body, 0), body.get(4..)) else { return contradiction };
+        let Some(wire_bytes) = order.u32(body, 0) else { return contradiction };
         let link = interfaces.first().map_or(Err(Skip::LinkUnknown), |interface| interface.link);
         // The block pads to four bytes.
-        let bytes = &bytes[..bytes.len().min(wire_bytes as usize)];
-        return Record { link, time: *latest, wire_bytes, bytes };
+        let end = body.len().min((wire_bytes as usize).saturating_add(4));
+        return Head { link, time: *latest, wire_bytes, bytes: 4..end };
     }
     let word = |at| order.u32(body, at);
     let (Some(first), Some(high), Some(low), Some(captured), Some(wire_bytes)) =
@@ -160,17 +236,20 @@ fn record<'a>(kind: u32, body: &'a [u8], order: Order, interfaces: &[Interface],
     else {
         return contradiction;
     };
-    let Some(bytes) = body[20..].get(..captured as usize) else { return contradiction };
+    let end = (captured as usize).saturating_add(20);
+    if end > body.len() {
+        return contradiction;
+    }
     let number = match (kind, order) {
         (ENHANCED_PACKET, _) => first,
         (_, Order::Little) => first & 0xffff,
         (_, Order::Big) => first >> 16,
     };
     let Some(interface) = interfaces.get(number as usize) else {
-        return Record { link: Err(Skip::LinkUnknown), ..contradiction };
+        return Head { link: Err(Skip::LinkUnknown), ..contradiction };
     };
     *latest = interface.time(u64::from(high) << 32 | u64::from(low));
-    Record { link: interface.link, time: *latest, wire_bytes: wire_bytes.max(captured), bytes }
+    Head { link: interface.link, time: *latest, wire_bytes: wire_bytes.max(captured), bytes: 20..end }
 }
 
 impl Interface {
@@ -235,11 +314,13 @@ struct Window<R> {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// Too few bytes have come for what was asked last.
+    awaits_more: bool,
 }
 
 impl<R: Read> Window<R> {
     fn new(bytes: R) -> Window<R> {
-        Window { bytes, buffer: vec![0; WINDOW_BYTES], start: 0, end: 0 }
+        Window { bytes, buffer: vec![0; WINDOW_BYTES], start: 0, end: 0, awaits_more: false }
     }
 
     /// The next `count` bytes, which stay; `None` where fewer are left.
@@ -272,6 +353,7 @@ impl<R: Read> Window<R> {
     fn fill(&mut self, count: usize) -> Result<bool, String> {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
+        self.awaits_more = false;
         if count > self.buffer.len() {
             self.buffer.resize(count, 0);
         }
@@ -280,6 +362,10 @@ impl<R: Read> Window<R> {
                 Ok(0) => return Ok(false),
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.awaits_more = true;
+                    return Ok(false);
+                }
                 Err(error) => return Err(error.to_string()),
             }
         }

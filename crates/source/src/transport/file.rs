@@ -69,6 +69,14 @@ pub fn open(path: &Path) -> Result<Opened, Error> {
     Ok(Opened { bytes, progress })
 }
 
+/// Whether the file is compressed, by its first bytes.
+pub(crate) fn is_compressed(path: &Path) -> Result<bool, Error> {
+    let failed = |source| Error::open(path.to_owned(), source);
+    let mut start = Vec::new();
+    File::open(path).map_err(failed)?.take(4).read_to_end(&mut start).map_err(failed)?;
+    Ok(start.starts_with(&GZIP) || is_zstandard(&start))
+}
+
 /// Counts what is read through it.
 struct Counted<R> {
     inner: R,

@@ -1,0 +1,69 @@
+//! What was seen lately, to know it when it comes again.
+
+use std::hash::{BuildHasher, Hash};
+
+use foldhash::fast::FixedState;
+
+/// Remembers half a million things by 64 bits of hash each, in 4 MiB: as much as a processor reaches without waiting
+/// long. The older of those whose hashes fall together go first. A thing that was not there is taken for another once in
+/// some 10^13.
+#[derive(Default)]
+pub(super) struct Recent {
+    /// Each bucket's latest first; 0 where there is none.
+    buckets: Vec<[u64; WAYS]>,
+}
+
+impl Recent {
+    /// Whether this was seen already; from now on it was.
+    #[inline]
+    pub(super) fn repeats(&mut self, thing: impl Hash) -> bool {
+        let hash = hash(thing);
+        if self.buckets.is_empty() {
+            self.buckets = vec![[0; WAYS]; BUCKETS];
+        }
+        // The modulus proves the index.
+        let bucket = &mut self.buckets[hash as usize % BUCKETS];
+        let repeats = bucket.contains(&hash);
+        if !repeats {
+            bucket.rotate_right(1);
+            bucket[0] = hash;
+        }
+        repeats
+    }
+
+    /// Whether this was seen already.
+    pub(super) fn contains(&self, thing: impl Hash) -> bool {
+        let hash = hash(thing);
+        self.buckets.get(hash as usize % BUCKETS).is_some_and(|bucket| bucket.contains(&hash))
+    }
+}
+
+/// The same on every machine, and never 0.
+#[inline]
+fn hash(thing: impl Hash) -> u64 {
+    FixedState::with_seed(SEED).hash_one(thing) | 1 << 63
+}
+
+/// A cache line's worth.
+const WAYS: usize = 8;
+const BUCKETS: usize = 1 << 16;
+const SEED: u64 = 0x4c61_7077_696e_6721;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thing_is_known_when_it_comes_again() {
+        let mut recent = Recent::default();
+        assert_eq!(["a", "b", "a"].map(|thing| recent.repeats(thing)), [false, false, true]);
+    }
+
+    #[test]
+    fn of_many_things_the_latest_are_known_and_none_is_mistaken() {
+        let mut recent = Recent::default();
+        assert!((0..2_000_000u64).all(|number| !recent.repeats(number)));
+        assert!((1_980_000..2_000_000).all(|number| recent.repeats(number)));
+        assert!(!recent.repeats(0u64));
+    }
+}
