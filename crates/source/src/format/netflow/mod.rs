@@ -36,6 +36,7 @@ pub const FORMAT: Format = Format {
     recognises,
     next_message,
     decoder: || Box::new(NetFlow::default()),
+    sample,
 };
 
 /// Makes conversations of export messages.

@@ -20,6 +20,7 @@ pub const FORMAT: Format = Format {
     recognises: |start| HEADERS.iter().any(|header| start.starts_with(header.as_bytes())),
     next_message: next_line,
     decoder: || Box::new(Printed::default()),
+    sample: || SAMPLE.map(|line| line.as_bytes().to_vec()).to_vec(),
 };
 
 /// Reads the lines that nfdump prints.
@@ -213,5 +214,11 @@ const PROTOCOLS: [(&str, u8); 23] = [
     ("SCTP", 132),
 ];
 
+/// A call and its answer, each with every column that is read.
+const SAMPLE: [&str; 3] = [
+    "ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt,in,out",
+    "2023-11-14 22:13:20.250,2023-11-14 22:13:22.750,2.500,192.0.2.1,192.0.2.2,50000,443,TCP,...AP.SF,0,0,9,900,0,0,0,0",
+    "2023-11-14 22:13:20.300,2023-11-14 22:13:22.700,2.400,192.0.2.2,192.0.2.1,443,50000,TCP,...AP.SF,0,0,12,9000,0,0,0,0",
+];
 const HEADERS: [&str; 2] = ["ts,te,td,", "firstSeen,"];
 const MAX_SECONDS: f64 = 366.0 * 86_400.0;

@@ -26,6 +26,7 @@ pub const FORMAT: Format = Format {
     recognises: |start| start.starts_with(&MAGIC) || start.starts_with(&MAGIC_SWAPPED),
     next_message: next_piece,
     decoder: || Box::new(Nfdump::default()),
+    sample: || vec![include_bytes!("../../../../../fuzz/seeds/nfdump/layout-2").to_vec()],
 };
 
 /// Reads nfdump files, given in pieces of any length.
