@@ -53,3 +53,8 @@ fn the_first_flows_are_the_golden_ones() {
 fn the_table_of_features_is_the_golden_one() {
     hold("features.txt", &lapwing(&["features"]));
 }
+
+#[test]
+fn the_page_of_the_features_is_what_the_program_prints() {
+    hold("../../../../docs/features.md", &lapwing(&["features", "--markdown"]));
+}

@@ -396,6 +396,67 @@ mod tests {
         assert_eq!(hosts.observe(&flow(241, 3)).flows[0], 2.0);
     }
 
+    fn call(hosts: &mut Hosts, seconds: i64, from: u8, to: u8, bytes: u64) -> Context {
+        let mut flow = flow(seconds, 80);
+        let address = |last| Ipv4Addr::new(10, 0, 0, last).into();
+        (flow.key.originator.address, flow.key.responder.address) = (address(from), address(to));
+        flow.originator.bytes = Some(bytes);
+        hosts.observe(&flow)
+    }
+
+    #[test]
+    fn ages_are_missing_at_first_and_count_from_then_on() {
+        let mut hosts = Hosts::default();
+        assert!(call(&mut hosts, 0, 1, 2, 100).ages.iter().all(|age| age.is_nan()));
+        assert_eq!(call(&mut hosts, 60, 1, 2, 100).ages, [60.0, 60.0, 60.0]);
+        let [originator, responder, pair] = call(&mut hosts, 70, 2, 3, 100).ages;
+        assert!(originator == 70.0 && responder.is_nan() && pair.is_nan());
+    }
+
+    #[test]
+    fn a_call_home_each_minute_does_not_deviate_from_its_interval() {
+        let mut hosts = Hosts::default();
+        let contexts: Vec<_> = (0..10).map(|minute| call(&mut hosts, minute * 60, 1, 2, 100)).collect();
+        assert_eq!(contexts[3].regularity, None);
+        let regular = Regularity { median: 60.0, deviation: 0.0, skewness: 0.0 };
+        assert_eq!((contexts[4].regularity, contexts[9].regularity), (Some(regular), Some(regular)));
+    }
+
+    #[test]
+    fn more_bytes_than_ever_lie_far_above_the_habit() {
+        let mut hosts = Hosts::default();
+        let excesses: Vec<_> =
+            (0..20).map(|flow| call(&mut hosts, flow, 1, 2, 1000 + 50 * (flow as u64 % 3)).bytes_excess).collect();
+        assert!(excesses[7].is_nan() && excesses[8..].iter().all(|excess| excess.abs() < 2.0), "{excesses:?}");
+        assert!(call(&mut hosts, 20, 1, 2, 10_000_000).bytes_excess > 20.0);
+    }
+
+    #[test]
+    fn the_prevalence_of_a_responder_is_the_share_of_the_callers() {
+        let mut hosts = Hosts::default();
+        for host in 1..=10 {
+            call(&mut hosts, 0, host, 100, 1);
+        }
+        assert_eq!(call(&mut hosts, 1, 1, 100, 1).prevalence, 1.0);
+        assert_eq!(call(&mut hosts, 1, 1, 101, 1).prevalence, 0.1);
+        // Ten minutes later all but one have called nobody.
+        assert_eq!(call(&mut hosts, 700, 1, 100, 1).prevalence, 1.0);
+    }
+
+    #[test]
+    fn a_flood_of_hosts_stays_within_the_budget_and_forgets_the_oldest() {
+        let mut hosts = Hosts::with_budget(1 << 20);
+        for host in 0..10_000u32 {
+            let mut flow = flow(i64::from(host), 80);
+            flow.key.originator.address = Ipv4Addr::from_bits(host).into();
+            hosts.observe(&flow);
+        }
+        let capacity = (1 << 20) / 4 * 3 / HOST_BYTES;
+        assert_eq!((hosts.hosts.len(), hosts.forgotten()), (capacity, (10_001 - capacity) as u64));
+        // The responder, called by all, was never the oldest.
+        assert_eq!(call(&mut hosts, 10_000, 7, 2, 1).ages[1], 10_000.0);
+    }
+
     #[test]
     fn events_leave_their_window() {
         let mut count = Count::default();
