@@ -217,3 +217,19 @@ fn the_features_are_listed_with_unit_and_meaning() {
         assert!(text.contains(name), "{name} is missing from {text}");
     }
 }
+
+#[test]
+fn flows_are_the_same_bytes_on_any_number_of_threads() {
+    let capture = capture(&folder("threads"), "syn-scan");
+    let [one, two, many] = ["1", "2", "9"].map(|threads| lapwing(&["flows", "--threads", threads, "-v", &capture]));
+    assert!(one.status.success() && one.stdout.len() > 10_000, "{}", stderr(&one));
+    assert!(one.stdout == two.stdout && two.stdout == many.stdout);
+    assert_eq!((stderr(&one), stderr(&two)), (stderr(&two), stderr(&many)));
+}
+
+#[test]
+fn an_output_that_cannot_be_written_ends_every_thread() {
+    let capture = capture(&folder("full-disk"), "syn-scan");
+    let output = lapwing(&["flows", "--threads", "3", &capture, "-o", "/dev/full"]);
+    assert!(!output.status.success());
+}
