@@ -110,6 +110,7 @@ impl Counts {
     /// The counts of a meter that only decodes and those of the one that has the table, together.
     pub fn with(mut self, other: &Counts) -> Counts {
         self.packets += other.packets;
+        self.inner += other.inner;
         self.skipped.iter_mut().zip(other.skipped).for_each(|(ours, theirs)| *ours += theirs);
         self.reordered += other.reordered;
         self.clock_steps += other.clock_steps;
