@@ -5,6 +5,7 @@
 //! knows nothing of where flows come from or what judges them.
 
 mod application;
+mod content;
 mod country;
 pub mod features;
 mod flow;
@@ -17,6 +18,7 @@ mod time;
 mod tunnel;
 
 pub use application::{Application, Dns, Http, Tls, entropy};
+pub use content::Content;
 pub use country::Country;
 pub use flow::{Detail, Ended, Flags, Flow, Moments, Side, State};
 pub use history::History;

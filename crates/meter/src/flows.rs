@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use flow::features::ports;
-use flow::{Detail, Ended, Endpoint, Flags, Flow, Key, Moments, Protocol, Side, State, Time};
+use flow::{Application, Content, Detail, Ended, Endpoint, Flags, Flow, Key, Moments, Protocol, Side, State, Time};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -48,6 +48,8 @@ struct Entry {
     gaps: Moments,
     connection: Connection,
     sides: [Half; 2],
+    application: Option<Box<Application>>,
+    content: Option<Box<Content>>,
 }
 
 /// An entry's neighbours in its list, and when it was last seen.
@@ -101,7 +103,7 @@ impl Flows {
     }
 
     /// Books a packet in its flow, which it opens where there is none; ended flows go to `ended`.
-    pub(crate) fn observe(&mut self, packet: &Packet, ended: &mut Vec<Flow>) {
+    pub(crate) fn observe(&mut self, packet: &mut Packet, ended: &mut Vec<Flow>) {
         self.expire(packet.time, ended);
         let (key, source_is_low) = Pair::of(packet);
         let hash = self.hasher.hash_one(key);
@@ -211,6 +213,8 @@ impl Flows {
             gaps: Moments::default(),
             connection: Connection::default(),
             sides: [Half::default(); 2],
+            application: None,
+            content: None,
         };
         let at = match self.free.pop() {
             Some(at) => {
@@ -280,7 +284,7 @@ impl Flows {
 }
 
 impl Entry {
-    fn book(&mut self, from: usize, packet: &Packet) {
+    fn book(&mut self, from: usize, packet: &mut Packet) {
         let is_first = self.sides[0].packets + self.sides[1].packets == 0;
         if !is_first {
             self.gaps.add(packet.time.since(self.end).as_nanos() as u64);
@@ -298,6 +302,7 @@ impl Entry {
         side.bytes += u64::from(packet.bytes);
         side.payload_bytes += u64::from(packet.payload_bytes);
         let detail = &mut side.detail;
+        let repeated = detail.retransmissions;
         detail.lengths.add(packet.bytes.into());
         detail.header_bytes += u64::from(packet.header_bytes);
         detail.payload_packets += u32::from(packet.payload_bytes > 0);
@@ -307,6 +312,10 @@ impl Entry {
             detail.zero_windows += u32::from(segment.window == 0 && !segment.rst());
             self.connection.observe(from, segment, packet.payload_bytes, detail);
         }
+        if let Some(facts) = packet.facts.take() {
+            let is_repeated = detail.retransmissions > repeated;
+            facts.add_to(&mut self.application, &mut self.content, is_repeated);
+        }
     }
 
     /// Starts the next part of the conversation at `now`.
@@ -315,6 +324,13 @@ impl Entry {
         self.end = now;
         self.sides = [Half::default(); 2];
         self.gaps = Moments::default();
+        // Counts start anew; what was said once holds for the whole conversation.
+        if matches!(self.application.as_deref(), Some(Application::Dns(_))) {
+            self.application = None;
+        }
+        if let Some(content) = &mut self.content {
+            **content = Content::default();
+        }
     }
 
     fn repeated(&self) -> u64 {
@@ -341,6 +357,8 @@ impl Entry {
                 (_, [false, false]) => State::Oth,
             }),
             ended,
+            application: self.application.clone(),
+            content: self.content.clone(),
             ..Flow::between(key, self.start, self.end)
         }
     }

@@ -4,8 +4,12 @@
 //! in a bounded table. What it cannot use it skips and counts by reason: the packets given equal the packets in flows
 //! plus the packets skipped.
 //!
-//! It does not reassemble payload, undo tunnels or read files.
+//! What the first payload of a conversation tells without decryption (names asked for, TLS and QUIC hellos, request
+//! heads) is read when its packet arrives. Payload is not kept, and streams are not reassembled beyond that.
+//!
+//! It does not undo tunnels or read files.
 
+mod application;
 pub mod decode;
 mod flows;
 mod fragments;

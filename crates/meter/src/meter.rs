@@ -2,6 +2,7 @@
 
 use flow::{Duration, Flow, Time};
 
+use crate::application::Openings;
 use crate::decode::{self, Fragment, Link, Packet, Skip};
 use crate::flows::Flows;
 use crate::fragments::Fragments;
@@ -18,6 +19,8 @@ pub struct Settings {
     pub linger: Duration,
     /// The most open flows; beyond it the one seen longest ago ends early. 250,000 take some 150 MiB.
     pub flows: usize,
+    /// Whether log-ins in clear text are read for the content features of KDD'99. Off: few sets have them.
+    pub content: bool,
 }
 
 impl Default for Settings {
@@ -27,6 +30,7 @@ impl Default for Settings {
             active: Duration::from_secs(1800),
             linger: Duration::from_secs(5),
             flows: 250_000,
+            content: false,
         }
     }
 }
@@ -46,6 +50,8 @@ pub struct Counts {
     pub orphan_fragments: u64,
     /// Flows ended early because the table was full.
     pub evicted_flows: u64,
+    /// First messages of conversations given up unfinished, because too many waited for their rest or it did not come.
+    pub evicted_messages: u64,
     /// TCP segments whose bytes had all been sent before, in the flows given out: retransmitted, or captured twice.
     pub repeated_segments: u64,
     /// Flows given out.
@@ -76,6 +82,7 @@ impl Counts {
 /// assert_eq!((ended.len(), meter.counts().skipped_packets()), (0, 1));
 /// ```
 pub struct Meter {
+    openings: Openings,
     line: Line,
     flows: Flows,
     fragments: Fragments,
@@ -86,6 +93,7 @@ impl Meter {
     /// A meter without flows.
     pub fn new(settings: Settings) -> Meter {
         Meter {
+            openings: Openings::new(settings.content),
             line: Line::default(),
             flows: Flows::new(settings),
             fragments: Fragments::default(),
@@ -98,7 +106,13 @@ impl Meter {
     pub fn packet(&mut self, link: Link, time: Time, captured: &[u8], wire_bytes: u32, ended: &mut Vec<Flow>) {
         self.counts.packets += 1;
         match decode::decode(link, time, captured, wire_bytes) {
-            Ok(packet) => self.enqueue(packet, ended),
+            Ok(mut packet) => {
+                let (start, length) = packet.payload;
+                if let Some(payload) = captured.get(start..).and_then(|rest| rest.get(..length as usize)) {
+                    packet.facts = self.openings.read(&packet, payload);
+                }
+                self.enqueue(packet, ended);
+            }
             Err(skip) => self.counts.skipped[skip as usize] += 1,
         }
     }
@@ -114,11 +128,12 @@ impl Meter {
         while let Some(packet) = self.line.pop() {
             self.observe(packet, ended);
         }
-        while let Some(packet) = self.fragments.drain() {
-            self.observe_orphan(&packet, ended);
+        while let Some(mut packet) = self.fragments.drain() {
+            self.observe_orphan(&mut packet, ended);
         }
         let before = ended.len();
         self.flows.finish(ended);
+        self.openings.finish();
         self.counts.flows += (ended.len() - before) as u64;
     }
 
@@ -127,6 +142,7 @@ impl Meter {
         Counts {
             reordered: self.line.reordered,
             evicted_flows: self.flows.evicted,
+            evicted_messages: self.openings.evicted(),
             repeated_segments: self.flows.repeated,
             ..self.counts.clone()
         }
@@ -139,7 +155,7 @@ impl Meter {
 
     #[inline]
     fn enqueue(&mut self, packet: Packet, ended: &mut Vec<Flow>) {
-        if self.line.push(packet) == Arrival::ClockStep {
+        if let Arrival::ClockStep(packet) = self.line.push(packet) {
             self.finish(ended);
             self.counts.clock_steps += 1;
             self.line.push(packet);
@@ -150,15 +166,15 @@ impl Meter {
     }
 
     #[inline]
-    fn observe(&mut self, packet: Packet, ended: &mut Vec<Flow>) {
+    fn observe(&mut self, mut packet: Packet, ended: &mut Vec<Flow>) {
         match packet.fragment {
-            None if self.fragments.is_idle() => self.book(&packet, ended),
+            None if self.fragments.is_idle() => self.book(&mut packet, ended),
             fragment => self.observe_among_fragments(packet, fragment, ended),
         }
     }
 
     #[inline]
-    fn book(&mut self, packet: &Packet, ended: &mut Vec<Flow>) {
+    fn book(&mut self, packet: &mut Packet, ended: &mut Vec<Flow>) {
         let before = ended.len();
         self.flows.observe(packet, ended);
         self.counts.flows += (ended.len() - before) as u64;
@@ -167,27 +183,27 @@ impl Meter {
     /// Books a packet that is a fragment, or comes while fragments wait for their first one.
     #[cold]
     fn observe_among_fragments(&mut self, mut packet: Packet, fragment: Option<Fragment>, ended: &mut Vec<Flow>) {
-        while let Some(orphan) = self.fragments.overdue(packet.time) {
-            self.observe_orphan(&orphan, ended);
+        while let Some(mut orphan) = self.fragments.overdue(packet.time) {
+            self.observe_orphan(&mut orphan, ended);
         }
         match fragment {
             Some(fragment) if fragment.is_first => {
                 self.fragments.remember(&packet, fragment);
-                self.book(&packet, ended);
-                while let Some(later) = self.fragments.joined() {
-                    self.book(&later, ended);
+                self.book(&mut packet, ended);
+                while let Some(mut later) = self.fragments.joined() {
+                    self.book(&mut later, ended);
                 }
             }
             Some(fragment) if !self.fragments.complete(&mut packet, fragment) => {
-                if let Some(orphan) = self.fragments.wait(packet) {
-                    self.observe_orphan(&orphan, ended);
+                if let Some(mut orphan) = self.fragments.wait(packet) {
+                    self.observe_orphan(&mut orphan, ended);
                 }
             }
-            _ => self.book(&packet, ended),
+            _ => self.book(&mut packet, ended),
         }
     }
 
-    fn observe_orphan(&mut self, packet: &Packet, ended: &mut Vec<Flow>) {
+    fn observe_orphan(&mut self, packet: &mut Packet, ended: &mut Vec<Flow>) {
         self.counts.orphan_fragments += 1;
         self.book(packet, ended);
     }

@@ -18,12 +18,11 @@ pub(crate) struct Line {
 }
 
 /// How a packet's time lies to those before it.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
     /// It was taken into the line.
     InLine,
-    /// It is so much earlier than its predecessor that the clock must have been set back.
-    ClockStep,
+    /// It is so much earlier than its predecessor that the clock must have been set back: here it is again.
+    ClockStep(Packet),
 }
 
 impl Line {
@@ -54,7 +53,7 @@ impl Line {
     fn insert(&mut self, packet: Packet) -> Arrival {
         let last = self.packets.back().map_or(packet.time, |last| last.time);
         if last.since(packet.time) > CLOCK_STEP {
-            return Arrival::ClockStep;
+            return Arrival::ClockStep(packet);
         }
         self.reordered += 1;
         let position = self.packets.partition_point(|waiting| waiting.time <= packet.time);

@@ -22,10 +22,13 @@ pub(super) fn transport(mut packet: Packet, bytes: &[u8], carried_bytes: u32) ->
     if packet.fragment.is_some_and(|fragment| !fragment.is_first) {
         return Ok(packet);
     }
-    match packet.protocol {
+    let mut packet = match packet.protocol {
         Protocol::Tcp => tcp::decode(packet, bytes),
         Protocol::Udp | Protocol::Sctp => udp::decode(packet, bytes),
         Protocol::Icmp | Protocol::Icmpv6 => icmp::decode(packet, bytes),
         Protocol::Arp | Protocol::Other(_) => Ok(packet),
-    }
+    }?;
+    let payload = bytes.get(packet.header_bytes.into()..).unwrap_or_default();
+    packet.payload = (payload.as_ptr().addr(), payload.len() as u32);
+    Ok(packet)
 }

@@ -17,6 +17,8 @@ pub(crate) use tcp::Segment;
 
 use flow::{Protocol, Time};
 
+use crate::application::Facts;
+
 /// What the first byte of a packet belongs to, as capture files and interfaces state it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Link {
@@ -112,7 +114,7 @@ impl Skip {
 }
 
 /// The facts of one packet. Addresses are 128 bits, IPv4 as `::ffff:a.b.c.d` (RFC 4291 s.2.5.5.2).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Packet {
     pub(crate) time: Time,
     pub(crate) source: u128,
@@ -128,6 +130,10 @@ pub(crate) struct Packet {
     pub(crate) direction: Direction,
     pub(crate) segment: Option<Segment>,
     pub(crate) fragment: Option<Fragment>,
+    /// What was captured of its payload: where it starts in the captured bytes, and how many there are.
+    pub(crate) payload: (usize, u32),
+    /// What its payload tells of the conversation.
+    pub(crate) facts: Option<Box<Facts>>,
 }
 
 /// What a packet says of itself about who called whom.
@@ -165,6 +171,8 @@ impl Packet {
             direction: Direction::Unknown,
             segment: None,
             fragment: None,
+            payload: (0, 0),
+            facts: None,
         }
     }
 }
@@ -181,7 +189,10 @@ pub(crate) fn decode(link: Link, time: Time, captured: &[u8], wire_bytes: u32) -
         Link::Loopback => ethernet::decode_loopback(captured, wire_bytes),
         Link::Ip => ip::decode(captured, wire_bytes),
     }?;
-    Ok(Packet { time, ..packet })
+    // The transport's decoder does not know where the packet starts, only where in memory its payload does.
+    let (address, captured_bytes) = packet.payload;
+    let payload = (address.wrapping_sub(captured.as_ptr().addr()), captured_bytes);
+    Ok(Packet { time, payload, ..packet })
 }
 
 /// The 16-bit number in network byte order at `offset`.
