@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
 use crate::Settings;
+use crate::application::Facts;
 use crate::decode::{Direction, Packet};
 use crate::tcp::Connection;
 
@@ -103,7 +104,7 @@ impl Flows {
     }
 
     /// Books a packet in its flow, which it opens where there is none; ended flows go to `ended`.
-    pub(crate) fn observe(&mut self, packet: &mut Packet, ended: &mut Vec<Flow>) {
+    pub(crate) fn observe(&mut self, packet: &Packet, facts: Facts, ended: &mut Vec<Flow>) {
         self.expire(packet.time, ended);
         let (key, source_is_low) = Pair::of(packet);
         let hash = self.hasher.hash_one(key);
@@ -114,7 +115,7 @@ impl Flows {
         };
         let entry = &mut self.entries[at as usize];
         let from = usize::from(entry.originator_is_low != source_is_low);
-        entry.book(from, packet);
+        entry.book(from, packet, facts);
         self.places[at as usize].end = entry.end;
         let was_closed = entry.is_closed;
         entry.is_closed |= entry.connection.is_closed();
@@ -174,7 +175,8 @@ impl Flows {
         }
         if packet.time.since(entry.start) >= self.settings.active {
             self.repeated += entry.repeated();
-            ended.push(entry.flow(Ended::Active));
+            let part = entry.flow(Ended::Active);
+            ended.push(Flow { application: entry.application.clone(), content: entry.content.clone(), ..part });
             entry.cut(packet.time);
         }
         true
@@ -234,9 +236,10 @@ impl Flows {
     }
 
     fn remove(&mut self, at: u32, reason: Ended) -> Flow {
-        let entry = &self.entries[at as usize];
+        let entry = &mut self.entries[at as usize];
         let (hash, is_closed) = (entry.hash, entry.is_closed);
-        let flow = entry.flow(reason);
+        let (application, content) = (entry.application.take(), entry.content.take());
+        let flow = Flow { application, content, ..entry.flow(reason) };
         self.repeated += entry.repeated();
         if let Ok(found) = self.index.find_entry(hash, |&other| other == at) {
             found.remove();
@@ -284,7 +287,7 @@ impl Flows {
 }
 
 impl Entry {
-    fn book(&mut self, from: usize, packet: &mut Packet) {
+    fn book(&mut self, from: usize, packet: &Packet, facts: Facts) {
         let is_first = self.sides[0].packets + self.sides[1].packets == 0;
         if !is_first {
             self.gaps.add(packet.time.since(self.end).as_nanos() as u64);
@@ -312,7 +315,7 @@ impl Entry {
             detail.zero_windows += u32::from(segment.window == 0 && !segment.rst());
             self.connection.observe(from, segment, packet.payload_bytes, detail);
         }
-        if let Some(facts) = packet.facts.take() {
+        if !facts.is_empty() {
             let is_repeated = detail.retransmissions > repeated;
             facts.add_to(&mut self.application, &mut self.content, is_repeated);
         }
@@ -357,8 +360,6 @@ impl Entry {
                 (_, [false, false]) => State::Oth,
             }),
             ended,
-            application: self.application.clone(),
-            content: self.content.clone(),
             ..Flow::between(key, self.start, self.end)
         }
     }

@@ -70,7 +70,7 @@ impl Fragments {
     /// A fragment that need not wait longer: its first one has come.
     pub(crate) fn joined(&mut self) -> Option<Packet> {
         for position in 0..self.waiting.len() {
-            let mut packet = self.waiting[position].clone();
+            let mut packet = self.waiting[position];
             if packet.fragment.is_some_and(|fragment| self.complete(&mut packet, fragment)) {
                 self.waiting.remove(position);
                 return Some(packet);

@@ -2,11 +2,11 @@
 
 use flow::{Duration, Flow, Time};
 
-use crate::application::Openings;
+use crate::application::{Facts, Openings};
 use crate::decode::{self, Fragment, Link, Packet, Skip};
 use crate::flows::Flows;
 use crate::fragments::Fragments;
-use crate::order::{Arrival, Line};
+use crate::order::{Arrival, Arrived, Line};
 
 /// When flows end and how many may be open.
 #[derive(Clone, Debug)]
@@ -106,12 +106,11 @@ impl Meter {
     pub fn packet(&mut self, link: Link, time: Time, captured: &[u8], wire_bytes: u32, ended: &mut Vec<Flow>) {
         self.counts.packets += 1;
         match decode::decode(link, time, captured, wire_bytes) {
-            Ok(mut packet) => {
+            Ok(packet) => {
                 let (start, length) = packet.payload;
-                if let Some(payload) = captured.get(start..).and_then(|rest| rest.get(..length as usize)) {
-                    packet.facts = self.openings.read(&packet, payload);
-                }
-                self.enqueue(packet, ended);
+                let payload = captured.get(start as usize..).and_then(|rest| rest.get(..length as usize));
+                let facts = payload.map_or_else(Facts::default, |payload| self.openings.read(&packet, payload));
+                self.enqueue(Arrived { packet, facts }, ended);
             }
             Err(skip) => self.counts.skipped[skip as usize] += 1,
         }
@@ -125,11 +124,11 @@ impl Meter {
 
     /// Ends every open flow. The meter can go on with another capture afterwards.
     pub fn finish(&mut self, ended: &mut Vec<Flow>) {
-        while let Some(packet) = self.line.pop() {
-            self.observe(packet, ended);
+        while let Some(arrived) = self.line.pop() {
+            self.observe(arrived, ended);
         }
-        while let Some(mut packet) = self.fragments.drain() {
-            self.observe_orphan(&mut packet, ended);
+        while let Some(packet) = self.fragments.drain() {
+            self.observe_orphan(&packet, ended);
         }
         let before = ended.len();
         self.flows.finish(ended);
@@ -154,11 +153,11 @@ impl Meter {
     }
 
     #[inline]
-    fn enqueue(&mut self, packet: Packet, ended: &mut Vec<Flow>) {
-        if let Arrival::ClockStep(packet) = self.line.push(packet) {
+    fn enqueue(&mut self, arrived: Arrived, ended: &mut Vec<Flow>) {
+        if let Arrival::ClockStep(arrived) = self.line.push(arrived) {
             self.finish(ended);
             self.counts.clock_steps += 1;
-            self.line.push(packet);
+            self.line.push(arrived);
         }
         if let Some(due) = self.line.pop_due() {
             self.observe(due, ended);
@@ -166,45 +165,47 @@ impl Meter {
     }
 
     #[inline]
-    fn observe(&mut self, mut packet: Packet, ended: &mut Vec<Flow>) {
-        match packet.fragment {
-            None if self.fragments.is_idle() => self.book(&mut packet, ended),
-            fragment => self.observe_among_fragments(packet, fragment, ended),
+    fn observe(&mut self, arrived: Arrived, ended: &mut Vec<Flow>) {
+        match arrived.packet.fragment {
+            None if self.fragments.is_idle() => self.book(&arrived.packet, arrived.facts, ended),
+            fragment => self.observe_among_fragments(arrived, fragment, ended),
         }
     }
 
     #[inline]
-    fn book(&mut self, packet: &mut Packet, ended: &mut Vec<Flow>) {
+    fn book(&mut self, packet: &Packet, facts: Facts, ended: &mut Vec<Flow>) {
         let before = ended.len();
-        self.flows.observe(packet, ended);
+        self.flows.observe(packet, facts, ended);
         self.counts.flows += (ended.len() - before) as u64;
     }
 
-    /// Books a packet that is a fragment, or comes while fragments wait for their first one.
+    /// Books a packet that is a fragment, or comes while fragments wait for their first one. Later fragments tell nothing
+    /// but their length.
     #[cold]
-    fn observe_among_fragments(&mut self, mut packet: Packet, fragment: Option<Fragment>, ended: &mut Vec<Flow>) {
-        while let Some(mut orphan) = self.fragments.overdue(packet.time) {
-            self.observe_orphan(&mut orphan, ended);
+    fn observe_among_fragments(&mut self, arrived: Arrived, fragment: Option<Fragment>, ended: &mut Vec<Flow>) {
+        let Arrived { mut packet, facts } = arrived;
+        while let Some(orphan) = self.fragments.overdue(packet.time) {
+            self.observe_orphan(&orphan, ended);
         }
         match fragment {
             Some(fragment) if fragment.is_first => {
                 self.fragments.remember(&packet, fragment);
-                self.book(&mut packet, ended);
-                while let Some(mut later) = self.fragments.joined() {
-                    self.book(&mut later, ended);
+                self.book(&packet, facts, ended);
+                while let Some(later) = self.fragments.joined() {
+                    self.book(&later, Facts::default(), ended);
                 }
             }
             Some(fragment) if !self.fragments.complete(&mut packet, fragment) => {
-                if let Some(mut orphan) = self.fragments.wait(packet) {
-                    self.observe_orphan(&mut orphan, ended);
+                if let Some(orphan) = self.fragments.wait(packet) {
+                    self.observe_orphan(&orphan, ended);
                 }
             }
-            _ => self.book(&mut packet, ended),
+            _ => self.book(&packet, facts, ended),
         }
     }
 
-    fn observe_orphan(&mut self, packet: &mut Packet, ended: &mut Vec<Flow>) {
+    fn observe_orphan(&mut self, packet: &Packet, ended: &mut Vec<Flow>) {
         self.counts.orphan_fragments += 1;
-        self.book(packet, ended);
+        self.book(packet, Facts::default(), ended);
     }
 }

@@ -3,6 +3,7 @@
 //! A feature is one entry in one of the families below: name, unit, a sentence, and the function that computes it. The
 //! same functions serve training and operation.
 
+mod application;
 mod flags;
 pub mod host;
 pub mod ports;
@@ -49,9 +50,16 @@ pub struct FeatureSet {
 }
 
 impl FeatureSet {
-    /// The default set: volume, timing, flags, ports and host context.
+    /// The default set: volume, timing, flags, ports, what the first payload tells, and host context.
     pub fn lapwing() -> FeatureSet {
-        let families = [volume::FEATURES, timing::FEATURES, flags::FEATURES, ports::FEATURES, host::FEATURES];
+        let families = [
+            volume::FEATURES,
+            timing::FEATURES,
+            flags::FEATURES,
+            ports::FEATURES,
+            application::FEATURES,
+            host::FEATURES,
+        ];
         FeatureSet { features: families.concat() }
     }
 

@@ -48,9 +48,13 @@ impl<'a> Bytes<'a> {
 /// The bytes as text that is safe on a terminal and in a log: what is not printable ASCII stands as `\xhh`. Of at most
 /// `longest` bytes; what is longer is cut.
 pub(super) fn printable(bytes: &[u8], longest: usize) -> Box<str> {
-    let mut text = String::with_capacity(bytes.len().min(longest));
+    if bytes.len() <= longest && bytes.iter().all(|&byte| is_plain(byte)) {
+        // What is all ASCII is UTF-8.
+        return str::from_utf8(bytes).unwrap_or_default().into();
+    }
+    let mut text = String::with_capacity(longest.min(4 * bytes.len()));
     for &byte in bytes {
-        let is_plain = byte == b' ' || byte.is_ascii_graphic();
+        let is_plain = is_plain(byte);
         if text.len() + if is_plain { 1 } else { 4 } > longest {
             break;
         }
@@ -64,6 +68,10 @@ pub(super) fn printable(bytes: &[u8], longest: usize) -> Box<str> {
         }
     }
     text.into_boxed_str()
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte == b' ' || byte.is_ascii_graphic()
 }
 
 #[cfg(test)]

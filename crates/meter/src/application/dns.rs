@@ -22,21 +22,18 @@ pub(super) fn facts(message: &[u8], is_cut: bool) -> Option<Dns> {
         return None;
     }
     let mut dns = Dns::default();
-    for position in 0..questions {
-        let name = read_name(message, &mut bytes);
-        let kind = bytes.u16();
-        let Some((name, kind, _)) = name.zip(kind).zip(bytes.u16()).map(|((name, kind), class)| (name, kind, class))
-        else {
+    for position in 0..questions.min(MAX_QUESTIONS) {
+        let Some((name, kind)) = read_question(message, &mut bytes) else {
             if is_cut {
                 break;
             }
             return None;
         };
-        let text = printable(&name.bytes, MAX_TEXT_BYTES);
+        let name_bytes = name.bytes();
         if !is_answer {
-            dns.ask_labels(&text, &name.bytes, name.labels, Some(kind));
+            dns.ask_labels(&printable(name_bytes, MAX_TEXT_BYTES), name_bytes, name.labels, Some(kind));
         } else if position == 0 {
-            dns.query = text;
+            dns.query = printable(name_bytes, MAX_TEXT_BYTES);
             dns.record_type = Some(kind);
         }
     }
@@ -49,17 +46,47 @@ pub(super) fn facts(message: &[u8], is_cut: bool) -> Option<Dns> {
 
 /// A name as sent, in lower case, with a dot between two labels.
 struct Name {
-    bytes: Vec<u8>,
+    bytes: [u8; MAX_NAME_BYTES],
+    length: usize,
     labels: usize,
+}
+
+impl Name {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    /// Adds a label; `None` where the name gets too long.
+    fn push(&mut self, label: &[u8]) -> Option<()> {
+        let dot = usize::from(self.labels > 0);
+        let space = self.bytes.get_mut(self.length..self.length + dot + label.len())?;
+        if dot == 1 {
+            space[0] = b'.';
+        }
+        for (space, byte) in space[dot..].iter_mut().zip(label) {
+            *space = byte.to_ascii_lowercase();
+        }
+        self.length += dot + label.len();
+        self.labels += 1;
+        Some(())
+    }
+}
+
+/// Reads a question (s.4.1.2): its name and record type.
+fn read_question<'a>(message: &'a [u8], bytes: &mut Bytes<'a>) -> Option<(Name, u16)> {
+    let name = read_name(message, bytes)?;
+    let kind = bytes.u16()?;
+    bytes.u16()?;
+    Some((name, kind))
 }
 
 /// Reads a name (s.4.1.4). Pointers lead only backwards, each further than the one before, so that every name ends.
 fn read_name<'a>(message: &'a [u8], bytes: &mut Bytes<'a>) -> Option<Name> {
-    let mut name = Name { bytes: Vec::with_capacity(32), labels: 0 };
+    let mut name = Name { bytes: [0; MAX_NAME_BYTES], length: 0, labels: 0 };
     let mut from = *bytes;
     let mut limit = message.len() - from.0.len();
     let mut jumped = false;
-    loop {
+    for _ in 0..MAX_STEPS {
         let length = from.u8()?;
         if !jumped {
             *bytes = from;
@@ -71,14 +98,7 @@ fn read_name<'a>(message: &'a [u8], bytes: &mut Bytes<'a>) -> Option<Name> {
                 if !jumped {
                     *bytes = from;
                 }
-                if name.labels > 0 {
-                    name.bytes.push(b'.');
-                }
-                name.bytes.extend(label.iter().map(u8::to_ascii_lowercase));
-                name.labels += 1;
-                if name.bytes.len() > MAX_NAME_BYTES {
-                    return None;
-                }
+                name.push(label)?;
             }
             0xc0.. => {
                 let target = usize::from(length & 0x3f) << 8 | usize::from(from.u8()?);
@@ -96,6 +116,7 @@ fn read_name<'a>(message: &'a [u8], bytes: &mut Bytes<'a>) -> Option<Name> {
             64..=0xbf => return None,
         }
     }
+    None
 }
 
 /// What a stream of messages over TCP tells (s.4.2.2: each with its length before it), and where the first message
@@ -124,6 +145,10 @@ pub(super) fn stream_facts(stream: &[u8], is_cut: bool) -> Option<(Option<Dns>, 
     }
 }
 
+/// Unicast questions come alone, neighbours ask for a dozen names at once. Of more, the first are counted.
+const MAX_QUESTIONS: u16 = 64;
+/// Labels and pointers of a name: the longest name has 127 labels of one character.
+const MAX_STEPS: usize = 160;
 /// DNS Stateful Operations (RFC 8490) are the last that was given out.
 const MAX_OPERATION: u16 = 6;
 const NO_SUCH_NAME: u16 = 3;

@@ -44,7 +44,7 @@ pub(super) fn of_stream(stream: &[u8]) -> Greeting {
         [3, 0, _, _, length, 0xe0, _, _, _, _, _, ref rest @ ..] if length >= 6 => {
             let is_rdp =
                 rest.starts_with(b"Cookie: mstshash=") || rest.starts_with(&[1]) && rest.get(2..4) == Some(&[8, 0]);
-            let may_be = b"Cookie: mstshash=".starts_with(rest);
+            let may_be = b"Cookie: mstshash=".starts_with(rest) || rest.len() < 4 && rest.first() == Some(&1);
             match (is_rdp, may_be) {
                 (true, _) => Greeting::Is("rdp"),
                 (false, true) => Greeting::Short,

@@ -1,7 +1,5 @@
 //! The fingerprint of a TLS client: JA4, as FoxIO's technical details of it define. Only this one of their family.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 
 use super::tls::{Hello, PROTOCOLS, SERVER_NAME};
@@ -58,9 +56,12 @@ fn ends(protocol: &[u8]) -> [char; 2] {
 fn list(values: &[u16]) -> String {
     let mut list = String::with_capacity(values.len() * 5);
     for (position, value) in values.iter().enumerate() {
-        let comma = if position == 0 { "" } else { "," };
-        // Writing to a string does not fail.
-        let _ = write!(list, "{comma}{value:04x}");
+        if position > 0 {
+            list.push(',');
+        }
+        for byte in value.to_be_bytes() {
+            push_digits(&mut list, byte);
+        }
     }
     list
 }
@@ -70,10 +71,17 @@ fn hash(list: &str) -> String {
     if list.is_empty() {
         return "0".repeat(12);
     }
-    Sha256::digest(list)[..6].iter().fold(String::with_capacity(12), |mut digits, byte| {
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
+    let mut digits = String::with_capacity(12);
+    for &byte in &Sha256::digest(list)[..6] {
+        push_digits(&mut digits, byte);
+    }
+    digits
+}
+
+fn push_digits(text: &mut String, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+    text.push(char::from(DIGITS[usize::from(byte & 15)]));
 }
 
 #[cfg(test)]

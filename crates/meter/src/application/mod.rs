@@ -17,6 +17,8 @@ mod ja4;
 mod login;
 mod pending;
 mod quic;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use flow::{Application, Content, Protocol, Tls};
@@ -28,11 +30,11 @@ use http::Request;
 use pending::{Assembly, Pending, Way};
 use tls::Start;
 
-/// What one packet tells of its conversation.
-#[derive(Clone, Debug)]
+/// What one packet tells of its conversation: mostly nothing, which costs nothing.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
-    pub(crate) application: Option<Application>,
-    pub(crate) content: Option<Content>,
+    pub(crate) application: Option<Box<Application>>,
+    pub(crate) content: Option<Box<Content>>,
 }
 
 /// Reads payloads as they arrive.
@@ -50,15 +52,15 @@ impl Openings {
 
     /// What the packet tells. `payload` is what was captured of it above the transport header.
     #[inline]
-    pub(crate) fn read(&mut self, packet: &Packet, payload: &[u8]) -> Option<Box<Facts>> {
-        let &first = payload.first()?;
+    pub(crate) fn read(&mut self, packet: &Packet, payload: &[u8]) -> Facts {
+        let Some(&first) = payload.first() else { return Facts::default() };
         let may_open = match packet.protocol {
             Protocol::Tcp => TCP_STARTS[usize::from(first)] || is_dns(packet),
             Protocol::Udp => UDP_STARTS[usize::from(first)] || is_dns(packet),
-            _ => return None,
+            _ => return Facts::default(),
         };
         if !may_open && self.dialogues.is_none() && !self.pending.may_hold(packet) {
-            return None;
+            return Facts::default();
         }
         self.read_closely(packet, payload)
     }
@@ -77,7 +79,7 @@ impl Openings {
     }
 
     #[inline(never)]
-    fn read_closely(&mut self, packet: &Packet, payload: &[u8]) -> Option<Box<Facts>> {
+    fn read_closely(&mut self, packet: &Packet, payload: &[u8]) -> Facts {
         // The end of the packet is missing, or comes in another fragment.
         let is_cut = packet.fragment.is_some() || payload.len() < packet.payload_bytes as usize;
         let application = match &packet.segment {
@@ -88,7 +90,7 @@ impl Openings {
             None => self.read_datagram(packet, payload, is_cut),
         };
         let content = self.dialogues.as_mut().and_then(|dialogues| dialogues.read(packet, payload));
-        (application.is_some() || content.is_some()).then(|| Box::new(Facts { application, content }))
+        Facts { application: application.map(Box::new), content: content.map(Box::new) }
     }
 
     fn read_segment(&mut self, packet: &Packet, sequence: u32, payload: &[u8], is_cut: bool) -> Option<Application> {
@@ -175,6 +177,12 @@ impl Openings {
 }
 
 impl Facts {
+    /// Whether it tells nothing.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.application.is_none() && self.content.is_none()
+    }
+
     /// Adds what the packet tells to what is known of its conversation. A question in a segment that only repeats others
     /// is not asked once more.
     #[cold]
@@ -186,14 +194,14 @@ impl Facts {
     ) {
         match (application.as_deref_mut(), self.application) {
             (_, None) => {}
-            (Some(Application::Dns(_)), Some(Application::Dns(_))) if is_repeated => {}
-            (Some(known), Some(told)) => add(known, told),
-            (None, Some(told)) => *application = Some(Box::new(told)),
+            (Some(Application::Dns(_)), Some(told)) if is_repeated && matches!(*told, Application::Dns(_)) => {}
+            (Some(known), Some(told)) => add(known, *told),
+            (None, told) => *application = told,
         }
         match (content, self.content) {
             (_, None) => {}
             (Some(content), Some(told)) => content.append(&told),
-            (content @ None, Some(told)) => *content = Some(Box::new(told)),
+            (content @ None, told) => *content = told,
         }
     }
 }

@@ -218,3 +218,119 @@ const SALT_DRAFT_29: [u8; 20] = [
     0xaf, 0xbf, 0xec, 0x28, 0x99, 0x93, 0xd2, 0x4c, 0x9e, 0x97, 0x86, 0xf1, 0x9c, 0x61, 0x11, 0xe0, 0x43, 0x90, 0xa8,
     0x99,
 ];
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// An Initial of the client with these pieces, as a client of that version sends it.
+    pub(in crate::application) fn initial(version: u32, pieces: &[(usize, &[u8])]) -> Vec<u8> {
+        let destination = [7; 8];
+        let scheme = Version::of(version).unwrap();
+        let mut plain = Vec::new();
+        for (offset, bytes) in pieces {
+            plain.extend([PING, CRYPTO]);
+            plain.extend((*offset as u16 | 0x4000).to_be_bytes());
+            plain.extend((bytes.len() as u16 | 0x4000).to_be_bytes());
+            plain.extend(*bytes);
+        }
+        plain.resize(plain.len().max(1100), 0);
+        let mut packet = vec![0xc1 | scheme.initial << 4];
+        packet.extend(version.to_be_bytes());
+        packet.push(8);
+        packet.extend(destination);
+        packet.extend([0, 0]);
+        let length = (2 + plain.len() + TAG_BYTES) as u16 | 0x4000;
+        packet.extend(length.to_be_bytes());
+        let number = packet.len();
+        packet.extend([0, 9]);
+        packet.extend(plain);
+        packet.extend([0; TAG_BYTES]);
+        // To encrypt is to decrypt; only the header comes last instead of first.
+        let keys = Keys::of(&scheme, &destination).unwrap();
+        let mut nonce = keys.nonce;
+        nonce[11] ^= 9;
+        let end = packet.len() - TAG_BYTES;
+        for (chunk, counter) in packet[number + 2..end].chunks_mut(16).zip(2u32..) {
+            let mut block = [0; 16];
+            block[..12].copy_from_slice(&nonce);
+            block[12..].copy_from_slice(&counter.to_be_bytes());
+            chunk.iter_mut().zip(keys.block(block, &keys.key)).for_each(|(byte, key)| *byte ^= key);
+        }
+        let sample = *packet[number + 4..].first_chunk().unwrap();
+        let mask = keys.block(sample, &keys.header);
+        packet[0] ^= mask[0] & 0x0f;
+        packet[number] ^= mask[1];
+        packet[number + 1] ^= mask[2];
+        packet
+    }
+
+    fn bytes(digits: &str) -> Vec<u8> {
+        (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_examples_of_the_standards_hold_their_hello() {
+        for digits in [VERSION_1, VERSION_2] {
+            let pieces = read(&bytes(digits)).unwrap();
+            let [(0, hello)] = &pieces[..] else { panic!("{pieces:?}") };
+            assert_eq!(hello.len(), 241);
+            assert!(hello.windows(11).any(|part| part == b"example.com"));
+        }
+    }
+
+    #[test]
+    fn an_example_cut_anywhere_gives_a_prefix_of_its_hello() {
+        let packet = bytes(VERSION_1);
+        let whole = read(&packet).unwrap().remove(0).1;
+        for length in 0..packet.len() {
+            for (offset, piece) in read(&packet[..length]).unwrap_or_default() {
+                assert!(offset == 0 && whole.starts_with(&piece), "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_decrypt_to_frames_is_quic_without_a_hello() {
+        let mut packet = bytes(VERSION_1);
+        packet[30] ^= 1;
+        assert_eq!(read(&packet), Some(Vec::new()));
+    }
+
+    #[test]
+    fn two_packets_in_a_datagram_are_both_read() {
+        let datagram = [initial(1, &[(0, b"abc")]), initial(1, &[(3, b"def")])].concat();
+        assert_eq!(read(&datagram), Some(vec![(0, b"abc".to_vec()), (3, b"def".to_vec())]));
+    }
+
+    #[test]
+    fn drafts_and_both_versions_are_read() {
+        for version in [1, 0x6b33_43cf, 0xff00_001d, 0xff00_0022] {
+            assert_eq!(read(&initial(version, &[(5, b"abc")])), Some(vec![(5, b"abc".to_vec())]), "{version:x}");
+        }
+        assert_eq!(read(&[0xc0, 0x0a, 0x1a, 0x2a, 0x3a, 0, 0, 0]), None);
+    }
+
+    /// The start of the client's Initial of RFC 9001 appendix A.2, as long as its hello.
+    pub(in crate::application) const VERSION_1: &str = "\
+        c000000001088394c8f03e5157080000449e7b9aec34d1b1c98dd7689fb8ec11\
+        d242b123dc9bd8bab936b47d92ec356c0bab7df5976d27cd449f63300099f399\
+        1c260ec4c60d17b31f8429157bb35a1282a643a8d2262cad67500cadb8e7378c\
+        8eb7539ec4d4905fed1bee1fc8aafba17c750e2c7ace01e6005f80fcb7df6212\
+        30c83711b39343fa028cea7f7fb5ff89eac2308249a02252155e2347b63d58c5\
+        457afd84d05dfffdb20392844ae812154682e9cf012f9021a6f0be17ddd0c208\
+        4dce25ff9b06cde535d0f920a2db1bf362c23e596d11a4f5a6cf3948838a3aec\
+        4e15daf8500a6ef69ec4e3feb6b1d98e610ac8b7ec3faf6ad760b7bad1db4ba3\
+        485e8a94dc250ae3fdb41ed15fb6a8e5eba0fc3dd60bc8e30c5c4287e53805db";
+    /// The same of RFC 9369 appendix A.2.
+    const VERSION_2: &str = "\
+        d76b3343cf088394c8f03e5157080000449ea0c95e82ffe67b6abcdb4298b485\
+        dd04de806071bf03dceebfa162e75d6c96058bdbfb127cdfcbf903388e99ad04\
+        9f9a3dd4425ae4d0992cfff18ecf0fdb5a842d09747052f17ac2053d21f57c5d\
+        250f2c4f0e0202b70785b7946e992e58a59ac52dea6774d4f03b55545243cf1a\
+        12834e3f249a78d395e0d18f4d766004f1a2674802a747eaa901c3f10cda5500\
+        cb9122faa9f1df66c392079a1b40f0de1c6054196a11cbea40afb6ef5253cd68\
+        18f6625efce3b6def6ba7e4b37a40f7732e093daa7d52190935b8da58976ff33\
+        12ae50b187c1433c0f028edcc4c2838b6a9bfc226ca4b4530e7a4ccee1bfa2a3\
+        d396ae5a3fb512384b2fdd851f784a65e03f2c4fbe11a53c7777c023462239dd";
+}

@@ -108,6 +108,8 @@ impl<'a> Hello<'a> {
         bytes.take(session.into())?;
         let length = bytes.u16()?;
         let mut ciphers = Bytes(bytes.take(length.into())?);
+        self.ciphers.reserve(usize::from(length) / 2);
+        self.extensions.reserve(USUAL_EXTENSIONS);
         while let Some(cipher) = ciphers.u16() {
             push(&mut self.ciphers, cipher);
         }
@@ -162,6 +164,7 @@ impl<'a> Hello<'a> {
             SIGNATURES => {
                 let length = data.u16()?;
                 let mut signatures = Bytes(data.take(length.into())?);
+                self.signatures.reserve(usize::from(length) / 2);
                 while let Some(signature) = signatures.u16() {
                     push(&mut self.signatures, signature);
                 }
@@ -211,3 +214,4 @@ const SUPPORTED_VERSIONS: u16 = 43;
 /// The longest name of a host (RFC 1035 s.2.3.4).
 const MAX_NAME_BYTES: usize = 255;
 const MAX_PROTOCOL_BYTES: usize = 32;
+const USUAL_EXTENSIONS: usize = 20;

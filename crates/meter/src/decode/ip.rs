@@ -29,6 +29,6 @@ pub(super) fn transport(mut packet: Packet, bytes: &[u8], carried_bytes: u32) ->
         Protocol::Arp | Protocol::Other(_) => Ok(packet),
     }?;
     let payload = bytes.get(packet.header_bytes.into()..).unwrap_or_default();
-    packet.payload = (payload.as_ptr().addr(), payload.len() as u32);
+    packet.payload = (payload.as_ptr().addr() as u32, payload.len() as u32);
     Ok(packet)
 }

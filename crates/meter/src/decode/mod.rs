@@ -17,8 +17,6 @@ pub(crate) use tcp::Segment;
 
 use flow::{Protocol, Time};
 
-use crate::application::Facts;
-
 /// What the first byte of a packet belongs to, as capture files and interfaces state it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Link {
@@ -114,7 +112,7 @@ impl Skip {
 }
 
 /// The facts of one packet. Addresses are 128 bits, IPv4 as `::ffff:a.b.c.d` (RFC 4291 s.2.5.5.2).
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Packet {
     pub(crate) time: Time,
     pub(crate) source: u128,
@@ -131,9 +129,7 @@ pub(crate) struct Packet {
     pub(crate) segment: Option<Segment>,
     pub(crate) fragment: Option<Fragment>,
     /// What was captured of its payload: where it starts in the captured bytes, and how many there are.
-    pub(crate) payload: (usize, u32),
-    /// What its payload tells of the conversation.
-    pub(crate) facts: Option<Box<Facts>>,
+    pub(crate) payload: (u32, u32),
 }
 
 /// What a packet says of itself about who called whom.
@@ -172,7 +168,6 @@ impl Packet {
             segment: None,
             fragment: None,
             payload: (0, 0),
-            facts: None,
         }
     }
 }
@@ -191,7 +186,7 @@ pub(crate) fn decode(link: Link, time: Time, captured: &[u8], wire_bytes: u32) -
     }?;
     // The transport's decoder does not know where the packet starts, only where in memory its payload does.
     let (address, captured_bytes) = packet.payload;
-    let payload = (address.wrapping_sub(captured.as_ptr().addr()), captured_bytes);
+    let payload = (address.wrapping_sub(captured.as_ptr().addr() as u32), captured_bytes);
     Ok(Packet { time, payload, ..packet })
 }
 
