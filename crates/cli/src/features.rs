@@ -60,7 +60,8 @@ pub(crate) fn set_parser() -> impl TypedValueParser<Value = Set> {
 
 /// The settings of a meter that counts what the set needs.
 pub(crate) fn meter_settings(set: Set) -> Settings {
-    set.profile().map_or_else(Settings::default, Settings::of_profile)
+    let settings = set.profile().map_or_else(Settings::default, Settings::of_profile);
+    Settings { content: set == Set::Kdd, ..settings }
 }
 
 /// The features of the set that a source can give.

@@ -5,8 +5,8 @@ use crate::Moments;
 /// What the parties of a conversation speak, and what they say of it in the clear.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Application {
-    /// Domain names (RFC 1035), multicast DNS too.
-    Dns(Dns),
+    /// Domain names (RFC 1035), multicast DNS and LLMNR too. Boxed, because it is twice as large as the others.
+    Dns(Box<Dns>),
     /// HTTP in the clear (RFC 9112).
     Http(Http),
     /// TLS over TCP (RFC 8446).
@@ -28,6 +28,8 @@ pub struct Dns {
     pub queries: u32,
     /// Answers that told of an error: NXDOMAIN and the like.
     pub failures: u32,
+    /// Of these, answers that there is no such name (NXDOMAIN, RFC 1035 s.4.1.1).
+    pub no_such_name: u32,
     /// Lengths of the names asked for, in bytes.
     pub lengths: Moments,
     /// Labels of the names asked for.
@@ -36,12 +38,12 @@ pub struct Dns {
     pub entropy: Moments,
 }
 
-/// The first request of a conversation.
+/// The first request of a conversation. All parts are printable and of bounded length: longer ones are cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Http {
-    /// The method.
+    /// The method; empty where only the answer was seen.
     pub method: Box<str>,
-    /// The host asked for.
+    /// The host asked for, in lower case and without a port.
     pub host: Option<Box<str>>,
     /// The path and query asked for.
     pub target: Option<Box<str>>,
@@ -54,13 +56,13 @@ pub struct Http {
 /// What a client says before encryption starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// The server that it wants (SNI, RFC 6066 s.3).
+    /// The server that it wants (SNI, RFC 6066 s.3), in lower case.
     pub server_name: Option<Box<str>>,
     /// The highest version that it offers: 0x0303 is TLS 1.2, 0x0304 is TLS 1.3.
     pub version: Option<u16>,
     /// The first application protocol that it offers (ALPN, RFC 7301).
     pub protocol: Option<Box<str>>,
-    /// The client's fingerprint (JA4, the TLS client one).
+    /// The client's fingerprint (JA4, the TLS client one); `None` where not the whole ClientHello was seen.
     pub ja4: Option<Box<str>>,
     /// The client's older fingerprint (JA3), where a log tells it.
     pub ja3: Option<Box<str>>,
@@ -77,20 +79,54 @@ impl Application {
             Application::Other(name) => name,
         }
     }
+
+    /// Bytes of memory that it takes beside itself.
+    pub fn bytes(&self) -> usize {
+        let of = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
+        match self {
+            Application::Dns(dns) => size_of::<Dns>() + dns.query.len(),
+            Application::Http(http) => http.method.len() + of(&http.host) + of(&http.target) + of(&http.user_agent),
+            Application::Tls(tls) | Application::Quic(tls) => {
+                of(&tls.server_name) + of(&tls.protocol) + of(&tls.ja4) + of(&tls.ja3)
+            }
+            Application::Other(name) => name.len(),
+        }
+    }
 }
 
 impl Dns {
-    /// Takes in one more question.
+    /// Takes in one more question, whose name is text.
     pub fn ask(&mut self, name: &str, record_type: Option<u16>) {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        self.lengths.add(name.len() as u64);
-        self.labels.add(if name.is_empty() { 0 } else { name.split('.').count() as u64 });
-        self.entropy.add((entropy(name.as_bytes()) * 1000.0).round() as u64);
+        let labels = if name.is_empty() { 0 } else { name.split('.').count() };
+        self.ask_labels(&name, name.as_bytes(), labels, record_type);
+    }
+
+    /// Takes in one more question. `name` is its printable form; `bytes` are those of the name as sent, in lower case,
+    /// with a dot between two labels: names that carry data in odd bytes are measured by these.
+    pub fn ask_labels(&mut self, name: &str, bytes: &[u8], labels: usize, record_type: Option<u16>) {
+        self.lengths.add(bytes.len() as u64);
+        self.labels.add(labels as u64);
+        self.entropy.add((entropy(bytes) * 1000.0).round() as u64);
         if self.queries == 0 {
             self.query = name.into();
             self.record_type = record_type;
         }
         self.queries = self.queries.saturating_add(1);
+    }
+
+    /// Takes in what a later message of the same conversation told.
+    pub fn append(&mut self, later: Dns) {
+        if self.queries == 0 && (later.queries > 0 || self.query.is_empty()) {
+            self.query = later.query;
+            self.record_type = later.record_type;
+        }
+        self.queries = self.queries.saturating_add(later.queries);
+        self.failures = self.failures.saturating_add(later.failures);
+        self.no_such_name = self.no_such_name.saturating_add(later.no_such_name);
+        self.lengths.append(&later.lengths);
+        self.labels.append(&later.labels);
+        self.entropy.append(&later.entropy);
     }
 }
 
@@ -120,5 +156,28 @@ mod tests {
         dns.ask("a.b", Some(16));
         assert_eq!((&*dns.query, dns.record_type, dns.queries), ("www.example.org", Some(1), 2));
         assert_eq!((dns.labels.min(), dns.labels.max(), dns.lengths.sum()), (Some(2), Some(3), 18));
+    }
+
+    #[test]
+    fn messages_taken_in_one_by_one_or_together_tell_the_same() {
+        let (mut together, mut first, mut second) = (Dns::default(), Dns::default(), Dns::default());
+        first.ask("a.example", Some(1));
+        second.ask("bb.example", Some(28));
+        second.failures = 1;
+        for (name, kind) in [("a.example", 1), ("bb.example", 28)] {
+            together.ask(name, Some(kind));
+        }
+        together.failures = 1;
+        first.append(second);
+        assert_eq!(first, together);
+    }
+
+    #[test]
+    fn a_question_seen_only_in_its_answer_names_the_conversation_until_a_question_comes() {
+        let mut dns = Dns { query: "seen.in.answer".into(), failures: 1, ..Dns::default() };
+        let mut question = Dns::default();
+        question.ask("asked", Some(1));
+        dns.append(question);
+        assert_eq!((&*dns.query, dns.queries, dns.failures), ("asked", 1, 1));
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::features::cic::Statistics;
-use crate::{Application, Country, Duration, History, Key, Label, Protocol, Time, Tunnel};
+use crate::{Application, Content, Country, Duration, History, Key, Label, Protocol, Time, Tunnel};
 
 /// One conversation between an originator and a responder.
 ///
@@ -39,6 +39,9 @@ pub struct Flow {
     pub application: Option<Box<Application>>,
     /// What the columns of CICFlowMeter need of its packets, where the meter was asked for them.
     pub cic: Option<Box<Statistics>>,
+    /// What a log-in in clear text tells (the content features of KDD'99); `None` where nobody looked, or where the
+    /// conversation is no such log-in or is encrypted.
+    pub content: Option<Box<Content>>,
     /// The source's own name for the conversation: Zeek's uid, Suricata's flow_id.
     pub id: Option<Box<str>>,
     /// The ground truth, where the source carries one.
@@ -177,6 +180,7 @@ impl Flow {
             ended: Ended::Unknown,
             application: None,
             cic: None,
+            content: None,
             id: None,
             label: None,
         }
@@ -261,6 +265,15 @@ impl Moments {
         self.max = self.max.max(value);
         self.sum = self.sum.saturating_add(value);
         self.squares = self.squares.saturating_add(u128::from(value) * u128::from(value));
+    }
+
+    /// Takes in the numbers that another one took in.
+    pub fn append(&mut self, other: &Moments) {
+        self.count = self.count.saturating_add(other.count);
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.sum = self.sum.saturating_add(other.sum);
+        self.squares = self.squares.saturating_add(other.squares);
     }
 
     /// How many numbers there were.

@@ -6,6 +6,7 @@
 
 mod application;
 mod community_id;
+mod content;
 mod country;
 pub mod features;
 mod flow;
@@ -20,6 +21,7 @@ mod tunnel;
 
 pub use application::{Application, Dns, Http, Tls, entropy};
 pub use community_id::community_id;
+pub use content::Content;
 pub use country::Country;
 pub use flow::{Detail, Ended, Flags, Flow, Moments, Side, State};
 pub use history::History;

@@ -7,9 +7,10 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use flow::features::cic::Profile;
 use flow::features::ports;
-use flow::{Application, Detail, Ended, Endpoint, Flags, Flow, Key, Moments, Protocol, Side, State, Time};
+use flow::{Application, Content, Detail, Ended, Endpoint, Flags, Flow, Key, Moments, Protocol, Side, State, Time};
 
 use crate::Vlans;
+use crate::application::Facts;
 use crate::decode::{Direction, Packet, Scope, Segment};
 use crate::history::{Event, Letters};
 use crate::tcp::{self, Place};
@@ -26,13 +27,20 @@ pub(crate) struct Conversation {
     letters: Letters,
     /// What only some conversations have.
     trouble: Option<Box<[Trouble; 2]>>,
-    application: Option<Box<Application>>,
+    told: Option<Box<Told>>,
     vlan: Option<u16>,
     /// The originator is the pair's lower endpoint.
     originator_is_low: bool,
     /// Which sides were heard in the whole conversation.
     heard: [bool; 2],
     standing: Standing,
+}
+
+/// What its payloads told.
+#[derive(Clone, Default)]
+struct Told {
+    application: Option<Box<Application>>,
+    content: Option<Box<Content>>,
 }
 
 /// How much would be lost with a conversation: when the table is full, the least goes first.
@@ -134,7 +142,7 @@ impl Conversation {
             start: packet.time,
             letters,
             trouble: None,
-            application: None,
+            told: None,
             vlan: packet.vlan,
             originator_is_low: source_is_low == source_is_originator,
             heard: [false; 2],
@@ -171,15 +179,16 @@ impl Conversation {
 
     /// Bytes that hang on it beside its place in the table.
     pub(crate) fn hanging_bytes(&self) -> usize {
-        let trouble = if self.trouble.is_some() { size_of::<[Trouble; 2]>() + ALLOCATION } else { 0 };
-        let application = if self.application.is_some() { size_of::<Application>() + ALLOCATION } else { 0 };
-        trouble + application
+        let trouble = if self.trouble.is_some() { TROUBLE_BYTES } else { 0 };
+        trouble + self.told.as_ref().map_or(0, |told| told.bytes())
     }
 
-    /// Takes in a packet of side `from`; `end` is the time of the last one.
+    /// Takes in a packet of side `from`; `end` is the time of the last one. By how much the bytes grow that hang on it.
     #[inline]
-    pub(crate) fn book(&mut self, from: usize, packet: &Packet, end: Time) {
+    pub(crate) fn book(&mut self, from: usize, packet: &Packet, facts: Facts, end: Time) -> isize {
         let time = packet.time;
+        let had_trouble = self.trouble.is_some();
+        let repeated = if facts.is_empty() { 0 } else { self.repeated() };
         if self.sides[0].packets + self.sides[1].packets > 0 {
             self.gaps.add(time.since(end).as_nanos() as u64);
         }
@@ -216,6 +225,17 @@ impl Conversation {
                 self.standing = Standing::Established;
             }
         }
+        let grown = if had_trouble || self.trouble.is_none() { 0 } else { TROUBLE_BYTES as isize };
+        if facts.is_empty() { grown } else { grown + self.tell(facts, self.repeated() > repeated) }
+    }
+
+    /// Takes in what a packet tells; by how much the bytes grow that hang on it.
+    #[cold]
+    fn tell(&mut self, facts: Facts, is_repeated: bool) -> isize {
+        let before = self.told.as_ref().map_or(0, |told| told.bytes());
+        let told = self.told.get_or_insert_default();
+        facts.add_to(&mut told.application, &mut told.content, is_repeated);
+        told.bytes() as isize - before as isize
     }
 
     #[inline]
@@ -320,7 +340,13 @@ impl Conversation {
         self.start = now;
         self.sides = self.sides.map(|side| Half { endpoint: side.endpoint, reset: side.reset, ..Half::default() });
         self.gaps = Gaps::default();
-        self.application = None;
+        // Counts start anew; what was said once holds for the whole conversation.
+        if let Some(told) = &mut self.told {
+            if matches!(told.application.as_deref(), Some(Application::Dns(_))) {
+                told.application = None;
+            }
+            told.content = told.content.take().map(|_| Box::default());
+        }
         if let Some(sides) = &mut self.trouble {
             for side in sides.iter_mut() {
                 *side = Trouble { missing: side.missing, has_hole: side.has_hole, ..Trouble::default() };
@@ -331,7 +357,7 @@ impl Conversation {
     /// Gives back the memory that hangs on it.
     pub(crate) fn release(&mut self) {
         self.trouble = None;
-        self.application = None;
+        self.told = None;
     }
 
     /// What it has become; `end` is the time of its last packet.
@@ -341,6 +367,9 @@ impl Conversation {
         let high = Endpoint::new(ip(self.key.high), (self.key.ports >> 32) as u16);
         let (originator, responder) = if self.originator_is_low { (low, high) } else { (high, low) };
         let trouble = self.trouble.as_deref().copied().unwrap_or_default();
+        // What was said holds for the next part, too.
+        let told = if ended == Ended::Active { self.told.clone() } else { self.told.take() };
+        let told = told.map_or_else(Told::default, |told| *told);
         let [originator_half, responder_half] = &self.sides;
         let packets = originator_half.packets + responder_half.packets;
         Flow {
@@ -362,11 +391,21 @@ impl Conversation {
             }),
             history: self.letters.history(),
             ended,
-            application: self.application.take(),
+            application: told.application,
             cic: None,
+            content: told.content,
             id: None,
             label: None,
         }
+    }
+}
+
+impl Told {
+    /// Bytes that it takes.
+    fn bytes(&self) -> usize {
+        let of_application = |it: &Application| size_of::<Application>() + ALLOCATION + it.bytes();
+        let content = if self.content.is_some() { size_of::<Content>() + ALLOCATION } else { 0 };
+        size_of::<Told>() + ALLOCATION + self.application.as_deref().map_or(0, of_application) + content
     }
 }
 
@@ -507,6 +546,7 @@ fn ip(address: u128) -> IpAddr {
 pub(crate) const BRIEF: u64 = 3;
 /// What an allocation takes beside its bytes.
 const ALLOCATION: usize = 16;
+const TROUBLE_BYTES: usize = size_of::<[Trouble; 2]>() + ALLOCATION;
 /// Stands beside the IP protocol numbers.
 const ARP: u64 = 256;
 const ARP_NUMBER: u16 = ARP as u16;

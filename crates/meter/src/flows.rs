@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use crate::Settings;
+use crate::application::Facts;
 use crate::chunks::Chunks;
 use crate::cic::Accumulator;
 use crate::conversation::{Conversation, Pair, Standing};
@@ -75,7 +76,7 @@ impl Flows {
     }
 
     /// Books a packet in its flow, which it opens where there is none; ended flows go to `ended`.
-    pub(crate) fn observe(&mut self, packet: &Packet, ended: &mut Vec<Flow>) {
+    pub(crate) fn observe(&mut self, packet: &Packet, facts: Facts, ended: &mut Vec<Flow>) {
         self.latest = self.latest.max(packet.time);
         if packet.time >= self.check {
             self.expire(packet.time, ended);
@@ -89,17 +90,17 @@ impl Flows {
         };
         let conversation = &mut self.conversations[at];
         let place = &mut self.places[at];
-        let (hung, stood) = (conversation.hanging_bytes(), conversation.standing());
+        let stood = conversation.standing();
         let side = conversation.side_of(source_is_low);
-        conversation.book(side, packet, place.end);
+        let grown = conversation.book(side, packet, facts, place.end);
         if self.settings.cic.is_some() {
             self.cic[at].observe(side, packet);
         }
         place.end = place.end.max(packet.time);
-        let (hangs, stands) = (conversation.hanging_bytes(), conversation.standing());
+        let stands = conversation.standing();
         self.touch(at, stood, stands);
-        if hangs != hung {
-            self.hanging_bytes = self.hanging_bytes + hangs - hung;
+        if grown != 0 {
+            self.hanging_bytes = self.hanging_bytes.saturating_add_signed(grown);
             while self.hanging_bytes > self.settings.hanging_bytes() && self.evict(ended) {}
         }
         if self.is_of_2017() && packet.segment.is_some_and(|segment| segment.fin()) {

@@ -5,8 +5,11 @@
 //! cannot use it skips and counts by reason: the packets given and those found inside them equal the packets in flows
 //! plus the packets skipped.
 //!
-//! It does not reassemble payload or read files.
+//! What the first payload of a conversation tells without decryption (names asked for, TLS and QUIC hellos, request
+//! heads) is read when its packet arrives. Payload is not kept, and streams are not reassembled beyond that. It reads no
+//! files.
 
+mod application;
 mod chunks;
 mod cic;
 mod conversation;

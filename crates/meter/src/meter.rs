@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use flow::features::cic::Profile;
 use flow::{Duration, Flow, Time};
 
+use crate::application::{Facts, Openings};
 use crate::cic::Accumulator;
 use crate::decode::tunnel::{self, Inner};
 use crate::decode::{self, Fragment, Link, Packet, Skip};
 use crate::flows::{CONVERSATION_BYTES, Flows};
 use crate::fragments::Fragments;
-use crate::order::{Arrival, Line};
+use crate::order::{Arrival, Arrived, Line};
 
 /// When flows end and how much memory the open ones may take.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Settings {
     /// `Compat2017` also ends flows as that tool did: [`Settings::of_profile`] sets the times for it. None: other
     /// columns do not need it.
     pub cic: Option<Profile>,
+    /// Whether log-ins in clear text are read for the content features of KDD'99. Off: few sets have them.
+    pub content: bool,
 }
 
 impl Settings {
@@ -79,6 +82,7 @@ impl Default for Settings {
             bytes: 768 << 20,
             vlans: Vlans::Together,
             cic: None,
+            content: false,
         }
     }
 }
@@ -100,6 +104,8 @@ pub struct Counts {
     pub orphan_fragments: u64,
     /// Flows ended early because the table was full.
     pub evicted_flows: u64,
+    /// First messages of conversations given up unfinished, because too many waited for their rest or it did not come.
+    pub evicted_messages: u64,
     /// TCP segments whose bytes had all been sent before, in the flows given out: retransmitted, or captured twice.
     pub repeated_segments: u64,
     /// Flows given out.
@@ -116,6 +122,7 @@ impl Counts {
         self.clock_steps += other.clock_steps;
         self.orphan_fragments += other.orphan_fragments;
         self.evicted_flows += other.evicted_flows;
+        self.evicted_messages += other.evicted_messages;
         self.repeated_segments += other.repeated_segments;
         self.flows += other.flows;
         self
@@ -144,19 +151,20 @@ impl Counts {
 /// assert_eq!((ended.len(), meter.counts().skipped_packets()), (0, 1));
 /// ```
 pub struct Meter {
+    openings: Openings,
     line: Line,
     flows: Flows,
     fragments: Fragments,
     counts: Counts,
     /// A packet behind a step of the clock, which waits until the flows before it are given out.
-    behind_step: Option<Packet>,
+    behind_step: Option<Arrived>,
     /// What was decoded for another meter, where it has the table.
     decoded: Option<Packets>,
 }
 
 /// Decoded packets on their way from a meter that only decodes to the one that has the table.
 #[derive(Default)]
-pub struct Packets(VecDeque<Packet>);
+pub struct Packets(VecDeque<Arrived>);
 
 impl Packets {
     /// How many they are.
@@ -174,6 +182,7 @@ impl Meter {
     /// A meter without flows.
     pub fn new(settings: Settings) -> Meter {
         Meter {
+            openings: Openings::new(settings.content),
             line: Line::default(),
             flows: Flows::new(settings),
             fragments: Fragments::default(),
@@ -202,8 +211,8 @@ impl Meter {
         while ended.len() < most {
             if self.behind_step.is_some() {
                 self.finish_some(ended, most);
-            } else if let Some(packet) = packets.0.pop_front() {
-                self.enqueue(packet, ended);
+            } else if let Some(arrived) = packets.0.pop_front() {
+                self.enqueue(arrived, ended);
             } else {
                 return false;
             }
@@ -218,7 +227,8 @@ impl Meter {
         match decode::decode(link, time, captured, wire_bytes) {
             Ok(packet) => {
                 let inner = tunnel::open(&packet, captured);
-                self.enqueue(packet, ended);
+                let facts = self.openings.read(&packet, packet.payload(captured));
+                self.enqueue(Arrived { packet, facts }, ended);
                 if inner.is_some() {
                     self.enqueue_inner(inner, time, ended);
                 }
@@ -236,8 +246,11 @@ impl Meter {
     /// Lets time pass without a packet, so that the flows of a quiet link end, too. No packet from before `now` may come
     /// any more; then the flows are the same, and in the same order, as if nothing had been said before the next packet.
     pub fn tick(&mut self, now: Time, ended: &mut Vec<Flow>) {
-        while let Some(packet) = self.line.pop_before(now) {
-            self.observe(packet, ended);
+        if self.decoded.is_some() || self.behind_step.is_some() {
+            return;
+        }
+        while let Some(arrived) = self.line.pop_before(now) {
+            self.observe(arrived, ended);
         }
         while let Some(orphan) = self.fragments.overdue(now) {
             self.observe_orphan(&orphan, ended);
@@ -262,8 +275,8 @@ impl Meter {
     /// Ends open flows until `ended` holds `most` or somewhat more; `false` once none is open. For those who cannot hold
     /// all the flows at once.
     pub fn finish_some(&mut self, ended: &mut Vec<Flow>, most: usize) -> bool {
-        while let Some(packet) = self.line.pop() {
-            self.observe(packet, ended);
+        while let Some(arrived) = self.line.pop() {
+            self.observe(arrived, ended);
         }
         while let Some(packet) = self.fragments.drain() {
             self.observe_orphan(&packet, ended);
@@ -274,8 +287,8 @@ impl Meter {
         if more {
             return true;
         }
-        let Some(packet) = self.behind_step.take() else { return false };
-        self.line.push(packet);
+        let Some(arrived) = self.behind_step.take() else { return false };
+        self.line.push(arrived);
         true
     }
 
@@ -290,6 +303,7 @@ impl Meter {
         Counts {
             reordered: self.line.reordered,
             evicted_flows: self.flows.evicted,
+            evicted_messages: self.openings.evicted(),
             repeated_segments: self.flows.repeated,
             ..self.counts.clone()
         }
@@ -310,7 +324,8 @@ impl Meter {
             match if depth > tunnel::MAX_TUNNELS { Err(Skip::InnerDeep) } else { inner.decode(time) } {
                 Ok(packet) => {
                     next = tunnel::open(&packet, inner.bytes());
-                    self.enqueue(packet, ended);
+                    let facts = self.openings.read(&packet, packet.payload(inner.bytes()));
+                    self.enqueue(Arrived { packet, facts }, ended);
                 }
                 Err(skip) => {
                     self.counts.skipped[skip as usize] += 1;
@@ -321,16 +336,16 @@ impl Meter {
     }
 
     #[inline]
-    fn enqueue(&mut self, packet: Packet, ended: &mut Vec<Flow>) {
+    fn enqueue(&mut self, arrived: Arrived, ended: &mut Vec<Flow>) {
         if let Some(decoded) = &mut self.decoded {
-            decoded.0.push_back(packet);
+            decoded.0.push_back(arrived);
             return;
         }
         while self.behind_step.is_some() {
             self.finish_some(ended, usize::MAX);
         }
-        if self.line.push(packet) == Arrival::ClockStep {
-            self.behind_step = Some(packet);
+        if let Arrival::ClockStep(arrived) = self.line.push(arrived) {
+            self.behind_step = Some(arrived);
             self.counts.clock_steps += 1;
         }
         if let Some(due) = self.line.pop_due() {
@@ -339,32 +354,33 @@ impl Meter {
     }
 
     #[inline]
-    fn observe(&mut self, packet: Packet, ended: &mut Vec<Flow>) {
-        match packet.fragment {
-            None if self.fragments.is_idle() => self.book(&packet, ended),
-            fragment => self.observe_among_fragments(packet, fragment, ended),
+    fn observe(&mut self, arrived: Arrived, ended: &mut Vec<Flow>) {
+        match arrived.packet.fragment {
+            None if self.fragments.is_idle() => self.book(&arrived.packet, arrived.facts, ended),
+            fragment => self.observe_among_fragments(arrived, fragment, ended),
         }
     }
 
     #[inline]
-    fn book(&mut self, packet: &Packet, ended: &mut Vec<Flow>) {
+    fn book(&mut self, packet: &Packet, facts: Facts, ended: &mut Vec<Flow>) {
         let before = ended.len();
-        self.flows.observe(packet, ended);
+        self.flows.observe(packet, facts, ended);
         self.counts.flows += (ended.len() - before) as u64;
     }
 
     /// Books a packet that is a fragment, or comes while fragments wait for their first one.
     #[cold]
-    fn observe_among_fragments(&mut self, mut packet: Packet, fragment: Option<Fragment>, ended: &mut Vec<Flow>) {
+    fn observe_among_fragments(&mut self, arrived: Arrived, fragment: Option<Fragment>, ended: &mut Vec<Flow>) {
+        let Arrived { mut packet, facts } = arrived;
         while let Some(orphan) = self.fragments.overdue(packet.time) {
             self.observe_orphan(&orphan, ended);
         }
         match fragment {
             Some(fragment) if fragment.is_first => {
                 self.fragments.remember(&mut packet, fragment);
-                self.book(&packet, ended);
+                self.book(&packet, facts, ended);
                 while let Some(later) = self.fragments.joined() {
-                    self.book(&later, ended);
+                    self.book(&later, Facts::default(), ended);
                 }
             }
             Some(fragment) if !self.fragments.complete(&mut packet, fragment) => {
@@ -372,13 +388,13 @@ impl Meter {
                     self.observe_orphan(&orphan, ended);
                 }
             }
-            _ => self.book(&packet, ended),
+            _ => self.book(&packet, facts, ended),
         }
     }
 
     fn observe_orphan(&mut self, packet: &Packet, ended: &mut Vec<Flow>) {
         self.counts.orphan_fragments += 1;
-        self.book(packet, ended);
+        self.book(packet, Facts::default(), ended);
     }
 }
 

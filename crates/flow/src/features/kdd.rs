@@ -16,7 +16,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use super::{Feature, Value};
-use crate::{Detail, Duration, Flow, Protocol, Side, State, Time};
+use crate::{Content, Detail, Duration, Flow, Protocol, Side, State, Time};
 
 pub(super) const FEATURES: &[Feature] = &[
     number("duration", "s", "Whole seconds between the first and the last packet.", |flow| {
@@ -71,19 +71,43 @@ pub(super) const FEATURES: &[Feature] = &[
     number("urgent", "count", "Packets with URG.", |flow| {
         detail(&flow.originator, |detail| detail.flags.urg) + detail(&flow.responder, |detail| detail.flags.urg)
     }),
-    missing("hot", "count", "Sensitive actions in the content: a system directory entered, a program made or run."),
-    missing("num_failed_logins", "count", "Failed logins."),
-    missing("logged_in", "share", "1 where a login succeeded, else 0."),
-    missing("num_compromised", "count", "Conditions of a compromise."),
-    missing("root_shell", "share", "1 where a root shell was got, else 0."),
-    missing("su_attempted", "share", "1 where `su root` was tried, else 0."),
-    missing("num_root", "count", "Accesses as root."),
-    missing("num_file_creations", "count", "Files created."),
-    missing("num_shells", "count", "Shell prompts."),
-    missing("num_access_files", "count", "Operations on files that control access."),
-    missing("num_outbound_cmds", "count", "Outbound commands in an FTP session; 0 in every row of the tables."),
-    missing("is_host_login", "share", "1 where the login is of the host's own list, else 0."),
-    missing("is_guest_login", "share", "1 where the login is a guest's, else 0."),
+    number(
+        "hot",
+        "count",
+        "Sensitive actions in the content: a system directory entered, a program made or run.",
+        |flow| content(flow, |content| content.hot),
+    ),
+    number("num_failed_logins", "count", "Failed logins.", |flow| content(flow, |content| content.num_failed_logins)),
+    number("logged_in", "share", "1 where a login succeeded, else 0.", |flow| {
+        content(flow, |content| u32::from(content.logged_in))
+    }),
+    number("num_compromised", "count", "Conditions of a compromise.", |flow| {
+        content(flow, |content| content.num_compromised)
+    }),
+    number("root_shell", "share", "1 where a root shell was got, else 0.", |flow| {
+        content(flow, |content| u32::from(content.root_shell))
+    }),
+    number("su_attempted", "share", "1 where `su root` was tried, else 0.", |flow| {
+        content(flow, |content| u32::from(content.su_attempted))
+    }),
+    number("num_root", "count", "Accesses as root.", |flow| content(flow, |content| content.num_root)),
+    number("num_file_creations", "count", "Files created.", |flow| content(flow, |content| content.num_file_creations)),
+    number("num_shells", "count", "Shell prompts.", |flow| content(flow, |content| content.num_shells)),
+    number("num_access_files", "count", "Operations on files that control access.", |flow| {
+        content(flow, |content| content.num_access_files)
+    }),
+    number(
+        "num_outbound_cmds",
+        "count",
+        "Outbound commands in an FTP session; 0 in every row of the tables.",
+        |flow| content(flow, |content| content.num_outbound_cmds),
+    ),
+    number("is_host_login", "share", "1 where the login is of the host's own list, else 0.", |flow| {
+        content(flow, |content| u32::from(content.is_host_login))
+    }),
+    number("is_guest_login", "share", "1 where the login is a guest's, else 0.", |flow| {
+        content(flow, |content| u32::from(content.is_guest_login))
+    }),
     window("count", "count", "Connections to the same host in 2 s, of the last 511, this one included.", |w| {
         w.recent.host.count as f32
     }),
@@ -448,9 +472,9 @@ const fn number(name: &'static str, unit: &'static str, meaning: &'static str, v
     Feature { name, unit, meaning, value: Value::Number(value) }
 }
 
-/// A column for which no source has the content yet.
-const fn missing(name: &'static str, unit: &'static str, meaning: &'static str) -> Feature {
-    Feature { name, unit, meaning, value: Value::Number(|_| f32::NAN) }
+/// What the content of a log-in in clear text tells; missing where nobody looked or it is no such log-in.
+fn content(flow: &Flow, value: fn(&Content) -> u32) -> f32 {
+    flow.content.as_ref().map_or(f32::NAN, |content| value(content) as f32)
 }
 
 const fn window(

@@ -3,6 +3,7 @@
 //! A feature is one entry in one of the families below: name, unit, a sentence, and the function that computes it. The
 //! same functions serve training and operation.
 
+mod application;
 pub mod cic;
 mod contacts;
 mod flags;
@@ -88,7 +89,9 @@ impl Set {
     /// What it is, in one sentence.
     pub const fn what(self) -> &'static str {
         match self {
-            Set::Lapwing => "Lapwing's own: volume, timing, flags, ports and host context.",
+            Set::Lapwing => {
+                "Lapwing's own: volume, timing, flags, ports, what the first payload tells, and host context."
+            }
             Set::CicFixed => "The columns of CICFlowMeter, each as it is defined.",
             Set::Cic2017Compat => "The columns of CICFlowMeter with the errors of the tables of 2017.",
             Set::Kdd => "The 41 columns of KDD Cup 99 and NSL-KDD.",
@@ -111,9 +114,16 @@ impl Set {
 }
 
 impl FeatureSet {
-    /// The default set: volume, timing, flags, ports and host context.
+    /// The default set: volume, timing, flags, ports, what the first payload tells, and host context.
     pub fn lapwing() -> FeatureSet {
-        let families = [volume::FEATURES, timing::FEATURES, flags::FEATURES, ports::FEATURES, host::FEATURES];
+        let families = [
+            volume::FEATURES,
+            timing::FEATURES,
+            flags::FEATURES,
+            ports::FEATURES,
+            application::FEATURES,
+            host::FEATURES,
+        ];
         FeatureSet { set: Set::Lapwing, features: families.concat() }
     }
 

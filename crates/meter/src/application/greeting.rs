@@ -1,0 +1,125 @@
+//! Protocols that are certain from their first bytes, told by name and no more.
+
+/// A protocol of TCP by the bytes that a side starts with.
+pub(super) enum Greeting {
+    /// This protocol.
+    Is(&'static str),
+    /// Too few bytes to tell.
+    Short,
+    /// None that is known here.
+    Unknown,
+}
+
+/// How a server may greet, and the words in its greeting that tell the protocol.
+struct Banner {
+    start: &'static [u8],
+    words: &'static [(&'static str, &'static str)],
+}
+
+/// Looks at the start of a TCP stream. Banners that several protocols share are told by a word in their first line.
+pub(super) fn of_stream(stream: &[u8]) -> Greeting {
+    let mut is_short = false;
+    for &(start, name) in STARTS {
+        if stream.starts_with(start) {
+            return Greeting::Is(name);
+        }
+        is_short |= start.starts_with(stream);
+    }
+    for &Banner { start, words } in BANNERS {
+        if stream.starts_with(start) {
+            let line = stream.split(|&byte| byte == b'\n').next().unwrap_or_default().to_ascii_lowercase();
+            let found = words.iter().find(|(word, _)| line.windows(word.len()).any(|part| part == word.as_bytes()));
+            if let Some(&(_, name)) = found {
+                return Greeting::Is(name);
+            }
+            let goes_on = line.len() == stream.len() && line.len() < MAX_LINE_BYTES;
+            return if goes_on { Greeting::Short } else { Greeting::Unknown };
+        }
+        is_short |= start.starts_with(stream);
+    }
+    match *stream {
+        // NetBIOS session message (RFC 1002 s.4.3.1) with SMB 1 or 2 in it.
+        [0, 0 | 1, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..] => Greeting::Is("smb"),
+        // TPKT (RFC 1006) with a connection request of X.224 that is RDP's ([MS-RDPBCGR] s.2.2.1.1).
+        [3, 0, _, _, length, 0xe0, _, _, _, _, _, ref rest @ ..] if length >= 6 => {
+            let is_rdp =
+                rest.starts_with(b"Cookie: mstshash=") || rest.starts_with(&[1]) && rest.get(2..4) == Some(&[8, 0]);
+            let may_be = b"Cookie: mstshash=".starts_with(rest) || rest.len() < 4 && rest.first() == Some(&1);
+            match (is_rdp, may_be) {
+                (true, _) => Greeting::Is("rdp"),
+                (false, true) => Greeting::Short,
+                (false, false) => Greeting::Unknown,
+            }
+        }
+        // CONNECT of MQTT 3.1.1 and 5 (s.3.1): the length takes one byte or two.
+        [0x10, _, 0, 4, b'M', b'Q', b'T', b'T', ..] | [0x10, _, _, 0, 4, b'M', b'Q', b'T', b'T', ..] => {
+            Greeting::Is("mqtt")
+        }
+        // Options of Telnet (RFC 854): IAC, then WILL, WONT, DO, DONT, or a subnegotiation.
+        [0xff, 0xfa..=0xfe, option, ..] if option < 50 => Greeting::Is("telnet"),
+        [first, ..] if stream.len() < binary_bytes(first) => Greeting::Short,
+        _ if is_short => Greeting::Short,
+        _ => Greeting::Unknown,
+    }
+}
+
+/// Looks at a datagram.
+pub(super) fn of_datagram(datagram: &[u8]) -> Option<&'static str> {
+    let magic = |at: usize, magic: &[u8]| datagram.get(at..).is_some_and(|rest| rest.starts_with(magic));
+    match *datagram {
+        // Two zero bits, the length of the attributes, and the magic cookie (RFC 8489 s.5).
+        [0..=0x3f, _, a, b, 0x21, 0x12, 0xa4, 0x42, ..]
+            if usize::from(u16::from_be_bytes([a, b])) + 20 == datagram.len() =>
+        {
+            Some("stun")
+        }
+        // RFC 2131 s.2 and s.3.
+        [1 | 2, ..] if magic(236, &[0x63, 0x82, 0x53, 0x63]) => Some("dhcp"),
+        [b'M', ..] if magic(0, b"M-SEARCH * HTTP/1.1\r\n") => Some("ssdp"),
+        [b'N', ..] if magic(0, b"NOTIFY * HTTP/1.1\r\n") => Some("ssdp"),
+        // BEP 5: queries and answers of its distributed hash table.
+        [b'd', b'1', b':', b'a' | b'r', b'd', b'2', b':', b'i', b'd', b'2', b'0', b':', ..] => Some("bittorrent"),
+        // Google's QUIC before the standard: a connection identifier behind its flags, then a version such as Q043.
+        [flags, ..] if flags & 0x89 == 0x09 && magic(9, b"Q0") => Some("quic"),
+        _ => None,
+    }
+}
+
+/// Whether a datagram that starts with this byte may be of one of the protocols here.
+pub(super) const fn may_datagram_start_with(byte: u8) -> bool {
+    matches!(byte, 0..=0x3f | b'M' | b'N' | b'd')
+}
+
+/// Whether a TCP stream that starts with this byte may be one of the protocols here.
+pub(super) const fn may_start_with(byte: u8) -> bool {
+    matches!(byte, 0 | 3 | 0x10 | 0x13 | 0xff | b'S' | b'E' | b'H' | b'R' | b'N' | b'2' | b'+' | b'*')
+}
+
+const STARTS: &[(&[u8], &str)] = &[
+    (b"SSH-2.", "ssh"),
+    (b"SSH-1.", "ssh"),
+    (b"EHLO ", "smtp"),
+    (b"HELO ", "smtp"),
+    (b"RFB 003.", "vnc"),
+    (b"NICK ", "irc"),
+    (b"\x13BitTorrent protocol", "bittorrent"),
+];
+const BANNERS: &[Banner] = &[
+    Banner { start: b"220 ", words: &[("smtp", "smtp"), ("ftp", "ftp")] },
+    Banner { start: b"220-", words: &[("smtp", "smtp"), ("ftp", "ftp")] },
+    Banner { start: b"+OK ", words: &[("pop", "pop3")] },
+    Banner { start: b"* OK ", words: &[("imap", "imap")] },
+];
+/// RFC 5321 s.4.5.3.1.5, which is the longest of them.
+const MAX_LINE_BYTES: usize = 512;
+
+/// How many bytes tell the binary protocol that starts with this one.
+const fn binary_bytes(first: u8) -> usize {
+    match first {
+        0 => 8,
+        3 => 11,
+        0x10 => 9,
+        0xff => 3,
+        _ => 0,
+    }
+}
