@@ -19,12 +19,11 @@ proptest! {
         ),
     ) {
         let format = &FORMATS[number];
-        let mut text = (format.sample)().join(&b'\n');
-        text.push(b'\n');
-        text.extend(words.join(" ").bytes());
+        let text = words.join(" ").into_bytes();
         let (mut decoder, mut batch) = ((format.decoder)(), Batch::default());
         let (mut rest, mut message) = (text.as_slice(), Vec::new());
         decoder.begin();
+        (format.sample)().iter().for_each(|message| decoder.decode(message, &mut batch));
         while (format.next_message)(&mut rest, &mut message, &mut batch) == Ok(true) {
             decoder.decode(&message, &mut batch);
             message.clear();
