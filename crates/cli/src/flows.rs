@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use flow::features::Set;
 use source::{Batch, Source};
 
-use crate::input::{Live, Reader};
+use crate::input::{Live, Reader, Reading};
 use crate::rows::Rows;
 use crate::{features, output, pipeline};
 
@@ -25,8 +25,10 @@ use crate::{features, output, pipeline};
   lapwing flows --follow /var/spool/captures")]
 pub(crate) struct Arguments {
     /// Captures (pcap, pcapng) or flow logs, plain or compressed, or folders of them, - for stdin.
-    #[arg(required_unless_present = "interface")]
+    #[arg(required_unless_present_any = ["interface", "listen"])]
     inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
     #[command(flatten)]
     live: Live,
     /// The CSV file to write; stdout where it is not given.
@@ -46,9 +48,15 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let set = arguments.features;
-    let reader = Reader::open_live(&arguments.inputs, &arguments.live, features::meter_settings(set))?;
-    let rows =
-        Rows::begin(set, arguments.community_id, output::create(arguments.output.as_deref(), &arguments.inputs)?)?;
+    let config = arguments.reading.config()?;
+    let settings = arguments.reading.settings(&config, set)?;
+    let reader = Reader::open_live(&arguments.inputs, &arguments.live, settings)?;
+    let rows = Rows::begin(
+        set,
+        config.hosts_bytes(),
+        arguments.community_id,
+        output::create(arguments.output.as_deref(), &arguments.inputs)?,
+    )?;
     let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let (reader, rows) = if reader.goes_on() { follow(reader, rows)? } else { pipeline::run(threads, reader, rows)? };
     let (left_out, goes_on) = (rows.left_out, reader.goes_on());
