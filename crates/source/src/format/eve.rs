@@ -10,7 +10,7 @@ mod state;
 
 use flow::{Application, Ended, Endpoint, Flow, Notice, Side, Time};
 
-use self::event::{Body, Counts, Event, NO_TIME};
+use self::event::{Body, Counts, Event, NO_TIME, Orders};
 use self::state::Seen;
 use super::json::{Json, Malformed};
 use super::recent::Recent;
@@ -35,6 +35,7 @@ fn is_eve(start: &[u8]) -> bool {
 
 /// Reads the events of EVE logs.
 pub struct Events {
+    orders: Orders,
     /// What is known of a conversation whose flow has not come yet.
     applications: Waiting<Conversation, Told>,
     /// Of `netflow` events, the first of two directions.
@@ -66,6 +67,7 @@ struct Half {
 impl Default for Events {
     fn default() -> Events {
         Events {
+            orders: Orders::default(),
             applications: Waiting::new(MAX_WAITING / 2),
             halves: Waiting::new(MAX_HALVES / 2),
             seen: Recent::default(),
@@ -102,7 +104,7 @@ impl Events {
         }
         let text = std::str::from_utf8(line).map_err(|_| "line that is not UTF-8")?;
         let mut event = Event::default();
-        event.read(text).map_err(|_| "not a JSON object")?;
+        event.read(text, &mut self.orders).map_err(|_| "not a JSON object")?;
         match event.body()? {
             Body::Flow => self.flow(&event, line, batch),
             Body::Netflow => self.netflow(&event, line, batch),
@@ -276,7 +278,9 @@ impl Conversation {
     }
 
     fn between(id: u64, mut endpoints: [Endpoint; 2]) -> Conversation {
-        endpoints.sort_unstable();
+        if endpoints[1] < endpoints[0] {
+            endpoints.reverse();
+        }
         Conversation { id, endpoints }
     }
 }

@@ -9,9 +9,13 @@ use foldhash::fast::FixedState;
 /// some 10^13.
 #[derive(Default)]
 pub(super) struct Recent {
-    /// Each bucket's latest first; 0 where there is none.
-    buckets: Vec<[u64; WAYS]>,
+    buckets: Vec<Bucket>,
 }
+
+/// A cache line: the latest first; 0 where there is none.
+#[derive(Clone, Default)]
+#[repr(align(64))]
+struct Bucket([u64; WAYS]);
 
 impl Recent {
     /// Whether this was seen already; from now on it was.
@@ -19,10 +23,10 @@ impl Recent {
     pub(super) fn repeats(&mut self, thing: impl Hash) -> bool {
         let hash = hash(thing);
         if self.buckets.is_empty() {
-            self.buckets = vec![[0; WAYS]; BUCKETS];
+            self.buckets = vec![Bucket::default(); BUCKETS];
         }
         // The modulus proves the index.
-        let bucket = &mut self.buckets[hash as usize % BUCKETS];
+        let bucket = &mut self.buckets[hash as usize % BUCKETS].0;
         let repeats = bucket.contains(&hash);
         if !repeats {
             bucket.rotate_right(1);
@@ -34,7 +38,7 @@ impl Recent {
     /// Whether this was seen already.
     pub(super) fn contains(&self, thing: impl Hash) -> bool {
         let hash = hash(thing);
-        self.buckets.get(hash as usize % BUCKETS).is_some_and(|bucket| bucket.contains(&hash))
+        self.buckets.get(hash as usize % BUCKETS).is_some_and(|bucket| bucket.0.contains(&hash))
     }
 }
 
