@@ -12,6 +12,10 @@ pub(super) struct Recent {
     buckets: Vec<Bucket>,
 }
 
+/// A thing's hash.
+#[derive(Clone, Copy)]
+pub(super) struct Sought(u64);
+
 /// A cache line: the latest first; 0 where there is none.
 #[derive(Clone, Default)]
 #[repr(align(64))]
@@ -21,12 +25,27 @@ impl Recent {
     /// Whether this was seen already; from now on it was.
     #[inline]
     pub(super) fn repeats(&mut self, thing: impl Hash) -> bool {
-        let hash = hash(thing);
+        let sought = self.seek(thing);
+        self.has(sought)
+    }
+
+    /// Begins to look for this, for [`Recent::has`] some time later: until then its place comes from memory, which takes
+    /// as long as reading a tenth of a line.
+    #[inline]
+    pub(super) fn seek(&mut self, thing: impl Hash) -> Sought {
         if self.buckets.is_empty() {
             self.buckets = vec![Bucket::default(); BUCKETS];
         }
-        // The modulus proves the index.
-        let bucket = &mut self.buckets[hash as usize % BUCKETS].0;
+        let hash = hash(thing);
+        prefetch_index::prefetch_index(&self.buckets, hash as usize % BUCKETS);
+        Sought(hash)
+    }
+
+    /// Whether what is sought was seen already; from now on it was.
+    #[inline]
+    pub(super) fn has(&mut self, Sought(hash): Sought) -> bool {
+        // Whatever is sought, the buckets are there.
+        let Some(Bucket(bucket)) = self.buckets.get_mut(hash as usize % BUCKETS) else { return false };
         let repeats = bucket.contains(&hash);
         if !repeats {
             bucket.rotate_right(1);

@@ -133,10 +133,11 @@ impl Logs {
     }
 
     fn flow(&mut self, record: &Record<'_>, line: &[u8], batch: &mut Batch) -> Result<(), &'static str> {
-        let mut flow = conversation::flow(record)?;
+        let start = record.time().ok_or(record::NO_TIME)?;
         let uid = record.bytes(Field::Uid);
-        let repeats =
-            if uid.is_empty() { self.seen.repeats(line) } else { self.seen.repeats((uid, flow.start.nanoseconds())) };
+        let sought = if uid.is_empty() { self.seen.seek(line) } else { self.seen.seek((uid, start.nanoseconds())) };
+        let mut flow = conversation::flow(record, start)?;
+        let repeats = self.seen.has(sought);
         if repeats {
             return Err("line that repeats another: the same uid and time");
         }
