@@ -169,7 +169,7 @@ impl Findings {
         let hosts_of_errors: HashSet<_> = alone
             .iter()
             .filter(|(_, cells)| cells["protocol"].starts_with("icmp"))
-            .map(|(_, cells)| hosts(cells))
+            .flat_map(|(_, cells)| hosts(cells))
             .collect();
         for (our, their) in pairs {
             let packets = |cells: &Cells| [cells["originator_packets"].clone(), cells["responder_packets"].clone()];
@@ -177,7 +177,7 @@ impl Findings {
                 Why::SamePackets
             } else if cut.contains(&ends(our)) {
                 Why::Cut
-            } else if hosts_of_errors.contains(&hosts(our)) {
+            } else if hosts(our).iter().any(|host| hosts_of_errors.contains(host)) {
                 Why::Errors
             } else {
                 Why::Unknown
@@ -190,7 +190,7 @@ impl Findings {
         for (whose, example, cells) in alone {
             let reason = match &*cells["protocol"] {
                 "arp" => "ARP",
-                "icmp" | "icmpv6" => "ICMP that answers nothing, or a query cut at another time",
+                "icmp" | "icmpv6" => "ICMP errors, and queries cut at another time",
                 "tcp" | "udp" if known.contains(&ends(cells)) || both.contains(&ends(cells)) => {
                     "a conversation cut at another time"
                 }
@@ -205,7 +205,11 @@ impl Findings {
     fn compare_pair(&mut self, capture: &str, our: &Cells, their: &Cells, why: Why) {
         let turned = our["originator"] != their["originator"] || our["originator_port"] != their["originator_port"];
         let whose = || example(capture, our);
-        self.note("who calls whom", (!turned).then_some(()).ok_or("the opening was not seen"), whose);
+        self.note(
+            "who calls whom",
+            (!turned).then_some(()).ok_or("the opening was not seen, and both ports are well known"),
+            whose,
+        );
         if turned {
             return;
         }
@@ -265,7 +269,7 @@ enum Why {
     SamePackets,
     /// There are further flows between the same ends, and only one of the two knows them.
     Cut,
-    /// There is ICMP between the same hosts of which only one of the two knows.
+    /// One of the hosts has to do with ICMP of which only one of the two knows.
     Errors,
     Unknown,
 }
@@ -304,11 +308,8 @@ fn example(capture: &str, cells: &Cells) -> String {
     format!("{capture} {} {} → {} at {}", cells["protocol"], end("originator"), end("responder"), cells["start"])
 }
 
-/// Both hosts, the lower one first.
 fn hosts(cells: &Cells) -> [String; 2] {
-    let mut hosts = ["originator", "responder"].map(|end| cells[end].clone());
-    hosts.sort();
-    hosts
+    ["originator", "responder"].map(|end| cells[end].clone())
 }
 
 /// Protocol and both ends, the lower one first.
