@@ -359,7 +359,7 @@ fn read_datagrams<R: Read>(
     for _ in 0..PACKETS_A_BATCH {
         let Some(record) = capture.next_record()? else { return Ok(false) };
         *records += 1;
-        let payload = record.link.map_err(|skip| skip.reason()).and_then(|link| datagram::payload(link, record.bytes));
+        let payload = record.link.map_err(meter::Skip::reason).and_then(|link| datagram::payload(link, record.bytes));
         match payload {
             Ok((sender, payload)) => decoder.datagram(sender, record.time, payload, batch),
             Err(reason) => batch.skip(reason),

@@ -307,7 +307,7 @@ const COLUMNS: &[Column] = &[
     column("Src Port", "Source Port", "port", "Port of the originator; 0 for protocols without ports.", |v| v.port(v.flow.key.originator.port)),
     column("Dst Port", "Destination Port", "port", "Port of the responder; 0 for protocols without ports.", |v| v.port(v.flow.key.responder.port)),
     same("Protocol", "number", "IP protocol number.", |v| v.flow.key.protocol.number().map_or(f64::NAN, f64::from)),
-    same("Flow Duration", "us", "Time between the first and the last packet.", |v| v.duration()),
+    same("Flow Duration", "us", "Time between the first and the last packet.", |v| microseconds(v.flow.duration().as_nanos() as f64)),
     column("Total Fwd Packet", "Total Fwd Packets", "count", "Packets forward.", |v| v.packets(FORWARD)),
     column("Total Bwd packets", "Total Backward Packets", "count", "Packets backward.", |v| v.packets(BACKWARD)),
     column("Total Length of Fwd Packet", "Total Length of Fwd Packets", "bytes", "Payload bytes forward.", |v| v.payload(FORWARD)),
