@@ -39,9 +39,11 @@ fn main() -> Result<()> {
     if arguments.next_if(|argument| argument == program::MEASURE).is_some() {
         return program::measure(arguments);
     }
-    // `lapwing-bench speed` measures the speed alone, `lapwing-bench live` live capture, which needs root.
+    // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `live` live capture,
+    // which needs root.
     let part = arguments.next();
     let only_speed = part.as_ref().is_some_and(|part| part == "speed");
+    let only_agreement = part.as_ref().is_some_and(|part| part == "agreement");
     let program = Program::find()?;
     #[cfg(target_os = "linux")]
     if part.is_some_and(|part| part == "live") {
@@ -54,12 +56,16 @@ fn main() -> Result<()> {
 
     let mut rows = Vec::new();
     // Speed first: peak memory is the largest of all runs so far.
-    rows.extend(speed::rows(&program, &shared, &folder)?);
-    rows.extend(logs::rows(&program, &folder)?);
+    if !only_agreement {
+        rows.extend(speed::rows(&program, &shared, &folder)?);
+        rows.extend(logs::rows(&program, &folder)?);
+    }
     if !only_speed {
+        rows.extend(agreement::rows(&program, &shared, &folder)?);
+    }
+    if !only_speed && !only_agreement {
         rows.extend(detection::rows(&program, &shared, &folder)?);
         rows.extend(learning::rows(&program, &shared, &folder)?);
-        rows.extend(agreement::rows(&program, &shared, &folder)?);
         rows.extend(robustness::rows(&program, &folder)?);
     }
 

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use flow::features::Set;
 use source::{Batch, Source};
 
+use crate::columns::{Column, Columns};
 use crate::input::{Live, Reader, Reading};
 use crate::rows::Rows;
 use crate::{features, output, pipeline};
@@ -21,6 +22,7 @@ use crate::{features, output, pipeline};
   lapwing flows monday.pcap.gz tuesday.pcap.gz -o week.csv
   lapwing flows conn.log | head
   lapwing flows capture.pcap --features cic-fixed -o flows.csv
+  lapwing flows capture.pcap --columns history,vlan,server-name -o flows.csv
   lapwing flows -i eth0 --filter 'not port 22' --duration 15m -o quarter.csv
   lapwing flows --follow /var/spool/captures")]
 pub(crate) struct Arguments {
@@ -34,10 +36,12 @@ pub(crate) struct Arguments {
     /// The CSV file to write; stdout where it is not given.
     #[arg(short, long)]
     output: Option<PathBuf>,
-    /// Add a column with each flow's Community ID, under which Zeek, Suricata and Wireshark know it too; other sites'
-    /// differ where a seed is given. Empty for ARP.
-    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
-    community_id: Option<u16>,
+    /// Columns to add before the features; empty cells where a flow has no such thing.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    columns: Vec<Column>,
+    /// The seed of the Community ID; other sites' differ where one is given.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    community_id_seed: u16,
     /// The set of features; that of 2017 also ends flows as the tool did then.
     #[arg(long, value_name = "SET", default_value = Set::Lapwing.name(), value_parser = features::set_parser())]
     features: Set,
@@ -51,12 +55,9 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let config = arguments.reading.config()?;
     let settings = arguments.reading.settings(&config, set)?;
     let reader = Reader::open_live(&arguments.inputs, &arguments.live, settings)?;
-    let rows = Rows::begin(
-        set,
-        config.hosts_bytes(),
-        arguments.community_id,
-        output::create(arguments.output.as_deref(), &arguments.inputs)?,
-    )?;
+    let columns = Columns::new(&arguments.columns, arguments.community_id_seed);
+    let output = output::create(arguments.output.as_deref(), &arguments.inputs)?;
+    let rows = Rows::begin(set, config.hosts_bytes(), columns, output)?;
     let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let (reader, rows) = if reader.goes_on() { follow(reader, rows)? } else { pipeline::run(threads, reader, rows)? };
     let (left_out, goes_on) = (rows.left_out, reader.goes_on());

@@ -1,5 +1,6 @@
 //! `lapwing`: the one program. Each verb is a file; this one only chooses among them.
 
+mod columns;
 mod completions;
 mod demo;
 mod evaluate;

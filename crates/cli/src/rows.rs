@@ -7,8 +7,9 @@ use std::net::IpAddr;
 use anyhow::Result;
 use flow::features::host::Hosts;
 use flow::features::{FeatureSet, Set};
-use flow::{Flow, Table, Time, Values, community_id};
+use flow::{Flow, Table, Time, Values};
 
+use crate::columns::Columns;
 use crate::output::Output;
 use crate::waiting::Waiting;
 
@@ -17,8 +18,7 @@ pub(crate) struct Rows {
     set: FeatureSet,
     hosts: Hosts,
     waiting: Waiting,
-    /// The seed of the Community ID, where there is a column for it.
-    seed: Option<u16>,
+    columns: Columns,
     text: Vec<u8>,
     output: Output,
     count: u64,
@@ -28,13 +28,13 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// Writes the names of the columns.
-    pub(crate) fn begin(set: Set, hosts_bytes: usize, seed: Option<u16>, mut output: Output) -> Result<Rows> {
+    pub(crate) fn begin(set: Set, hosts_bytes: usize, columns: Columns, mut output: Output) -> Result<Rows> {
         let (features, waiting) = (FeatureSet::of(set), Waiting::new(set));
-        let identity = IDENTITY.into_iter().chain(seed.map(|_| "community_id"));
+        let identity = IDENTITY.into_iter().chain(columns.names());
         let names: Vec<_> = identity.chain(features.features().iter().map(|feature| feature.name)).collect();
         writeln!(output, "{}", names.join(","))?;
         let (hosts, text) = (Hosts::with_budget(hosts_bytes), Vec::new());
-        Ok(Rows { set: features, hosts, waiting, seed, text, output, count: 0, left_out: 0 })
+        Ok(Rows { set: features, hosts, waiting, columns, text, output, count: 0, left_out: 0 })
     }
 
     /// Writes flows, those that must wait for others later.
@@ -62,15 +62,16 @@ impl Rows {
         self.count += flows.len() as u64;
         for flows in flows.chunks(FLOWS_A_TABLE) {
             self.text.clear();
-            write(&mut self.text, flows, &self.set.table(flows, &mut self.hosts), self.seed)?;
+            write(&mut self.text, flows, &self.set.table(flows, &mut self.hosts), &self.columns)?;
             self.output.write_all(&self.text)?;
         }
         Ok(())
     }
 }
 
-/// Appends a row a flow. No cell needs quotes: all are times, addresses, numbers and fixed names.
-fn write(text: &mut Vec<u8>, flows: &[Flow], table: &Table, seed: Option<u16>) -> io::Result<()> {
+/// Appends a row a flow. Only the columns that were asked for may need quotes: the others are times, addresses, numbers
+/// and fixed names.
+fn write(text: &mut Vec<u8>, flows: &[Flow], table: &Table, columns: &Columns) -> io::Result<()> {
     let mut clock = Clock::default();
     for (row, flow) in flows.iter().enumerate() {
         // Room for a row, so that most cells need not ask for more.
@@ -84,9 +85,7 @@ fn write(text: &mut Vec<u8>, flows: &[Flow], table: &Table, seed: Option<u16>) -
         write_address(text, flow.key.responder.address)?;
         text.push(b',');
         text.extend_from_slice(flow.ended.name().as_bytes());
-        if let Some(seed) = seed {
-            write!(text, ",{}", community_id(&flow.key, seed).unwrap_or_default())?;
-        }
+        columns.write(text, flow)?;
         for column in table.columns() {
             text.push(b',');
             match &column.values {

@@ -132,13 +132,13 @@ fn a_capture_on_stdin_is_read_like_a_file() {
 #[test]
 fn flows_carry_their_community_id_where_asked() {
     let path = capture(&folder("community-id"), "syn-scan");
-    let ids = |flag: &str| {
-        let output = lapwing(&["flows", flag, &path]);
+    let ids = |seed: &str| {
+        let output = lapwing(&["flows", "--columns", "community-id", "--community-id-seed", seed, &path]);
         let text = String::from_utf8(output.stdout).expect("flows are text");
         assert_eq!(text.lines().next().and_then(|header| header.split(',').nth(5)), Some("community_id"));
         text.lines().skip(1).map(|line| line.split(',').nth(5).unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
-    let (plain, seeded) = (ids("--community-id"), ids("--community-id=1"));
+    let (plain, seeded) = (ids("0"), ids("1"));
     // ARP has none.
     assert!(plain.iter().all(|id| id.is_empty() || (id.starts_with("1:") && id.len() == 30)), "{plain:?}");
     assert!(plain.iter().any(|id| !id.is_empty()));

@@ -139,9 +139,9 @@ pub enum State {
     Rstrh,
     /// The originator sent a SYN and then a FIN; no SYN-ACK was seen.
     Sh,
-    /// The responder sent a SYN-ACK (and perhaps a FIN); no SYN was seen.
+    /// The responder sent a SYN-ACK and a FIN; no SYN was seen. A SYN-ACK alone is OTH.
     Shr,
-    /// No SYN seen: traffic from the middle of a conversation.
+    /// No SYN seen: traffic from the middle of a conversation, or a SYN-ACK that nobody was seen to ask for.
     Oth,
 }
 

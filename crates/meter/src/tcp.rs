@@ -1,8 +1,8 @@
 //! The life of a TCP conversation as an onlooker sees it, and its name in Zeek's terms.
 //!
 //! Each endpoint goes through the phases of Zeek's TCP_Endpoint; the name follows from the two phases as in Zeek's
-//! scripts/base/protocols/conn/main.zeek. Two departures: a SYN-ACK nobody asked for, which Zeek calls OTH, is SHR here,
-//! and a SYN that the capture shows after its SYN-ACK still opens the conversation.
+//! scripts/base/protocols/conn/main.zeek. One departure: a SYN that the capture shows after its SYN-ACK still opens the
+//! conversation.
 
 use flow::State;
 
@@ -80,7 +80,6 @@ pub(crate) fn observe(
     mine.mark(SPOKE, !segment.syn());
     mine.mark(PAYLOAD, payload_bytes > 0);
     if !is_plain {
-        mine.mark(SYN_ACK, segment.syn() && segment.ack());
         mine.mark(RESET, segment.rst());
         if segment.fin() {
             mine.marks |= FIN_SENT;
@@ -125,7 +124,6 @@ pub(crate) fn state(endpoints: [&Endpoint; 2]) -> State {
         (_, Closed) => State::S3,
         (SynSent, Inactive) => State::S0,
         (Established, Established) => State::S1,
-        (Inactive, _) if responder.has(SYN_ACK) => State::Shr,
         _ => State::Oth,
     }
 }
@@ -268,6 +266,5 @@ const FIN_SENT: u8 = 1 << 1;
 const FIN_ACKNOWLEDGED: u8 = 1 << 2;
 const RESET: u8 = 1 << 3;
 const PAYLOAD: u8 = 1 << 4;
-const SYN_ACK: u8 = 1 << 5;
 /// It sent anything that does not belong to the opening.
-const SPOKE: u8 = 1 << 6;
+const SPOKE: u8 = 1 << 5;

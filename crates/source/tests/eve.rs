@@ -117,6 +117,30 @@ fn http_keeps_the_first_request() {
     assert_eq!((http.user_agent.as_deref(), http.status), (Some("curl"), Some(301)));
 }
 
+/// The line of a conversation that Suricata did not follow.
+fn untracked(line: &str) -> String {
+    line.replace(":\"1b\"", ":\"00\"")
+}
+
+#[test]
+fn the_well_known_port_was_called_where_the_opening_was_not_seen() {
+    let from_server = |line: &str| {
+        let line = line.replace("\"src_port\":50000", "\"src_port\":443");
+        line.replace("\"dest_port\":443", "\"dest_port\":50000")
+    };
+    let answer = from_server(FLOW);
+    let ends = |line: &str| {
+        let flow = flow(line);
+        (flow.key.originator.port, flow.key.responder.port, flow.originator.packets, flow.responder.packets)
+    };
+    assert_eq!(ends(&answer), (443, 50_000, Some(9), Some(11)));
+    assert_eq!(ends(&untracked(&answer)), (50_000, 443, Some(11), Some(9)));
+    assert_eq!(ends(&answer.replace("TCP", "UDP")), (50_000, 443, Some(11), Some(9)));
+    assert_eq!(ends(&answer.replace("TCP", "UDP").replace("198.51.100.2", "224.0.0.1")).0, 443);
+    let alone = answer.replace("TCP", "UDP").replace("\"pkts_toclient\":11", "\"pkts_toclient\":0");
+    assert_eq!(flow(&alone).state, Some(State::Shr));
+}
+
 #[test]
 fn states_follow_from_the_flags_of_both_sides() {
     for (originator, responder, packets, state) in [
@@ -128,6 +152,10 @@ fn states_follow_from_the_flags_of_both_sides() {
         ("1b", "1a", 1, State::S2),
         ("1a", "1b", 1, State::S3),
         ("1b", "1b", 1, State::SF),
+        // A RST behind both FINs takes nothing back.
+        ("1f", "1b", 1, State::SF),
+        ("1b", "1f", 1, State::SF),
+        ("1f", "1a", 1, State::Rsto),
         ("06", "00", 0, State::Rstos0),
         ("03", "00", 0, State::Sh),
         ("18", "18", 1, State::Oth),
@@ -141,6 +169,8 @@ fn states_follow_from_the_flags_of_both_sides() {
     }
     let without_flags = FLOW.replace("\"tcp\":{", "\"other\":{");
     assert_eq!(flow(&without_flags).state, None);
+    // So are those of a conversation whose opening Suricata did not see.
+    assert_eq!(flow(&untracked(FLOW)).state, None);
     for (packets, state) in [(11, State::SF), (0, State::S0)] {
         let udp = without_flags.replace("TCP", "UDP").replace("toclient\":11", &format!("toclient\":{packets}"));
         assert_eq!(flow(&udp).state, Some(state));

@@ -48,8 +48,11 @@ impl Outcome {
 
 /// Whether the responder sent a SYN-ACK although the originator, as far as was seen, never sent a SYN.
 pub(crate) fn is_unasked_syn_ack(flow: &Flow) -> bool {
-    match (flow.originator.detail, flow.responder.detail) {
-        (Some(asked), Some(answered)) => asked.flags.syn == 0 && answered.flags.syn > 0,
+    match (flow.originator.detail, flow.responder.detail, flow.history) {
+        (Some(asked), Some(answered), _) => asked.flags.syn == 0 && answered.flags.syn > 0,
+        (_, _, Some(history)) if flow.key.protocol == Protocol::Tcp => {
+            !history.contains(b'S') && history.contains(b'h')
+        }
         _ => flow.state == Some(State::Shr),
     }
 }

@@ -127,7 +127,8 @@ impl Events {
         let mut flow = empty_flow(event, counts, start)?;
         flow.originator = side(counts.to_server)?;
         flow.responder = side(counts.to_client)?;
-        let seen = Seen { flags: [event.tcp.to_server, event.tcp.to_client], ..Seen::default() };
+        let mut seen = Seen { flags: [event.tcp.to_server, event.tcp.to_client], ..Seen::default() };
+        state::turn(&mut flow, &mut seen);
         flow.state = state::of(&flow, &seen);
         flow.ended = ended(counts);
         let conversation = id.map(|id| Conversation::of(id, &flow));
@@ -186,7 +187,8 @@ impl Events {
         flow.start = flow.start.min(second.flow.start);
         flow.conversation_start = flow.start;
         flow.end = flow.end.max(second.flow.end);
-        let seen = Seen { flags: [first.seen.flags[0], second.seen.flags[0]], is_one_way: false };
+        let mut seen = Seen { flags: [first.seen.flags[0], second.seen.flags[0]], is_one_way: false };
+        state::turn(&mut flow, &mut seen);
         flow.state = state::of(&flow, &seen);
         self.give(flow, Some(conversation), batch);
     }
@@ -202,9 +204,10 @@ impl Events {
     }
 
     fn give_alone(&mut self, half: Half, conversation: Option<Conversation>, batch: &mut Batch) {
-        let mut flow = half.flow;
+        let Half { mut flow, mut seen } = half;
         flow.responder = Side::SILENT;
-        flow.state = state::of(&flow, &half.seen);
+        state::turn(&mut flow, &mut seen);
+        flow.state = state::of(&flow, &seen);
         self.give(flow, conversation, batch);
     }
 
