@@ -79,7 +79,7 @@ fn follow(mut reader: Reader, mut rows: Rows) -> Result<(Reader, Rows)> {
     let mut more = true;
     while more {
         more = reader.read(&mut batch)?;
-        rows.write(std::mem::take(&mut batch.flows))?;
+        batch.flows = rows.write(std::mem::take(&mut batch.flows))?;
         batch.clear();
         if reader.is_current() {
             rows.flush()?;

@@ -15,6 +15,9 @@ use crate::rows::Rows;
 /// Each of the three goes on in order and is done by one thread at a time, so the output does not hang on how many there
 /// are. A free thread takes up what is closest to the output.
 pub(crate) fn run(threads: usize, mut reader: Reader, writing: Rows) -> Result<(Reader, Rows)> {
+    if threads == 1 {
+        return run_alone(reader, writing);
+    }
     let Some(table) = reader.split() else { bail!("only files can be shared among threads") };
     let metering = Metering { table, read: None, flows: Vec::new() };
     let bench = Bench {
@@ -43,6 +46,19 @@ pub(crate) fn run(threads: usize, mut reader: Reader, writing: Rows) -> Result<(
         }
         _ => bail!("a thread ended before its work"),
     }
+}
+
+/// Does it without handing anything over.
+fn run_alone(mut reader: Reader, mut writing: Rows) -> Result<(Reader, Rows)> {
+    let mut batch = Batch::default();
+    let mut more = true;
+    while more {
+        more = reader.read(&mut batch)?;
+        reader.show_progress();
+        batch.flows = writing.write(std::mem::take(&mut batch.flows))?;
+        batch.clear();
+    }
+    Ok((reader, writing))
 }
 
 /// Where the threads meet.
@@ -146,7 +162,7 @@ impl Task {
                 Done::Meter(metering, flows, is_over)
             }
             Task::Write(mut writing, flows) => {
-                let outcome = writing.write(flows);
+                let outcome = writing.write(flows).map(drop);
                 Done::Write(writing, outcome)
             }
         }

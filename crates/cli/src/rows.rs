@@ -17,6 +17,8 @@ use crate::waiting::Waiting;
 pub(crate) struct Rows {
     set: FeatureSet,
     hosts: Hosts,
+    /// Of the flows written last; kept for its memory.
+    table: Table,
     waiting: Waiting,
     columns: Columns,
     text: Vec<u8>,
@@ -33,14 +35,16 @@ impl Rows {
         let identity = IDENTITY.into_iter().chain(columns.names());
         let names: Vec<_> = identity.chain(features.features().iter().map(|feature| feature.name)).collect();
         writeln!(output, "{}", names.join(","))?;
-        let (hosts, text) = (Hosts::with_budget(hosts_bytes), Vec::new());
-        Ok(Rows { set: features, hosts, waiting, columns, text, output, count: 0, left_out: 0 })
+        let (hosts, table, text) = (Hosts::with_budget(hosts_bytes), Table::default(), Vec::new());
+        Ok(Rows { set: features, hosts, table, waiting, columns, text, output, count: 0, left_out: 0 })
     }
 
-    /// Writes flows, those that must wait for others later.
-    pub(crate) fn write(&mut self, flows: Vec<Flow>) -> Result<()> {
-        let flows = self.waiting.pass(flows, false);
-        self.write_all(flows)
+    /// Writes flows, those that must wait for others later. Gives back the memory in which they came.
+    pub(crate) fn write(&mut self, flows: Vec<Flow>) -> Result<Vec<Flow>> {
+        let mut flows = self.waiting.pass(flows, false);
+        self.write_all(&mut flows)?;
+        flows.clear();
+        Ok(flows)
     }
 
     /// Lets go of what was written so far.
@@ -50,19 +54,20 @@ impl Rows {
 
     /// Writes what still waits; the output, and the rows in it.
     pub(crate) fn finish(mut self) -> Result<(Output, u64)> {
-        let flows = self.waiting.pass(Vec::new(), true);
-        self.write_all(flows)?;
+        let mut flows = self.waiting.pass(Vec::new(), true);
+        self.write_all(&mut flows)?;
         Ok((self.output, self.count))
     }
 
-    fn write_all(&mut self, mut flows: Vec<Flow>) -> Result<()> {
+    fn write_all(&mut self, flows: &mut Vec<Flow>) -> Result<()> {
         let all = flows.len();
         flows.retain(|flow| self.set.admits(flow));
         self.left_out += (all - flows.len()) as u64;
         self.count += flows.len() as u64;
         for flows in flows.chunks(FLOWS_A_TABLE) {
             self.text.clear();
-            write(&mut self.text, flows, &self.set.table(flows, &mut self.hosts), &self.columns)?;
+            self.set.refill(&mut self.table, flows, &mut self.hosts);
+            write(&mut self.text, flows, &self.table, &self.columns)?;
             self.output.write_all(&self.text)?;
         }
         Ok(())
@@ -201,8 +206,9 @@ fn fraction_bits(number: f32) -> usize {
 
 /// The columns before the features.
 const IDENTITY: [&str; 5] = ["start", "end", "originator", "responder", "ended"];
-/// Flows whose features are computed at a time: they fit into the second-level cache.
-const FLOWS_A_TABLE: usize = 512;
+/// Flows whose features are computed at a time: few, because each feature goes over all of them, and they shall stay in
+/// the first-level cache.
+const FLOWS_A_TABLE: usize = 64;
 const DAY: i64 = 86_400_000_000_000;
 /// `2023-11-14T`: every time that can be expressed has a year of four digits.
 const DAY_NAME_BYTES: usize = 11;

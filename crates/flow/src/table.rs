@@ -108,6 +108,12 @@ impl Table {
         &self.columns
     }
 
+    /// The columns, to be filled anew with so many rows each.
+    pub(crate) fn refill(&mut self, rows: usize) -> &mut [Column] {
+        self.rows = rows;
+        &mut self.columns
+    }
+
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)

@@ -41,6 +41,8 @@ pub(crate) struct Conversation {
 struct Told {
     application: Option<Box<Application>>,
     content: Option<Box<Content>>,
+    /// What it takes; known, because to count is to read all of it.
+    bytes: usize,
 }
 
 /// How much would be lost with a conversation: when the table is full, the least goes first.
@@ -180,7 +182,7 @@ impl Conversation {
     /// Bytes that hang on it beside its place in the table.
     pub(crate) fn hanging_bytes(&self) -> usize {
         let trouble = if self.trouble.is_some() { TROUBLE_BYTES } else { 0 };
-        trouble + self.told.as_ref().map_or(0, |told| told.bytes())
+        trouble + self.told.as_ref().map_or(0, |told| told.bytes)
     }
 
     /// Takes in a packet of side `from`; `end` is the time of the last one. By how much the bytes grow that hang on it.
@@ -232,10 +234,11 @@ impl Conversation {
     /// Takes in what a packet tells; by how much the bytes grow that hang on it.
     #[cold]
     fn tell(&mut self, facts: Facts, is_repeated: bool) -> isize {
-        let before = self.told.as_ref().map_or(0, |told| told.bytes());
         let told = self.told.get_or_insert_default();
         facts.add_to(&mut told.application, &mut told.content, is_repeated);
-        told.bytes() as isize - before as isize
+        let before = told.bytes;
+        told.bytes = told.count_bytes();
+        told.bytes as isize - before as isize
     }
 
     #[inline]
@@ -346,6 +349,7 @@ impl Conversation {
                 told.application = None;
             }
             told.content = told.content.take().map(|_| Box::default());
+            told.bytes = told.count_bytes();
         }
         if let Some(sides) = &mut self.trouble {
             for side in sides.iter_mut() {
@@ -401,8 +405,7 @@ impl Conversation {
 }
 
 impl Told {
-    /// Bytes that it takes.
-    fn bytes(&self) -> usize {
+    fn count_bytes(&self) -> usize {
         let of_application = |it: &Application| size_of::<Application>() + ALLOCATION + it.bytes();
         let content = if self.content.is_some() { size_of::<Content>() + ALLOCATION } else { 0 };
         size_of::<Told>() + ALLOCATION + self.application.as_deref().map_or(0, of_application) + content

@@ -30,8 +30,8 @@ pub(super) struct Sketch {
     base: u32,
     /// By rank, then by register.
     stamps: [u16; CELLS],
-    /// What was counted last, and at which tick; until a stamp changes.
-    counted: Option<(u32, [f32; 3])>,
+    /// The fresh cells counted last, and at which tick.
+    counted: Option<(u32, [u16; 3])>,
 }
 
 impl Contacts {
@@ -90,10 +90,11 @@ impl Sketch {
         let register = (mixed >> (64 - REGISTERS.trailing_zeros())) as usize;
         let rank = ((mixed << REGISTERS.trailing_zeros()).leading_zeros() as usize).min(RANKS - 1);
         let stamp = self.stamp(tick);
-        let cell = &mut self.stamps[rank * REGISTERS + register];
-        if *cell != stamp {
-            *cell = stamp;
-            self.counted = None;
+        let before = std::mem::replace(&mut self.stamps[rank * REGISTERS + register], stamp);
+        if let Some((_, cells)) = self.counted.as_mut().filter(|(counted, _)| *counted == tick) {
+            for (cells, since) in cells.iter_mut().zip(since(tick, self.base)) {
+                *cells += u16::from(before < since);
+            }
         }
     }
 
@@ -111,22 +112,22 @@ impl Sketch {
     }
 
     fn within(&mut self, now: u32) -> [f32; 3] {
-        match self.counted {
-            Some((tick, counts)) if tick == now => counts,
+        let cells = match self.counted {
+            Some((tick, cells)) if tick == now => cells,
             _ => {
                 let cells = self.fresh_cells(now);
-                let counts = cells.map(|cells| ESTIMATES[usize::from(cells)]);
-                self.counted = Some((now, counts));
-                counts
+                self.counted = Some((now, cells));
+                cells
             }
-        }
+        };
+        let estimates = &*ESTIMATES;
+        cells.map(|cells| estimates[usize::from(cells)])
     }
 
     /// Cells hit in each window.
     fn fresh_cells(&mut self, now: u32) -> [u16; 3] {
         self.stamp(now);
-        // No window begins before stamp 1: 0 is never.
-        let since = WINDOWS.map(|window| (now + 1).saturating_sub(window).saturating_sub(self.base).max(1) as u16);
+        let since = since(now, self.base);
         let mut cells = [0u16; 3];
         for stamps in self.stamps.as_chunks::<REGISTERS>().0 {
             for (cells, since) in cells.iter_mut().zip(since) {
@@ -135,6 +136,11 @@ impl Sketch {
         }
         cells
     }
+}
+
+/// The first stamp in each window up to `now`. No window begins before stamp 1: 0 is never.
+fn since(now: u32, base: u32) -> [u16; 3] {
+    WINDOWS.map(|window| (now + 1).saturating_sub(window).saturating_sub(base).max(1) as u16)
 }
 
 /// For each number of cells hit, the number of contacts that is expected to hit so many.

@@ -169,6 +169,20 @@ impl FeatureSet {
     /// A table of one row a flow and one column a feature. `hosts` is the memory of what each host did lately: keep one
     /// over all the flows of a source, given in the order in which they ended.
     pub fn table(&self, flows: &[Flow], hosts: &mut Hosts) -> Table {
+        let mut table = Table::default();
+        self.refill(&mut table, flows, hosts);
+        table
+    }
+
+    /// Puts these flows into the place of the rows of a table that this set made before, whose memory is used again; any
+    /// other table is replaced.
+    pub fn refill(&self, table: &mut Table, flows: &[Flow], hosts: &mut Hosts) {
+        let suits = |(feature, column): (&Feature, &Column)| feature.suits(column);
+        let columns = table.columns();
+        if columns.len() != self.features.len() || !self.features.iter().zip(columns).all(suits) {
+            *table = Table::new(self.features.iter().map(Feature::column).collect())
+                .unwrap_or_else(|error| unreachable!("features have distinct names: {error}"));
+        }
         let uses = |is_used: fn(&Value) -> bool| self.features.iter().any(|feature| is_used(&feature.value));
         let mut past = Past::default();
         if uses(|value| matches!(value, Value::Context(_))) {
@@ -177,9 +191,8 @@ impl FeatureSet {
         if uses(|value| matches!(value, Value::Window(_))) {
             past.surroundings = flows.iter().map(|flow| hosts.windows.observe(flow)).collect();
         }
-        let columns = self.features.iter().map(|feature| feature.column(flows, &past)).collect();
-        Table::new(columns)
-            .unwrap_or_else(|error| unreachable!("features have distinct names and one row a flow: {error}"))
+        let columns = table.refill(flows.len());
+        self.features.iter().zip(columns).for_each(|(feature, column)| feature.fill(&mut column.values, flows, &past));
     }
 }
 
@@ -191,25 +204,49 @@ struct Past {
 }
 
 impl Feature {
-    fn column(&self, flows: &[Flow], past: &Past) -> Column {
+    /// Its column without rows.
+    fn column(&self) -> Column {
         let values = match self.value {
-            Value::Number(number) => Values::Numbers(flows.iter().map(number).collect()),
-            Value::Context(number) => Values::Numbers(past.contexts.iter().map(number).collect()),
-            Value::Cic(profile, number) => {
-                Values::Numbers(flows.iter().map(|flow| number(&cic::View::new(flow, profile)) as f32).collect())
+            Value::Category(vocabulary, _) => {
+                Values::Categories(Category { codes: Vec::new(), vocabulary: vocabulary() })
             }
-            Value::Window(number) => Values::Numbers(
-                past.surroundings.iter().map(|around| around.as_ref().map_or(f32::NAN, number)).collect(),
-            ),
-            Value::Category(vocabulary, position) => Values::Categories(Category {
-                codes: flows
-                    .iter()
-                    .map(|flow| position(flow).map_or(Category::MISSING, |position| position as u32))
-                    .collect(),
-                vocabulary: vocabulary(),
-            }),
+            _ => Values::Numbers(Vec::new()),
         };
         Column { name: self.name.to_owned(), values }
+    }
+
+    /// Whether the column is one that it made.
+    fn suits(&self, column: &Column) -> bool {
+        let is_category = matches!(self.value, Value::Category(..));
+        is_category == matches!(column.values, Values::Categories(_)) && column.name == self.name
+    }
+
+    /// Puts a value a flow into the place of what the column has.
+    fn fill(&self, values: &mut Values, flows: &[Flow], past: &Past) {
+        match values {
+            Values::Numbers(numbers) => {
+                numbers.clear();
+                match self.value {
+                    Value::Number(number) => numbers.extend(flows.iter().map(number)),
+                    Value::Context(number) => numbers.extend(past.contexts.iter().map(number)),
+                    Value::Cic(profile, number) => {
+                        numbers.extend(flows.iter().map(|flow| number(&cic::View::new(flow, profile)) as f32));
+                    }
+                    Value::Window(number) => {
+                        let around = past.surroundings.iter();
+                        numbers.extend(around.map(|around| around.as_ref().map_or(f32::NAN, number)));
+                    }
+                    Value::Category(..) => {}
+                }
+            }
+            Values::Categories(category) => {
+                category.codes.clear();
+                if let Value::Category(_, position) = self.value {
+                    let codes = flows.iter().map(|flow| position(flow).map_or(Category::MISSING, |code| code as u32));
+                    category.codes.extend(codes);
+                }
+            }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) fn decode(bytes: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
 }
 
 /// Reads the transport header at the start of `bytes`; `carried_bytes` is how many the IP header promises.
+#[inline]
 pub(super) fn transport(mut packet: Packet, bytes: &[u8], carried_bytes: u32) -> Result<Packet, Skip> {
     packet.payload_bytes = carried_bytes;
     // What the link padded is no header: a first fragment may be shorter than the least frame.

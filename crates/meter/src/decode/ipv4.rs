@@ -5,6 +5,7 @@ use flow::Protocol;
 use super::arp::mapped;
 use super::{Fragment, Packet, Skip, ip};
 
+#[inline]
 pub(super) fn decode(bytes: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
     let header: &[u8; 20] = bytes.first_chunk().ok_or(Skip::IpCut)?;
     let header_bytes = u32::from(header[0] & 0x0f) * 4;

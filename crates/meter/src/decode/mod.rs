@@ -226,6 +226,7 @@ impl Packet {
     }
 
     /// The payload, as far as it was captured: behind the transport header, without what the link padded.
+    #[inline]
     pub(crate) fn payload<'a>(&self, captured: &'a [u8]) -> &'a [u8] {
         let start = usize::from(self.transport_at) + usize::from(self.header_bytes);
         let bytes = captured.get(start..).unwrap_or_default();
@@ -240,6 +241,7 @@ impl Packet {
 }
 
 /// Decodes a packet of `captured` bytes, which was `wire_bytes` long before the capture cut it.
+#[inline]
 pub(crate) fn decode(link: Link, time: Time, captured: &[u8], wire_bytes: u32) -> Result<Packet, Skip> {
     if captured.is_empty() {
         return Err(Skip::Empty);

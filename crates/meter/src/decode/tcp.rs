@@ -34,6 +34,7 @@ impl Segment {
     }
 }
 
+#[inline]
 pub(super) fn decode(mut packet: Packet, bytes: &[u8]) -> Result<Packet, Skip> {
     let Some(header): Option<&[u8; 20]> = bytes.first_chunk() else {
         return decode_ports(packet, bytes);
