@@ -38,8 +38,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let planted = simulate(&office, arguments.seed, Attack::ALL.to_vec())?;
 
     eprintln!("2. lapwing scan {} --baseline {}", office.display(), normal.display());
-    let mut reader = Reader::open(std::slice::from_ref(&office))?;
-    let mut baseline = Reader::open(std::slice::from_ref(&normal))?;
+    let mut reader = Reader::open(std::slice::from_ref(&office), source::Settings::default())?;
+    let mut baseline = Reader::open(std::slice::from_ref(&normal), source::Settings::default())?;
     let outcome = run::scan(&mut reader, Some(&mut baseline), &run::Settings::default(), |what| {
         if let Told::Progress(reader) = what {
             reader.show_progress();

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use flow::features::Set;
 use source::{Batch, Source};
 
-use crate::input::{Live, Reader};
+use crate::input::{Live, Reader, Reading, hint};
 use crate::rows::Rows;
 use crate::{features, output, pipeline};
 
@@ -20,13 +20,19 @@ use crate::{features, output, pipeline};
   lapwing flows capture.pcap -o flows.csv
   lapwing flows monday.pcap.gz tuesday.pcap.gz -o week.csv
   lapwing flows conn.log | head
+  lapwing flows conn.log dns.log http.log ssl.log -o flows.csv   # joined by uid, in any order
+  lapwing flows eve.json.gz --features kdd -o kdd.csv
+  lapwing flows sessions.csv --mapping mapping.json -o flows.csv
   lapwing flows capture.pcap --features cic-fixed -o flows.csv
   lapwing flows -i eth0 --filter 'not port 22' --duration 15m -o quarter.csv
   lapwing flows --follow /var/spool/captures")]
 pub(crate) struct Arguments {
-    /// Captures (pcap, pcapng) or flow logs, plain or compressed, or folders of them, - for stdin.
+    /// Captures (pcap, pcapng) or flow logs (Zeek, Suricata EVE, VPC Flow Logs, NetFlow and IPFIX, nfdump, Argus, tables
+    /// of known columns), plain or compressed, or folders of them, - for stdin; read as one stream in the order of time.
     #[arg(required_unless_present = "interface")]
     inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
     #[command(flatten)]
     live: Live,
     /// The CSV file to write; stdout where it is not given.
@@ -46,20 +52,21 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let set = arguments.features;
-    let reader = Reader::open_live(&arguments.inputs, &arguments.live, features::meter_settings(set))?;
+    let settings = arguments.reading.settings(features::meter_settings(set))?;
+    let reader = Reader::open_live(&arguments.inputs, &arguments.live, settings)?;
     let rows =
         Rows::begin(set, arguments.community_id, output::create(arguments.output.as_deref(), &arguments.inputs)?)?;
     let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let (reader, rows) = if reader.goes_on() { follow(reader, rows)? } else { pipeline::run(threads, reader, rows)? };
     let (left_out, goes_on) = (rows.left_out, reader.goes_on());
     let (output, count) = rows.finish()?;
-    reader.finish("input", verbose);
+    let report = reader.finish("input", verbose);
     eprintln!("{count} flows");
     if left_out > 0 {
         eprintln!("{left_out} flows left out, for which {} has no rows", set.name());
     }
     if count == 0 && !goes_on {
-        bail!("no flow in the input");
+        bail!("no flow in the input{}", hint(&report, verbose));
     }
     output.finish()
 }

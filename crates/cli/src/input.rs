@@ -9,11 +9,51 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use indicatif::ProgressBar;
 use meter::{Meter, Packets, Settings};
+use source::format::FORMATS;
 use source::{Batch, Error, Follow, Input, Report, Source};
 
 use crate::output;
+
+/// What to take the inputs for, where their first bytes do not tell it.
+#[derive(clap::Args)]
+pub(crate) struct Reading {
+    /// Take all inputs for logs of this format; in captures, what UDP datagrams carry, as from an exporter to its
+    /// collector (netflow).
+    #[arg(long, value_name = "NAME", value_parser = format_parser(), conflicts_with_all = ["interface", "follow"],
+          help_heading = "Input")]
+    format: Option<String>,
+    /// Which columns of tables hold what a flow needs: a JSON file such as {"start": "time", "originator-address":
+    /// "client", "responder-address": "server"}; docs/sources.md lists all settings.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["interface", "follow"], help_heading = "Input")]
+    mapping: Option<PathBuf>,
+    /// The fields of VPC flow logs without a header, in order: 'version interface-id srcaddr dstaddr ...'.
+    #[arg(long, value_name = "FIELDS", conflicts_with = "interface", help_heading = "Input")]
+    vpc_fields: Option<String>,
+}
+
+impl Reading {
+    /// The settings of an input, with those of the meter for its captures.
+    pub(crate) fn settings(&self, meter: Settings) -> Result<source::Settings> {
+        let mapping = self.mapping.as_deref().map(|path| {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}; check the path", path.display()))?;
+            serde_json::from_str(&text).with_context(|| format!("{} is no mapping", path.display()))
+        });
+        let vpc = self.vpc_fields.as_deref().map(|fields| {
+            source::format::vpc::FlowLog::with_fields(fields)
+                .map_err(|reason| anyhow::anyhow!("--vpc-fields: {reason}"))
+        });
+        let format = FORMATS.iter().find(|format| self.format.as_deref() == Some(format.name));
+        Ok(source::Settings { meter, format, mapping: mapping.transpose()?, vpc: vpc.transpose()? })
+    }
+}
+
+fn format_parser() -> PossibleValuesParser {
+    PossibleValuesParser::new(FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.what)))
+}
 
 /// Inputs that go on: interfaces, growing files.
 #[derive(clap::Args)]
@@ -92,15 +132,15 @@ enum Kind {
 
 impl Reader {
     /// Files that are read to their end.
-    pub(crate) fn open(paths: &[PathBuf]) -> Result<Reader> {
-        Ok(Reader::of(Kind::Files(Input::open(paths, Settings::default())?), Arc::default()))
+    pub(crate) fn open(paths: &[PathBuf], settings: source::Settings) -> Result<Reader> {
+        Ok(Reader::of(Kind::Files(Input::open(paths, settings)?), Arc::default()))
     }
 
     /// Interfaces, or files that may be followed.
-    pub(crate) fn open_live(paths: &[PathBuf], live: &Live, settings: Settings) -> Result<Reader> {
+    pub(crate) fn open_live(paths: &[PathBuf], live: &Live, settings: source::Settings) -> Result<Reader> {
         if !live.interface.is_empty() {
             let stop = stop_on_signal()?;
-            return Ok(Reader::of(interfaces(live, &stop, settings)?, stop));
+            return Ok(Reader::of(interfaces(live, &stop, settings.meter)?, stop));
         }
         if !live.follow {
             if live.duration.is_some() {
@@ -159,12 +199,12 @@ impl Reader {
             return;
         }
         let report = self.report();
-        let (count, what) = count(&report);
+        let count = counts(&report);
         let alerts = match self.alerts.get() {
             0 => String::new(),
             alerts => format!(", {alerts} alerts"),
         };
-        let line = format!("{count} {what}, {} dropped, {} flows{alerts}", self.dropped(), self.flows);
+        let line = format!("{count}, {} dropped, {} flows{alerts}", self.dropped(), self.flows);
         self.bar.get_or_init(output::status).set_message(line);
     }
 
@@ -197,9 +237,9 @@ impl Reader {
             eprintln!("lapwing: {damage}");
         }
         let skipped: u64 = report.skipped.values().sum();
-        let (count, what) = count(&report);
+        let count = counts(&report);
         let hint = if skipped > 0 && !verbose { " (-v says why)" } else { "" };
-        eprintln!("{name}: {count} {what} read, {skipped} skipped{hint}");
+        eprintln!("{name}: {count} read, {skipped} skipped{hint}");
         #[cfg(target_os = "linux")]
         if let Kind::Interfaces(live) = &self.input {
             for (name, statistics) in live.statistics() {
@@ -270,9 +310,19 @@ impl Source for Reader {
     }
 }
 
-/// What the report counts, and what that is.
-fn count(report: &Report) -> (u64, &'static str) {
-    if report.lines > 0 { (report.lines, "lines") } else { (report.packets, "packets") }
+/// How much was read: packets of captures, lines and other records of logs and tables.
+fn counts(report: &Report) -> String {
+    match (report.packets, report.lines) {
+        (packets, 0) => format!("{packets} packets"),
+        (0, lines) => format!("{lines} lines"),
+        (packets, lines) => format!("{packets} packets and {lines} lines"),
+    }
+}
+
+/// Why nothing came of an input, for who did not ask for it.
+pub(crate) fn hint(report: &Report, verbose: bool) -> &'static str {
+    let is_told = verbose || (report.skipped.is_empty() && report.notes.is_empty());
+    if is_told { "" } else { "; -v says why" }
 }
 
 #[cfg(target_os = "linux")]
