@@ -234,7 +234,7 @@ impl Reader {
         }
         let report = self.report();
         for damage in &report.damage {
-            eprintln!("lapwing: {damage}");
+            eprintln!("lapwing: {}", output::shown(damage));
         }
         let skipped: u64 = report.skipped.values().sum();
         let count = counts(&report);

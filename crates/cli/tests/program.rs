@@ -276,3 +276,24 @@ fn an_input_without_flows_says_how_to_learn_why() {
         assert!(stderr(&output).contains("1 lines of Zeek's files.log"), "{verb}: {}", stderr(&output));
     }
 }
+
+#[test]
+fn names_of_files_do_not_steer_the_terminal() {
+    let path = folder("steering").join("a\u{1b}[2J.pcap").display().to_string();
+    fs::write(&path, "nothing\n").unwrap();
+    let output = lapwing(&["flows", &path]);
+    assert!(stderr(&output).contains("a\\u{1b}[2J.pcap") && !stderr(&output).contains('\u{1b}'), "{}", stderr(&output));
+}
+
+#[test]
+fn a_readme_beside_captures_is_passed_over_in_one_short_line() {
+    let folder = folder("beside");
+    let path = capture(&folder, "none");
+    fs::write(folder.join("README.md"), "# Captures\n").unwrap();
+    fs::write(folder.join("more.log"), "#path\tconn\n").unwrap();
+    let output = lapwing(&["flows", &folder.display().to_string(), "-o", "-"]);
+    assert!(output.status.success(), "{path}: {}", stderr(&output));
+    let line = stderr(&output).lines().find(|line| line.contains("README.md")).map(str::to_owned);
+    assert!(line.is_some_and(|line| line.contains("passed over") && line.len() < 300), "{}", stderr(&output));
+    assert!(stderr(&output).contains("packets and 1 lines read"), "{}", stderr(&output));
+}
