@@ -29,7 +29,7 @@ pub(crate) struct Reading {
     /// "client", "responder-address": "server"}; docs/sources.md lists all settings.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["interface", "follow"], help_heading = "Input")]
     mapping: Option<PathBuf>,
-    /// The fields of VPC flow logs without a header, in order: 'version interface-id srcaddr dstaddr ...'.
+    /// The fields of VPC flow logs without a header, in order: 'srcaddr dstaddr srcport ...'; with --format vpc.
     #[arg(long, value_name = "FIELDS", conflicts_with = "interface", help_heading = "Input")]
     vpc_fields: Option<String>,
 }
