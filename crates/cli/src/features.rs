@@ -104,7 +104,8 @@ fn decoded(format: &Format) -> Vec<Flow> {
     (0..REPEATS).flat_map(|minutes| batch.flows.iter().map(move |flow| again(flow, minutes))).collect()
 }
 
-/// The flows of a made-up capture: a call to a web server that is answered and closed, every minute, and a ping.
+/// The flows of a made-up capture: a call to a web server that is answered and closed, every minute, and a ping; then a
+/// name asked for that is not there, and a client that greets a TLS server.
 fn metered(set: Set) -> Vec<Flow> {
     let mut meter = Meter::new(meter_settings(set, Settings::default()));
     let mut flows = Vec::new();
@@ -130,19 +131,62 @@ fn metered(set: Set) -> Vec<Flow> {
         }
         send(time + 20, &ipv4(true, 1, &[8, 0, 0, 0, 0, 1, 0, 1]));
     }
+    let end = i64::from(REPEATS) * 60_000;
+    send(end, &ipv4(true, 17, &datagram([50_000, 53], &name_query(0x0100))));
+    send(end + 1, &ipv4(false, 17, &datagram([53, 50_000], &name_query(0x8183))));
+    send(end + 2, &ipv4(true, 6, &tcp([50_001, 443], 0x18, [1, 1], &client_hello())));
     meter.finish(&mut flows);
     flows
 }
 
 fn segment(is_client: bool, port: u16, flags: u8, numbers: [u32; 2], payload: usize) -> Vec<u8> {
     let ports = if is_client { [port, 80] } else { [80, port] };
+    let text: &[u8] =
+        if is_client { b"GET / HTTP/1.1\r\nHost: www.example\r\n\r\n" } else { b"HTTP/1.1 200 OK\r\n\r\n" };
+    let payload: Vec<u8> = text.iter().chain(std::iter::repeat(&b'x')).take(payload).copied().collect();
+    ipv4(is_client, 6, &tcp(ports, flags, numbers, &payload))
+}
+
+fn tcp(ports: [u16; 2], flags: u8, numbers: [u32; 2], payload: &[u8]) -> Vec<u8> {
     let mut bytes: Vec<u8> = ports.iter().flat_map(|port| port.to_be_bytes()).collect();
     bytes.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
     bytes.extend([5 << 4, flags, 0x20, 0, 0, 0, 0, 0]);
-    let text: &[u8] =
-        if is_client { b"GET / HTTP/1.1\r\nHost: www.example\r\n\r\n" } else { b"HTTP/1.1 200 OK\r\n\r\n" };
-    bytes.extend(text.iter().chain(std::iter::repeat(&b'x')).take(payload));
-    ipv4(is_client, 6, &bytes)
+    bytes.extend(payload);
+    bytes
+}
+
+fn datagram(ports: [u16; 2], payload: &[u8]) -> Vec<u8> {
+    let mut bytes: Vec<u8> = ports.iter().flat_map(|port| port.to_be_bytes()).collect();
+    bytes.extend((8 + payload.len() as u16).to_be_bytes());
+    bytes.extend([0, 0]);
+    bytes.extend(payload);
+    bytes
+}
+
+/// A question for the address of a name (RFC 1035 s.4), or with other flags what answers it.
+fn name_query(flags: u16) -> Vec<u8> {
+    let mut bytes = vec![0, 1];
+    bytes.extend(flags.to_be_bytes());
+    bytes.extend([0, 1, 0, 0, 0, 0, 0, 0]);
+    bytes.extend(b"\x03www\x07example\x00\x00\x01\x00\x01");
+    bytes
+}
+
+/// A ClientHello (RFC 8446 s.4.1.2) with one suite, a server's name and one version.
+fn client_hello() -> Vec<u8> {
+    let mut extensions = b"\x00\x00\x00\x10\x00\x0e\x00\x00\x0bwww.example".to_vec();
+    extensions.extend(b"\x00\x2b\x00\x03\x02\x03\x04");
+    let mut hello = vec![3, 3];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 2, 0x13, 1, 1, 0]);
+    hello.extend((extensions.len() as u16).to_be_bytes());
+    hello.extend(extensions);
+    let mut record = vec![0x16, 3, 1];
+    record.extend((4 + hello.len() as u16).to_be_bytes());
+    record.extend([1, 0]);
+    record.extend((hello.len() as u16).to_be_bytes());
+    record.extend(hello);
+    record
 }
 
 fn ipv4(is_client: bool, protocol: u8, carried: &[u8]) -> Vec<u8> {

@@ -8,7 +8,7 @@ use flow::features::Set;
 use source::{Batch, Source};
 
 use crate::columns::{Column, Columns};
-use crate::input::{Live, Reader, Reading};
+use crate::input::{Live, Reader, Reading, hint};
 use crate::rows::Rows;
 use crate::{features, output, pipeline};
 
@@ -21,12 +21,16 @@ use crate::{features, output, pipeline};
   lapwing flows capture.pcap -o flows.csv
   lapwing flows monday.pcap.gz tuesday.pcap.gz -o week.csv
   lapwing flows conn.log | head
+  lapwing flows conn.log dns.log http.log ssl.log -o flows.csv   # joined by uid, in any order
+  lapwing flows eve.json.gz --features kdd -o kdd.csv
+  lapwing flows sessions.csv --config site.toml -o flows.csv      # its [mapping] names the columns
   lapwing flows capture.pcap --features cic-fixed -o flows.csv
   lapwing flows capture.pcap --columns history,vlan,server-name -o flows.csv
   lapwing flows -i eth0 --filter 'not port 22' --duration 15m -o quarter.csv
   lapwing flows --follow /var/spool/captures")]
 pub(crate) struct Arguments {
-    /// Captures (pcap, pcapng) or flow logs, plain or compressed, or folders of them, - for stdin.
+    /// Captures (pcap, pcapng) or flow logs (Zeek, Suricata EVE, VPC Flow Logs, NetFlow and IPFIX, nfdump, Argus, tables
+    /// of known columns), plain or compressed, or folders of them, - for stdin; read as one stream in the order of time.
     #[arg(required_unless_present_any = ["interface", "listen"])]
     inputs: Vec<PathBuf>,
     #[command(flatten)]
@@ -62,13 +66,13 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let (reader, rows) = if reader.goes_on() { follow(reader, rows)? } else { pipeline::run(threads, reader, rows)? };
     let (left_out, goes_on) = (rows.left_out, reader.goes_on());
     let (output, count) = rows.finish()?;
-    reader.finish("input", verbose);
+    let report = reader.finish("input", verbose);
     eprintln!("{count} flows");
     if left_out > 0 {
         eprintln!("{left_out} flows left out, for which {} has no rows", set.name());
     }
     if count == 0 && !goes_on {
-        bail!("no flow in the input");
+        bail!("no flow in the input{}", hint(&report, verbose));
     }
     output.finish()
 }

@@ -26,10 +26,12 @@ use crate::{features, output};
 pub(crate) struct Reading {
     /// The inputs are all of this source: the name of a log format. Captures then are of the export traffic between an
     /// exporter and its collector. Without it the first bytes tell.
-    #[arg(long, value_name = "NAME", value_parser = source_parser())]
+    #[arg(long, value_name = "NAME", value_parser = source_parser(), help_heading = "Input",
+          conflicts_with_all = ["interface", "follow", "listen"])]
     source: Option<String>,
-    /// A configuration file (lapwing.example.toml shows every setting).
-    #[arg(long, value_name = "FILE")]
+    /// A configuration file (lapwing.example.toml shows every setting): times and memory of the meter, the columns of
+    /// tables, the fields of VPC flow logs.
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
     config: Option<PathBuf>,
 }
 
@@ -219,12 +221,12 @@ impl Reader {
             return;
         }
         let report = self.report();
-        let (count, what) = count(&report);
+        let count = counts(&report);
         let alerts = match self.alerts.get() {
             0 => String::new(),
             alerts => format!(", {alerts} alerts"),
         };
-        let line = format!("{count} {what}, {} dropped, {} flows{alerts}", self.dropped(), self.flows);
+        let line = format!("{count}, {} dropped, {} flows{alerts}", self.dropped(), self.flows);
         self.bar.get_or_init(output::status).set_message(line);
     }
 
@@ -254,12 +256,12 @@ impl Reader {
         }
         let report = self.report();
         for damage in &report.damage {
-            eprintln!("lapwing: {damage}");
+            eprintln!("lapwing: {}", output::shown(damage));
         }
         let skipped: u64 = report.skipped.values().sum();
-        let (count, what) = count(&report);
+        let count = counts(&report);
         let hint = if skipped > 0 && !verbose { " (-v says why)" } else { "" };
-        eprintln!("{name}: {count} {what} read, {skipped} skipped{hint}");
+        eprintln!("{name}: {count} read, {skipped} skipped{hint}");
         #[cfg(target_os = "linux")]
         if let Kind::Interfaces(live) = &self.input {
             for (name, statistics) in live.statistics() {
@@ -336,9 +338,19 @@ impl Source for Reader {
     }
 }
 
-/// What the report counts, and what that is.
-fn count(report: &Report) -> (u64, &'static str) {
-    if report.lines > 0 { (report.lines, "lines") } else { (report.packets, "packets") }
+/// How much was read: packets of captures, lines and other records of logs and tables.
+fn counts(report: &Report) -> String {
+    match (report.packets, report.lines) {
+        (packets, 0) => format!("{packets} packets"),
+        (0, lines) => format!("{lines} lines"),
+        (packets, lines) => format!("{packets} packets and {lines} lines"),
+    }
+}
+
+/// Why nothing came of an input, for who did not ask for it.
+pub(crate) fn hint(report: &Report, verbose: bool) -> &'static str {
+    let is_told = verbose || (report.skipped.is_empty() && report.notes.is_empty());
+    if is_told { "" } else { "; -v says why" }
 }
 
 #[cfg(target_os = "linux")]

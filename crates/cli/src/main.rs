@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("lapwing: {error:#}");
+            eprintln!("lapwing: {}", output::shown(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

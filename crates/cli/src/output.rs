@@ -99,6 +99,18 @@ pub(crate) fn status() -> ProgressBar {
     line
 }
 
+/// A message for a terminal: names of files and what files hold must not steer it.
+pub(crate) fn shown(message: &str) -> String {
+    let mut shown = String::with_capacity(message.len());
+    for letter in message.chars() {
+        match letter {
+            letter if letter.is_control() && letter != '\n' => shown.extend(letter.escape_unicode()),
+            letter => shown.push(letter),
+        }
+    }
+    shown
+}
+
 /// How long a task must take before its progress is worth showing.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 

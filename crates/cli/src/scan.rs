@@ -11,7 +11,7 @@ use flow::features::Set;
 use sensor::anomaly::{self, Threshold};
 use sensor::run::{self, Told};
 
-use crate::input::{Live, Reader, Reading};
+use crate::input::{Live, Reader, Reading, hint};
 use crate::output;
 
 /// Read captures or flow logs and print what must be looked at, most urgent first.
@@ -23,20 +23,24 @@ use crate::output;
   lapwing scan capture.pcap
   lapwing scan monday.pcap.gz tuesday.pcap.gz --baseline quiet-sunday.pcap.gz
   lapwing scan conn.log --json | jq 'select(.severity == \"high\")'
+  lapwing scan conn.log dns.log ssl.log notice.log
+  lapwing scan eve.json                     # Suricata's own alerts stand beside Lapwing's
   tcpdump -r big.pcap -w - host 10.0.0.1 | lapwing scan -
+  zcat vpc/*.log.gz | lapwing scan -
   lapwing scan capture.pcap -v              # what was skipped, and why
+  lapwing scan --source netflow export.pcap # the flows that routers told of, not the export traffic itself
   lapwing scan -i eth0                      # alerts as they come, until Ctrl-C
   lapwing scan --follow /var/log/zeek/conn.log")]
 pub(crate) struct Arguments {
-    /// Captures (pcap, pcapng) or flow logs, plain or compressed, or folders of them, - for stdin; read as one stream in
-    /// the order of time.
+    /// Captures (pcap, pcapng) or flow logs (Zeek, Suricata EVE, VPC Flow Logs, NetFlow and IPFIX, nfdump, Argus, tables
+    /// of known columns), plain or compressed, or folders of them, - for stdin; read as one stream in the order of time.
     #[arg(required_unless_present_any = ["interface", "listen"])]
     inputs: Vec<PathBuf>,
     #[command(flatten)]
     reading: Reading,
     #[command(flatten)]
     live: Live,
-    /// A capture or flow log of quiet days: what the anomaly voice takes as normal. May be given several times.
+    /// Captures or flow logs of quiet days: what the anomaly voice takes as normal. May be given several times.
     #[arg(long)]
     baseline: Vec<PathBuf>,
     /// Print one JSON object a line on stdout instead of text (docs/alert.schema.json describes it).
@@ -126,8 +130,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let report = reader.finish("input", verbose);
     eprintln!("{} flows; the anomaly voice {}", outcome.flows, outcome.anomaly);
     if outcome.flows + outcome.notices == 0 && !reader.goes_on() {
-        let hint = if report.skipped.is_empty() || verbose { "" } else { "; -v says why" };
-        bail!("no flow in the input{hint}");
+        bail!("no flow in the input{}", hint(&report, verbose));
     }
     let alerts: Vec<&Alert> = outcome.news.iter().filter(|alert| alert.severity >= least).collect();
     let hidden = outcome.news.len() - alerts.len();

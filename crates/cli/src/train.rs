@@ -19,9 +19,9 @@ use crate::{figures, output, saved, tables};
 
 /// Train a detector on a table and say how good it is on rows that it did not learn from.
 ///
-/// Tables are CSV files (comma, semicolon, tab or bar separated; plain, gzip or Zstandard; with a header or without).
-/// Columns of numbers and of names are told apart, missing values are filled with the median of the training rows.
-/// NSL-KDD is known by its shape: its columns get their names.
+/// Tables are CSV (comma, semicolon, tab or bar separated, with a header or without), JSON lines or Parquet; plain, gzip
+/// or Zstandard. Columns of numbers and of names are told apart, missing values are filled with the median of the
+/// training rows. NSL-KDD is known by its shape: its columns get their names.
 ///
 /// Columns that name a row, a host, a port or a time, and `difficulty` of NSL-KDD, are left out, because a detector
 /// would learn the data set and not the attacks; --keep takes one back. Rows that repeat another one are dropped.

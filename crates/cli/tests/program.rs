@@ -233,3 +233,67 @@ fn an_output_that_cannot_be_written_ends_every_thread() {
     let output = lapwing(&["flows", "--threads", "3", &capture, "-o", "/dev/full"]);
     assert!(!output.status.success());
 }
+
+#[test]
+fn a_mapping_makes_flows_of_any_table() {
+    let folder = folder("mapping");
+    let path = |name: &str| folder.join(name).display().to_string();
+    fs::write(path("sessions.csv"), "when,client,server,up\n1700000000.123456789,192.0.2.1,198.51.100.2,42\n").unwrap();
+    let output = lapwing(&["flows", &path("sessions.csv")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("[mapping]"), "{}", stderr(&output));
+    let mapping =
+        "start = 'when'\noriginator-address = 'client'\nresponder-address = 'server'\noriginator-bytes = 'up'\n";
+    fs::write(path("site.toml"), format!("[mapping]\n{mapping}")).unwrap();
+    let output = lapwing(&["flows", &path("sessions.csv"), "--config", &path("site.toml")]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("\n2023-11-14T22:13:20.123456789Z,"), "{text}{}", stderr(&output));
+    fs::write(path("site.toml"), "[mapping]\nstrat = 'when'\n").unwrap();
+    let output = lapwing(&["flows", &path("sessions.csv"), "--config", &path("site.toml")]);
+    assert!(stderr(&output).contains("site.toml") && stderr(&output).contains("strat"), "{}", stderr(&output));
+}
+
+#[test]
+fn fields_of_flow_logs_without_a_header_can_be_told() {
+    let path = folder("vpc-fields").join("flow.log").display().to_string();
+    fs::write(&path, "192.0.2.1 198.51.100.2 50000 443 6 7 800 1700000000 1700000060\n").unwrap();
+    let site = folder("vpc-fields-site").join("site.toml").display().to_string();
+    let fields = "srcaddr dstaddr srcport dstport protocol packets bytes start end";
+    fs::write(&site, format!("[vpc]\nfields = '{fields}'\n")).unwrap();
+    let output = lapwing(&["flows", &path, "--source", "vpc", "--config", &site]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("\n2023-11-14T22:13:20.000000000Z,2023-11-14T22:14:20"), "{text}{}", stderr(&output));
+}
+
+#[test]
+fn an_input_without_flows_says_how_to_learn_why() {
+    let path = folder("no-flows").join("files.log").display().to_string();
+    fs::write(&path, "#path\tfiles\n#fields\tts\tfuid\n1\tF1\n").unwrap();
+    for verb in ["flows", "scan"] {
+        let output = lapwing(&[verb, &path]);
+        assert!(stderr(&output).contains("no flow in the input; -v says why"), "{verb}: {}", stderr(&output));
+        let output = lapwing(&[verb, "-v", &path]);
+        assert!(stderr(&output).contains("1 lines of Zeek's files.log"), "{verb}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn names_of_files_do_not_steer_the_terminal() {
+    let path = folder("steering").join("a\u{1b}[2J.pcap").display().to_string();
+    fs::write(&path, "nothing\n").unwrap();
+    let output = lapwing(&["flows", &path]);
+    assert!(stderr(&output).contains("a\\u{1b}[2J.pcap") && !stderr(&output).contains('\u{1b}'), "{}", stderr(&output));
+}
+
+#[test]
+fn a_readme_beside_captures_is_passed_over_in_one_short_line() {
+    let folder = folder("beside");
+    let path = capture(&folder, "none");
+    fs::write(folder.join("README.md"), "# Captures\n").unwrap();
+    fs::write(folder.join("more.log"), "#path\tconn\n").unwrap();
+    let output = lapwing(&["flows", &folder.display().to_string(), "-o", "-"]);
+    assert!(output.status.success(), "{path}: {}", stderr(&output));
+    let line = stderr(&output).lines().find(|line| line.contains("README.md")).map(str::to_owned);
+    assert!(line.is_some_and(|line| line.contains("passed over") && line.len() < 300), "{}", stderr(&output));
+    assert!(stderr(&output).contains("packets and 1 lines read"), "{}", stderr(&output));
+}

@@ -50,6 +50,16 @@ pub enum Error {
         /// What could have been read.
         expected: String,
     },
+    /// The file is packed in a way that is not undone here.
+    #[error("{path} is {what}; unpack it first: {advice}", path = .path.display())]
+    Packed {
+        /// The file.
+        path: PathBuf,
+        /// How it is packed.
+        what: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
     /// The file is damaged beyond a point; what came before was read.
     #[error("{path} is damaged after {record} {number}: {reason}; what came before was read", path = .path.display())]
     Damaged {

@@ -100,6 +100,10 @@ impl Follower {
         };
         let mut complete = Vec::new();
         for path in paths.iter().filter(|path| !path.is_dir()) {
+            if path != Path::new("-") {
+                // One that is not there would be waited for in silence, and most often its name is mistyped.
+                path.metadata().map_err(|source| Error::open(path.clone(), source))?;
+            }
             // A pipe grows by itself.
             if path.metadata().is_ok_and(|metadata| metadata.is_file()) && !file::is_compressed(path)? {
                 follower.add(path, Name::Follow);
@@ -232,7 +236,7 @@ impl Growing {
             match self.content {
                 Content::Capture => return News::Capture,
                 Content::Refused if !self.bytes.is_empty() => {
-                    news = News::Damage("it is neither a capture nor a log of flows".to_owned());
+                    news = News::Damage(NO_LOG.to_owned());
                 }
                 _ => {}
             }
@@ -256,6 +260,11 @@ impl Growing {
     pub(crate) fn finish(&mut self, decoder: &mut dyn Decoder, lines: &mut u64, batch: &mut Batch) -> Option<String> {
         let Content::Log(format) = self.content else { return None };
         self.decode(format, decoder, true, lines, batch).err()
+    }
+
+    /// What is wrong with a file that never turned out to be anything.
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
+        (matches!(self.content, Content::Unknown) && !self.bytes.is_empty()).then_some(NO_LOG)
     }
 
     /// What is left of a file that turned out to be a capture, and all that comes.
@@ -346,6 +355,7 @@ impl BufRead for Rest<'_> {
     }
 }
 
+const NO_LOG: &str = "it is neither a capture nor a log of flows; tables are not followed";
 /// Read at a time, and the most that is looked at to tell what a file is.
 const PIECE: usize = 1 << 16;
 /// The shortest header of a capture file.

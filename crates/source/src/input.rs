@@ -396,8 +396,10 @@ fn end(
     lines: &mut u64,
     batch: &mut Batch,
 ) -> Option<String> {
-    let Content::Log(format) = file.content else { return None };
-    let reason = file.finish(decoder(decoders, format), lines, batch)?;
+    let reason = match file.content {
+        Content::Log(format) => file.finish(decoder(decoders, format), lines, batch)?,
+        _ => file.refusal()?.to_owned(),
+    };
     Some(format!("{}: {reason}", file.path.display()))
 }
 
@@ -410,9 +412,14 @@ fn decoder<'a>(decoders: &'a mut Vec<(&'static str, Box<dyn Decoder>)>, format: 
     &mut *decoders[position].1
 }
 
-/// The error with its causes.
+/// The error with its causes; of a file that is in no known format, of which other files are not, in short.
 fn in_full(error: &Error) -> String {
-    let mut text = error.to_string();
+    let mut text = match error {
+        Error::Unknown { path, start, .. } => {
+            format!("{} is passed over: it is in no format that can be read, and starts with {start}", path.display())
+        }
+        error => error.to_string(),
+    };
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         text.push_str(&format!(": {error}"));

@@ -143,7 +143,7 @@ pub(crate) fn kind(path: &Path, mut opened: Opened, settings: &Settings) -> Resu
         None if rows.columns().iter().all(|name| name.starts_with("column ")) => Err(unknown(path, &head)),
         None => Err(refusal(format!(
             "it is a table whose rows are not known to be flows; tables are for `lapwing train` and `lapwing score`, and \
-             a mapping says which columns hold the two addresses; its columns are {}",
+             a [mapping] in the configuration (--config) says which columns hold the two addresses; its columns are {}",
             rows.columns_in_words()
         ))),
     }
@@ -169,6 +169,11 @@ pub(crate) fn damaged(path: &Path, record: &'static str, number: u64, reason: St
 }
 
 fn unknown(path: &Path, head: &[u8]) -> Error {
+    if let Some((_, _, what, advice)) =
+        PACKED.iter().find(|(at, start, ..)| head.get(*at..).is_some_and(|head| head.starts_with(start)))
+    {
+        return Error::Packed { path: path.to_owned(), what, advice };
+    }
     let start = String::from_utf8_lossy(&head[..head.len().min(24)]).escape_debug().to_string();
     Error::Unknown { path: path.to_owned(), start: format!("\"{start}\""), expected: expected() }
 }
@@ -211,6 +216,19 @@ fn expected() -> String {
         logs.join("; ")
     )
 }
+
+/// What people give that is not undone: where its mark stands, the mark, what it is, what to do.
+const PACKED: [(usize, &[u8], &str, &str); 9] = [
+    (0, b"\x1f\x8b", "compressed twice with gzip", "`gzip -dc FILE | lapwing scan -`"),
+    (0, b"\x28\xb5\x2f\xfd", "compressed twice", "`zstd -dc` or `gzip -dc`, as its name tells"),
+    (0, b"\xfd7zXZ\0", "compressed with xz", "`xz -dc FILE | lapwing scan -`"),
+    (0, b"BZh", "compressed with bzip2", "`bzip2 -dc FILE | lapwing scan -`"),
+    (0, b"\x04\x22\x4d\x18", "compressed with lz4", "`lz4 -dc FILE | lapwing scan -`"),
+    (0, b"PK\x03\x04", "a zip archive", "`unzip -d FOLDER FILE`, then name the folder"),
+    (257, b"ustar", "a tar archive", "`tar -xf FILE -C FOLDER`, then name the folder"),
+    (0, b"\xff\xfe", "text in UTF-16", "`iconv -f UTF-16 -t UTF-8 FILE | lapwing scan -`"),
+    (0, b"\xfe\xff", "text in UTF-16", "`iconv -f UTF-16 -t UTF-8 FILE | lapwing scan -`"),
+];
 
 /// A flow is logged at the latest so long after its end: Zeek waits five minutes for more of an idle TCP connection, and
 /// Suricata ten; for others less.

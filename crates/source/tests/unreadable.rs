@@ -55,6 +55,43 @@ fn main() {
             let error = refusal(&made("nonsense.zst", b"\x28\xb5\x2f\xfdnonsense and more of it"))?;
             expect(matches!(error, Error::Damaged { .. } | Error::Unknown { .. }), &error, &["nonsense.zst"])
         }),
+        Trial::test("what_is_packed_otherwise_is_told_with_how_to_unpack_it", || {
+            let mut tar = vec![b'x'; 257];
+            tar.extend(b"ustar\0");
+            for (name, bytes, advice) in [
+                ("log.xz", &b"\xfd7zXZ\0\0\x04"[..], "xz -dc"),
+                ("log.bz2", b"BZh91AY&SY", "bzip2 -dc"),
+                ("log.zip", b"PK\x03\x04\x14", "unzip"),
+                ("log.tar", &tar, "tar -xf"),
+                ("log.txt", b"\xff\xfe#\0s\0e\0p\0", "iconv"),
+            ] {
+                let error = refusal(&made(name, bytes))?;
+                expect(matches!(error, Error::Packed { .. }), &error, &[name, advice])?;
+            }
+            Ok(())
+        }),
+        Trial::test("prose_whose_first_line_has_commas_is_no_table", || {
+            let error = refusal(&made("README.md", b"# Flows, captures, and more\n\nOne line.\nAnother one.\n"))?;
+            expect(matches!(error, Error::Unknown { .. }), &error, &["README.md"])
+        }),
+        Trial::test("a_file_to_follow_that_is_not_there_is_told", || {
+            let paths = [PathBuf::from("no/such/conn.log")];
+            match Input::follow(&paths, Settings::default(), source::Follow::default()) {
+                Ok(_) => Err("it is waited for".into()),
+                Err(error) => expect(matches!(error, Error::Open { .. }), &error, &["conn.log", "check the path"]),
+            }
+        }),
+        Trial::test("packets_and_logs_are_no_tables_to_learn_from", || {
+            for (name, bytes) in
+                [("a.pcap", &b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00"[..]), ("conn.log", b"#fields\tts\tuid\n1\t2\n")]
+            {
+                match source::format::rows::Rows::open(&made(name, bytes), &[]) {
+                    Ok(_) => return Err(format!("{name} was opened").into()),
+                    Err(error) => expect(matches!(error, Error::Table { .. }), &error, &[name, "lapwing flows"])?,
+                }
+            }
+            Ok(())
+        }),
     ];
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -56,7 +56,7 @@ fn each_column_is_read_exactly() {
     assert_eq!(side(&web.responder), [Some(11), Some(9452), Some(9000)]);
     assert_eq!((web.state, web.history), (Some(State::SF), Some(History::of("ShADadFf"))));
     assert_eq!((web.id.as_deref(), web.label.as_ref()), (Some("Cweb"), None));
-    assert_eq!(web.application.as_deref(), Some(&Application::Other("ssl".into())));
+    assert_eq!(web.application.as_deref(), Some(&Application::Other("tls".into())));
     let ping = &flows[2];
     assert_eq!((ping.key.protocol, ping.key.originator.port, ping.key.responder.port), (Protocol::Icmpv6, 128, 0));
     assert_eq!((side(&ping.responder), ping.duration()), ([None; 3], Duration::ZERO));
@@ -106,6 +106,21 @@ fn a_protocol_without_a_name_is_told_by_its_number() {
 }
 
 #[test]
+fn services_have_the_names_that_other_sources_give_them() {
+    let services = ["ssl", "rfb", "ssl,http", "gssapi,smb,dce_rpc", "dce_rpc", "-ssl,http", "-ssl", ","];
+    let lines = services
+        .iter()
+        .enumerate()
+        .map(|(number, service)| format!("1\tC{number}\t192.0.2.1\t5\t192.0.2.2\t445\ttcp\t{service}\tSF\n"));
+    let header = "#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tconn_state\n";
+    let log: String = std::iter::once(header.to_owned()).chain(lines).collect();
+    let names: Vec<_> =
+        flows(&log).iter().map(|flow| flow.application.as_deref().map(|it| it.name().to_owned())).collect();
+    let expected = [Some("tls"), Some("vnc"), Some("tls"), Some("smb"), Some("dce_rpc"), Some("http"), None, None];
+    assert_eq!(names, expected.map(|name| name.map(str::to_owned)));
+}
+
+#[test]
 fn logs_put_one_after_the_other_are_read_with_their_own_headers() {
     let log = format!("{CONN}{DNS}{}", CONN.replace("\tC", "\tD"));
     let (batch, report) = read_one("all.log", log.as_bytes());
@@ -152,6 +167,7 @@ fn logs_of_applications_are_joined_whatever_the_order_of_the_files() {
         assert_eq!(tls.ja4.as_deref(), Some("t13d1516h2_8daaf6152771_b186095e22b6"));
         let Some(Application::Dns(dns)) = batch.flows[1].application.as_deref() else { panic!("{report:?}") };
         assert_eq!((&*dns.query, dns.record_type, dns.queries, dns.failures), ("www.example.org", Some(1), 2, 1));
+        assert_eq!(dns.no_such_name, 1);
         assert_eq!(report.notes.get("lines of Zeek's application logs joined with their flow"), Some(&3));
         assert_eq!((batch.flows.len(), report.skipped.len(), report.damage.len()), (3, 0, 0));
     }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub use self::builder::{Batch, Builder, Texts};
 pub use self::profile::Profile;
 use super::cic::{self, Generation};
-use super::{csv, json_lines, parquet, printable};
+use super::{csv, json_lines, packet, parquet, printable, zeek};
 use crate::Error;
 use crate::transport::file::{self, Opened, Progress};
 pub(super) use cell::{Cell, time};
@@ -112,6 +112,9 @@ impl Rows {
         taken.map_err(|error| damaged(path, 0, error.to_string()))?;
         let is_complete = (start.len() as u64) < START_BYTES;
         let table = |reason: String| Error::Table { path: path.to_owned(), reason };
+        if packet::is_capture(&start) || zeek::is_tab_separated(&start) {
+            return Err(table("it holds packets or flows, no table; `lapwing flows` makes a table of it".to_owned()));
+        }
         let progress = opened.progress.clone();
         let (reader, names) = if parquet::is_parquet(&start) {
             let reader = parquet::Reader::new(start, opened).map_err(table)?;

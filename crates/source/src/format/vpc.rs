@@ -575,7 +575,8 @@ fn next_message(bytes: &mut dyn BufRead, message: &mut Vec<u8>, batch: &mut Batc
 /// What a piece of JSON begins with, and no record does.
 const JSON: &[u8] = b"{}[],\":";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-const OTHER_FIELDS: &str = "number of values differs from the fields; where a log has no header, its fields can be set";
+const OTHER_FIELDS: &str =
+    "number of values differs from the fields; vpc.fields in the configuration tells them where a log has no header";
 /// A pebibyte is three hours of a line of 800 Gbit/s.
 const MAX_COUNT: u64 = 1 << 50;
 

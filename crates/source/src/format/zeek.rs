@@ -30,7 +30,7 @@ pub(super) const FORMAT: Format = Format {
     sample,
 };
 
-fn is_tab_separated(start: &[u8]) -> bool {
+pub(super) fn is_tab_separated(start: &[u8]) -> bool {
     let start = start.trim_ascii_start();
     ["#separator", "#path", "#fields"].iter().any(|name| start.starts_with(name.as_bytes()))
 }
@@ -211,11 +211,21 @@ fn sample() -> Vec<Vec<u8>> {
         "#path\tdns",
         "#fields\tts\tuid\tquery\tqtype\trcode\trejected",
         "1700000000.100000\tCsample\twww.example.org\t1\t3\tF",
+        "#path\tssl",
+        "#fields\tts\tuid\tversion\tserver_name\tnext_protocol\tja4\testablished",
+        "1700000001.200000\tCsample2\tTLSv13\twww.example.org\th2\tt13d1516h2_8daaf6152771_b186095e22b6\tT",
+        "#path\thttp",
+        "#fields\tts\tuid\tmethod\thost\turi\tuser_agent\tstatus_code",
+        "1700000002.200000\tCsample3\tGET\twww.example.org\t/index.html\tcurl/8.0\t200",
         "#path\tconn",
         "#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes\t\
          conn_state\thistory\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\tvlan",
         "1700000000.100000\tCsample\t192.0.2.1\t50000\t192.0.2.53\t53\tudp\tdns\t0.020000\t33\t108\t\
          SF\tDd\t1\t61\t1\t136\t7",
+        "1700000001.100000\tCsample2\t192.0.2.1\t50001\t192.0.2.80\t443\ttcp\tssl\t2.500000\t400\t9000\t\
+         SF\tShADadFf\t9\t780\t11\t9452\t7",
+        "1700000002.100000\tCsample3\t192.0.2.1\t50002\t192.0.2.80\t80\ttcp\thttp\t0.500000\t80\t900\t\
+         SF\tShADadFf\t5\t300\t5\t1120\t7",
     ];
     lines.map(|line| line.as_bytes().to_vec()).into()
 }

@@ -26,6 +26,10 @@ impl Dialect {
         let best = DELIMITERS.iter().map(|&delimiter| (delimiter, rows(start, complete, delimiter)));
         let (delimiter, rows) = best.max_by_key(|(_, rows)| evenness(rows)).ok_or(NO_TABLE)?;
         let first = rows.first().filter(|row| row.len() > 1).ok_or(NO_TABLE)?;
+        // Prose whose first line has a comma.
+        if evenness(&rows) == (0, 0) {
+            return Err(NO_TABLE);
+        }
         if first.len() > MAX_COLUMNS {
             return Err("it has more than 4096 columns");
         }

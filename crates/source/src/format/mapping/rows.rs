@@ -6,7 +6,7 @@ use flow::{Application, Country, Duration, Endpoint, Flow, Key, Label, Protocol,
 use super::{Mapping, ROLES, Role, TimeFormat, known, protocol};
 use crate::Batch;
 use crate::format::vpc::FlowLog;
-use crate::format::{Decoder, rows};
+use crate::format::{Decoder, literal, rows};
 
 /// Turns the rows of one kind of table into flows.
 pub struct TableFlows(Kind);
@@ -150,9 +150,9 @@ impl Values<'_> {
         match &mapping.time_format {
             TimeFormat::Auto => rows::time(text.as_bytes()),
             TimeFormat::Since(unit) => {
-                // Whole numbers stay exact: an f64 holds today's times to a quarter of a microsecond only.
-                let exact =
-                    text.parse::<i64>().ok().and_then(|number| number.checked_mul((1e9 / unit.a_second()) as i64));
+                // An f64 holds today's times to a quarter of a microsecond only.
+                let exact = literal::billionths(text.as_bytes())
+                    .and_then(|number| i64::try_from(number / unit.a_second() as i128).ok());
                 let rounded = || Time::from_seconds(text.parse::<f64>().ok()? / unit.a_second());
                 exact.map(Time::from_nanoseconds).or_else(rounded)
             }

@@ -140,6 +140,7 @@ impl Collector {
         if is_templates {
             let told = domain.templates.read(header.version, set, body, header.exported);
             told.skips.iter().for_each(|reason| batch.skip(reason));
+            batch.note("templates told by exporters", told.ids.len() as u64);
             self.read_waiting(speaker, &told.ids, batch, each);
             return Some(0);
         }

@@ -5,6 +5,8 @@ use std::str;
 use chrono::{DateTime, NaiveDateTime};
 use flow::Time;
 
+use crate::format::literal;
+
 /// The content of a cell, blanks around it removed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::format) enum Cell<'a> {
@@ -72,12 +74,14 @@ pub(in crate::format) fn time(bytes: &[u8]) -> Option<Time> {
     let text = str::from_utf8(bytes.trim_ascii()).ok()?;
     if let Ok(number) = text.parse::<f64>() {
         let scale = match number.abs() {
-            size if size < 1e11 => 1.0,
-            size if size < 1e14 => 1e3,
-            size if size < 1e17 => 1e6,
-            _ => 1e9,
+            size if size < 1e11 => 1,
+            size if size < 1e14 => 1_000,
+            size if size < 1e17 => 1_000_000,
+            _ => 1_000_000_000,
         };
-        return Time::from_seconds(number / scale);
+        // An f64 holds today's times to a quarter of a microsecond only.
+        let exact = literal::billionths(text.as_bytes()).and_then(|number| i64::try_from(number / scale).ok());
+        return exact.map(Time::from_nanoseconds).or_else(|| Time::from_seconds(number / scale as f64));
     }
     let nanoseconds = match DateTime::parse_from_rfc3339(text) {
         Ok(time) => time.timestamp_nanos_opt(),
@@ -141,6 +145,10 @@ mod tests {
             "1499349906500000",
         ] {
             assert_eq!(time(text.as_bytes()), expected, "{text}");
+        }
+        let exact = Some(Time::from_nanoseconds(1_499_349_906_123_456_789));
+        for text in ["1499349906.123456789", "1499349906123456789", "1499349906123.456789"] {
+            assert_eq!(time(text.as_bytes()), exact, "{text}");
         }
         assert_eq!(time(b"yesterday"), None);
     }

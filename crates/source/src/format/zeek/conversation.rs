@@ -29,7 +29,7 @@ pub(super) fn flow(record: &Record<'_>, start: Time) -> Result<Flow, &'static st
         responder: side(Field::ResponderPackets, Field::ResponderBytes, Field::ResponderPayload)?,
         state: state(record.bytes(Field::State)),
         history: history(record),
-        application: record.name(Field::Service).map(|service| Box::new(Application::Other(service))),
+        application: record.name(Field::Service).and_then(|services| service(&services)).map(Box::new),
         id: record.name(Field::Uid),
         label: label(record),
         ..Flow::between(key, start, start + duration)
@@ -65,6 +65,21 @@ fn count(record: &Record<'_>, field: Field) -> Result<Option<u64>, &'static str>
         Some(_) => Err("count beyond what any network carries"),
         None => Err("no readable count"),
     }
+}
+
+/// What they speak, of the names that Zeek joins by commas: not what it carries (DCE-RPC over SMB) or how they sign in,
+/// where more is known, and not what it withdrew (`-ssl`). Named as for other sources.
+fn service(names: &str) -> Option<Application> {
+    let mut names = names.split(',').filter(|name| !name.is_empty() && !name.starts_with('-'));
+    let is_carried = |name: &str| ["dce_rpc", "gssapi", "ntlm", "spnego"].contains(&name);
+    let first = names.next()?;
+    let name = if is_carried(first) { names.find(|name| !is_carried(name)).unwrap_or(first) } else { first };
+    let name = match name {
+        "ssl" => "tls",
+        "rfb" => "vnc",
+        name => name,
+    };
+    Some(Application::Other(name.into()))
 }
 
 fn state(name: &[u8]) -> Option<State> {
@@ -121,9 +136,13 @@ fn tell_dns(dns: &mut Dns, record: &Record<'_>) {
     if let Some(query) = record.name(Field::Query) {
         dns.ask(&query, literal::port(record.bytes(Field::RecordType)));
     }
-    // RFC 1035 s.4.1.1: 0 is no error.
-    if !matches!(record.bytes(Field::ResponseCode), b"" | b"0") {
+    // RFC 1035 s.4.1.1: 0 is no error, 3 is NXDOMAIN.
+    let code = record.bytes(Field::ResponseCode);
+    if !matches!(code, b"" | b"0") {
         dns.failures = dns.failures.saturating_add(1);
+    }
+    if code == b"3" {
+        dns.no_such_name = dns.no_such_name.saturating_add(1);
     }
 }
 
