@@ -118,3 +118,22 @@ impl<T> Default for Contacts<T> {
         Contacts { first: Map::default(), flows: 0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flow::{Endpoint, History, Key};
+
+    use super::*;
+
+    #[test]
+    fn a_log_tells_by_its_history_that_nobody_asked_for_the_syn_ack() {
+        let end = |last, port| Endpoint::new([192, 0, 2, last].into(), port);
+        let key = Key { originator: end(1, 50_000), responder: end(2, 80), protocol: Protocol::Tcp };
+        let time = Time::from_nanoseconds(0);
+        let unasked = |history: &str| {
+            let (history, state) = (Some(History::of(history)), Some(State::Oth));
+            is_unasked_syn_ack(&Flow { history, state, ..Flow::between(key, time, time) })
+        };
+        assert_eq!(["^h", "^hR", "ShR", "^hS", "DdA"].map(unasked), [true, true, false, false, false]);
+    }
+}
