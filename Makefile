@@ -37,7 +37,7 @@ bench: build
 bless: rust
 	LAPWING_BLESS=1 cargo test --workspace --locked --quiet
 
-# Each fuzz target for SECONDS (30), on the seeds in fuzz/seeds. Needs cargo-fuzz: cargo install cargo-fuzz
+# Each fuzz target for SECONDS (30), on the seeds in fuzz/seeds; installs cargo-fuzz into the cache where it is missing.
 SECONDS ?= 30
 fuzz: rust
 	fuzz/run $(SECONDS)

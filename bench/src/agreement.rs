@@ -71,7 +71,7 @@ impl Tool {
         paths.sort();
         for path in &paths {
             let Some(logs) = self.logs_of(path, folder)? else { continue };
-            let from_packets = flows(program, &[path.clone()])?;
+            let from_packets = flows(program, std::slice::from_ref(path))?;
             let from_logs = flows(program, &logs)?;
             ours += from_packets.len();
             theirs += from_logs.len();

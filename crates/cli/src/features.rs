@@ -59,8 +59,11 @@ pub(crate) fn set_parser() -> impl TypedValueParser<Value = Set> {
 }
 
 /// The settings of a meter that counts what the set needs.
-pub(crate) fn meter_settings(set: Set) -> Settings {
-    let settings = set.profile().map_or_else(Settings::default, Settings::of_profile);
+pub(crate) fn meter_settings(set: Set, settings: Settings) -> Settings {
+    let settings = match set.profile() {
+        Some(profile) => settings.with_profile(profile),
+        None => settings,
+    };
     Settings { content: set == Set::Kdd, ..settings }
 }
 
@@ -104,7 +107,7 @@ fn decoded(format: &Format) -> Vec<Flow> {
 /// The flows of a made-up capture: a call to a web server that is answered and closed, every minute, and a ping; then a
 /// name asked for that is not there, and a client that greets a TLS server.
 fn metered(set: Set) -> Vec<Flow> {
-    let mut meter = Meter::new(meter_settings(set));
+    let mut meter = Meter::new(meter_settings(set, Settings::default()));
     let mut flows = Vec::new();
     let mut send = |milliseconds: i64, packet: &[u8]| {
         let time = Time::from_nanoseconds(1_700_000_000_000_000_000 + milliseconds * 1_000_000);

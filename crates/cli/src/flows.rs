@@ -22,14 +22,14 @@ use crate::{features, output, pipeline};
   lapwing flows conn.log | head
   lapwing flows conn.log dns.log http.log ssl.log -o flows.csv   # joined by uid, in any order
   lapwing flows eve.json.gz --features kdd -o kdd.csv
-  lapwing flows sessions.csv --mapping mapping.json -o flows.csv
+  lapwing flows sessions.csv --config lapwing.toml -o flows.csv
   lapwing flows capture.pcap --features cic-fixed -o flows.csv
   lapwing flows -i eth0 --filter 'not port 22' --duration 15m -o quarter.csv
   lapwing flows --follow /var/spool/captures")]
 pub(crate) struct Arguments {
     /// Captures (pcap, pcapng) or flow logs (Zeek, Suricata EVE, VPC Flow Logs, NetFlow and IPFIX, nfdump, Argus, tables
     /// of known columns), plain or compressed, or folders of them, - for stdin; read as one stream in the order of time.
-    #[arg(required_unless_present = "interface")]
+    #[arg(required_unless_present_any = ["interface", "listen"])]
     inputs: Vec<PathBuf>,
     #[command(flatten)]
     reading: Reading,
@@ -52,10 +52,15 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let set = arguments.features;
-    let settings = arguments.reading.settings(features::meter_settings(set))?;
+    let config = arguments.reading.config()?;
+    let settings = arguments.reading.settings(&config, set)?;
     let reader = Reader::open_live(&arguments.inputs, &arguments.live, settings)?;
-    let rows =
-        Rows::begin(set, arguments.community_id, output::create(arguments.output.as_deref(), &arguments.inputs)?)?;
+    let rows = Rows::begin(
+        set,
+        config.hosts_bytes(),
+        arguments.community_id,
+        output::create(arguments.output.as_deref(), &arguments.inputs)?,
+    )?;
     let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let (reader, rows) = if reader.goes_on() { follow(reader, rows)? } else { pipeline::run(threads, reader, rows)? };
     let (left_out, goes_on) = (rows.left_out, reader.goes_on());

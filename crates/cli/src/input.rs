@@ -2,6 +2,7 @@
 //! skipped.
 
 use std::cell::{Cell, OnceCell};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,58 +11,65 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use flow::features::Set;
 use indicatif::ProgressBar;
-use meter::{Meter, Packets, Settings};
-use source::format::FORMATS;
+use meter::{Meter, Packets};
+use sensor::config::Config;
+use source::format::{FORMATS, Format, netflow};
+use source::transport::udp::{self, Listener};
 use source::{Batch, Error, Follow, Input, Report, Source};
 
-use crate::output;
+use crate::{features, output};
 
-/// What to take the inputs for, where their first bytes do not tell it.
+/// How inputs are read.
 #[derive(clap::Args)]
 pub(crate) struct Reading {
-    /// Take all inputs for logs of this format; in captures, what UDP datagrams carry, as from an exporter to its
-    /// collector (netflow).
-    #[arg(long, value_name = "NAME", value_parser = format_parser(), conflicts_with_all = ["interface", "follow"],
-          help_heading = "Input")]
-    format: Option<String>,
-    /// Which columns of tables hold what a flow needs: a JSON file such as {"start": "time", "originator-address":
-    /// "client", "responder-address": "server"}; docs/sources.md lists all settings.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["interface", "follow"], help_heading = "Input")]
-    mapping: Option<PathBuf>,
-    /// The fields of VPC flow logs without a header, in order: 'srcaddr dstaddr srcport ...'; with --format vpc.
-    #[arg(long, value_name = "FIELDS", conflicts_with = "interface", help_heading = "Input")]
-    vpc_fields: Option<String>,
+    /// The inputs are all of this source: the name of a log format. Captures then are of the export traffic between an
+    /// exporter and its collector. Without it the first bytes tell.
+    #[arg(long, value_name = "NAME", value_parser = source_parser())]
+    source: Option<String>,
+    /// A configuration file (lapwing.example.toml shows every setting).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 impl Reading {
-    /// The settings of an input, with those of the meter for its captures.
-    pub(crate) fn settings(&self, meter: Settings) -> Result<source::Settings> {
-        let mapping = self.mapping.as_deref().map(|path| {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read {}; check the path", path.display()))?;
-            serde_json::from_str(&text).with_context(|| format!("{} is no mapping", path.display()))
-        });
-        let vpc = self.vpc_fields.as_deref().map(|fields| {
-            source::format::vpc::FlowLog::with_fields(fields)
-                .map_err(|reason| anyhow::anyhow!("--vpc-fields: {reason}"))
-        });
-        let format = FORMATS.iter().find(|format| self.format.as_deref() == Some(format.name));
-        Ok(source::Settings { meter, format, mapping: mapping.transpose()?, vpc: vpc.transpose()? })
+    /// What the configuration file says, or the defaults.
+    pub(crate) fn config(&self) -> Result<Config> {
+        let Some(path) = &self.config else { return Ok(Config::default()) };
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Config::from_toml(&text).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// How inputs are read by this configuration, with a meter that counts what the set needs.
+    pub(crate) fn settings(&self, config: &Config, set: Set) -> Result<source::Settings> {
+        let mut settings = config.reading()?;
+        settings.meter = features::meter_settings(set, settings.meter);
+        settings.format = self.format();
+        Ok(settings)
+    }
+
+    fn format(&self) -> Option<&'static Format> {
+        let name = self.source.as_deref()?;
+        FORMATS.iter().find(|format| format.name == name)
     }
 }
 
-fn format_parser() -> PossibleValuesParser {
+/// Reads the name of a log format.
+fn source_parser() -> PossibleValuesParser {
     PossibleValuesParser::new(FORMATS.iter().map(|format| PossibleValue::new(format.name).help(format.what)))
 }
 
-/// Inputs that go on: interfaces, growing files.
+/// Inputs that go on: interfaces, growing files, exporters.
 #[derive(clap::Args)]
 pub(crate) struct Live {
     /// Capture on this network interface, or on any for all of them; may be given several times. Needs CAP_NET_RAW
     /// (run as root, or once: setcap cap_net_raw+ep on the program's file) and gives it up when the capture is open.
     #[arg(short, long, value_name = "NAME", conflicts_with = "inputs", help_heading = "Live")]
     pub(crate) interface: Vec<String>,
+    /// Receive NetFlow or IPFIX from exporters at this address and port, such as 0.0.0.0:2055; may be given several times.
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["inputs", "interface", "follow"], help_heading = "Live")]
+    pub(crate) listen: Vec<SocketAddr>,
     /// Read on as files grow, through rotation and truncation, and take up the new files of folders, until Ctrl-C.
     #[arg(long, conflicts_with = "interface", help_heading = "Live")]
     follow: bool,
@@ -116,6 +124,8 @@ pub(crate) struct Reader {
     /// Ends an input that goes on.
     stop: Arc<AtomicBool>,
     started: Instant,
+    /// When an input ends that does not itself look at the clock.
+    duration: Option<Duration>,
     bar: OnceCell<ProgressBar>,
     flows: u64,
     alerts: Cell<u64>,
@@ -126,6 +136,7 @@ pub(crate) struct Reader {
 enum Kind {
     Files(Input),
     Growing(Input),
+    Exporters(Listener),
     #[cfg(target_os = "linux")]
     Interfaces(source::transport::live::Live),
 }
@@ -138,15 +149,23 @@ impl Reader {
 
     /// Interfaces, or files that may be followed.
     pub(crate) fn open_live(paths: &[PathBuf], live: &Live, settings: source::Settings) -> Result<Reader> {
+        if !live.listen.is_empty() {
+            let stop = stop_on_signal()?;
+            let listener = Listener::bind(&live.listen, &netflow::FORMAT, udp::Settings::default(), Arc::clone(&stop))?;
+            for address in listener.addresses() {
+                eprintln!("listening at {address}; Ctrl-C ends it");
+            }
+            return Ok(Reader { duration: live.duration, ..Reader::of(Kind::Exporters(listener), stop) });
+        }
         if !live.interface.is_empty() {
             let stop = stop_on_signal()?;
             return Ok(Reader::of(interfaces(live, &stop, settings.meter)?, stop));
         }
         if !live.follow {
             if live.duration.is_some() {
-                bail!("--duration is for -i and --follow; files are read to their end");
+                bail!("--duration is for -i, --listen and --follow; files are read to their end");
             }
-            return Ok(Reader::of(Kind::Files(Input::open(paths, settings)?), Arc::default()));
+            return Reader::open(paths, settings);
         }
         let stop = stop_on_signal()?;
         let follow = Follow { stop: Arc::clone(&stop), duration: live.duration, ..Follow::default() };
@@ -158,6 +177,7 @@ impl Reader {
             input,
             stop,
             started: Instant::now(),
+            duration: None,
             bar: OnceCell::new(),
             flows: 0,
             alerts: Cell::new(0),
@@ -274,7 +294,7 @@ impl Reader {
 
     fn dropped(&self) -> u64 {
         match &self.input {
-            Kind::Files(_) | Kind::Growing(_) => 0,
+            Kind::Files(_) | Kind::Growing(_) | Kind::Exporters(_) => 0,
             #[cfg(target_os = "linux")]
             Kind::Interfaces(live) => live.statistics().map(|(_, statistics)| statistics.dropped).sum(),
         }
@@ -283,6 +303,7 @@ impl Reader {
     fn report(&self) -> Report {
         match &self.input {
             Kind::Files(input) | Kind::Growing(input) => input.report(),
+            Kind::Exporters(listener) => listener.report().clone(),
             #[cfg(target_os = "linux")]
             Kind::Interfaces(live) => live.report(),
         }
@@ -291,9 +312,13 @@ impl Reader {
 
 impl Source for Reader {
     fn read(&mut self, batch: &mut Batch) -> Result<bool, Error> {
+        if self.duration.is_some_and(|duration| self.started.elapsed() >= duration) {
+            self.stop();
+        }
         let before = batch.flows.len();
         let more = match &mut self.input {
             Kind::Files(input) | Kind::Growing(input) => input.read(batch),
+            Kind::Exporters(listener) => listener.read(batch),
             #[cfg(target_os = "linux")]
             Kind::Interfaces(live) => live.read(batch),
         };
@@ -304,6 +329,7 @@ impl Source for Reader {
     fn is_current(&self) -> bool {
         match &self.input {
             Kind::Files(input) | Kind::Growing(input) => input.is_current(),
+            Kind::Exporters(listener) => listener.is_current(),
             #[cfg(target_os = "linux")]
             Kind::Interfaces(live) => live.is_current(),
         }
@@ -326,7 +352,7 @@ pub(crate) fn hint(report: &Report, verbose: bool) -> &'static str {
 }
 
 #[cfg(target_os = "linux")]
-fn interfaces(live: &Live, stop: &Arc<AtomicBool>, meter: Settings) -> Result<Kind> {
+fn interfaces(live: &Live, stop: &Arc<AtomicBool>, meter: meter::Settings) -> Result<Kind> {
     use source::transport::{filter, live as capture};
     let program = match (&live.filter, &live.bpf) {
         (Some(expression), _) => {
@@ -355,7 +381,7 @@ fn interfaces(live: &Live, stop: &Arc<AtomicBool>, meter: Settings) -> Result<Ki
 }
 
 #[cfg(not(target_os = "linux"))]
-fn interfaces(_: &Live, _: &Arc<AtomicBool>, _: Settings) -> Result<Kind> {
+fn interfaces(_: &Live, _: &Arc<AtomicBool>, _: meter::Settings) -> Result<Kind> {
     bail!("-i needs Linux; elsewhere give the packets on stdin: tcpdump -i NAME -U -w - | lapwing scan -")
 }
 

@@ -28,12 +28,12 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// Writes the names of the columns.
-    pub(crate) fn begin(set: Set, seed: Option<u16>, mut output: Output) -> Result<Rows> {
+    pub(crate) fn begin(set: Set, hosts_bytes: usize, seed: Option<u16>, mut output: Output) -> Result<Rows> {
         let (features, waiting) = (FeatureSet::of(set), Waiting::new(set));
         let identity = IDENTITY.into_iter().chain(seed.map(|_| "community_id"));
         let names: Vec<_> = identity.chain(features.features().iter().map(|feature| feature.name)).collect();
         writeln!(output, "{}", names.join(","))?;
-        let (hosts, text) = (Hosts::default(), Vec::new());
+        let (hosts, text) = (Hosts::with_budget(hosts_bytes), Vec::new());
         Ok(Rows { set: features, hosts, waiting, seed, text, output, count: 0, left_out: 0 })
     }
 

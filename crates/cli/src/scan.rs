@@ -7,6 +7,7 @@ use alert::{Alert, Evidence, Host, Role, Severity};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
+use flow::features::Set;
 use sensor::anomaly::{self, Threshold};
 use sensor::run::{self, Told};
 
@@ -27,13 +28,13 @@ use crate::output;
   tcpdump -r big.pcap -w - host 10.0.0.1 | lapwing scan -
   zcat vpc/*.log.gz | lapwing scan -
   lapwing scan capture.pcap -v              # what was skipped, and why
-  lapwing scan --format netflow export.pcap # the flows that routers told of, not the export traffic itself
+  lapwing scan --source netflow export.pcap # the flows that routers told of, not the export traffic itself
   lapwing scan -i eth0                      # alerts as they come, until Ctrl-C
   lapwing scan --follow /var/log/zeek/conn.log")]
 pub(crate) struct Arguments {
     /// Captures (pcap, pcapng) or flow logs (Zeek, Suricata EVE, VPC Flow Logs, NetFlow and IPFIX, nfdump, Argus, tables
     /// of known columns), plain or compressed, or folders of them, - for stdin; read as one stream in the order of time.
-    #[arg(required_unless_present = "interface")]
+    #[arg(required_unless_present_any = ["interface", "listen"])]
     inputs: Vec<PathBuf>,
     #[command(flatten)]
     reading: Reading,
@@ -48,18 +49,18 @@ pub(crate) struct Arguments {
     /// Leave out alerts less urgent than this.
     #[arg(long, value_name = "SEVERITY", default_value = "info")]
     least: Least,
-    /// The share of the flows learned from that may count as unusual; sets the anomaly voice's threshold.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = share)]
-    contamination: f64,
+    /// The share of the flows learned from that may count as unusual, 0.001 by default; sets the anomaly voice's threshold.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    contamination: Option<f64>,
     /// How many flows a day may count as unusual; sets the threshold in the place of --contamination.
     #[arg(long, value_name = "FLOWS", conflicts_with = "contamination")]
     alarms_a_day: Option<f64>,
-    /// The most hosts that the anomaly voice may speak of.
-    #[arg(long, default_value_t = anomaly::Settings::default().budget)]
-    budget: usize,
-    /// Where the anomaly voice's random numbers come from.
-    #[arg(long, default_value_t = anomaly::Settings::default().seed)]
-    seed: u64,
+    /// The most hosts that the anomaly voice may speak of, 10 by default.
+    #[arg(long)]
+    budget: Option<usize>,
+    /// Where the anomaly voice's random numbers come from, 1 by default.
+    #[arg(long)]
+    seed: Option<u64>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -90,23 +91,26 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
+    let config = arguments.reading.config()?;
+    let reading = || arguments.reading.settings(&config, Set::Lapwing);
+    let configured = config.anomaly();
+    let share = arguments.contamination.map(Threshold::Contamination);
+    let a_day = arguments.alarms_a_day.map(Threshold::AlarmsADay);
     let settings = run::Settings {
         anomaly: anomaly::Settings {
-            threshold: arguments
-                .alarms_a_day
-                .map_or(Threshold::Contamination(arguments.contamination), Threshold::AlarmsADay),
-            budget: arguments.budget,
-            seed: arguments.seed,
+            threshold: share.or(a_day).unwrap_or(configured.threshold),
+            budget: arguments.budget.unwrap_or(configured.budget),
+            seed: arguments.seed.unwrap_or(configured.seed),
+            ..configured
         },
         ..run::Settings::default()
     };
     // Before the privileges go that opening an interface needs.
     let mut baseline = match arguments.baseline.as_slice() {
         [] => None,
-        paths => Some(Reader::open(paths, arguments.reading.settings(meter::Settings::default())?)?),
+        paths => Some(Reader::open(paths, reading()?)?),
     };
-    let settings_of_input = arguments.reading.settings(meter::Settings::default())?;
-    let mut reader = Reader::open_live(&arguments.inputs, &arguments.live, settings_of_input)?;
+    let mut reader = Reader::open_live(&arguments.inputs, &arguments.live, reading()?)?;
     let least = arguments.least.into();
     let mut told = Ok(());
     let outcome = run::scan(&mut reader, baseline.as_mut(), &settings, |what| match what {
@@ -202,15 +206,17 @@ pub(crate) fn print_alert(out: &mut impl Write, alert: &Alert) -> Result<()> {
         alert.id,
     )?;
     for example in alert.evidence.iter().flat_map(|evidence| &evidence.examples).take(2) {
+        let state = example.state.map_or_else(String::new, |state| format!(" {state}"));
+        let size = match (example.packets, example.bytes) {
+            (None, None) => String::new(),
+            (packets, bytes) => format!(" · {} packets, {} bytes", counted(packets), counted(bytes)),
+        };
         writeln!(
             out,
-            "         {dim}e.g. {} → {} {} {} · {} packets, {} bytes{dim:#}",
+            "         {dim}e.g. {} → {} {}{state}{size}{dim:#}",
             example.originator(),
             example.responder(),
             example.key.protocol,
-            example.state.map_or("-", flow::State::name),
-            counted(example.packets),
-            counted(example.bytes),
         )?;
     }
     Ok(writeln!(out)?)

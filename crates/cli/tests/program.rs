@@ -241,28 +241,12 @@ fn a_mapping_makes_flows_of_any_table() {
     fs::write(path("sessions.csv"), "when,client,server,up\n1700000000.123456789,192.0.2.1,198.51.100.2,42\n").unwrap();
     let output = lapwing(&["flows", &path("sessions.csv")]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("--mapping"), "{}", stderr(&output));
-    fs::write(
-        path("mapping.json"),
-        r#"{"start": "when", "originator-address": "client", "responder-address": "server", "originator-bytes": "up"}"#,
-    )
-    .unwrap();
-    let output = lapwing(&["flows", &path("sessions.csv"), "--mapping", &path("mapping.json")]);
+    assert!(stderr(&output).contains("--config"), "{}", stderr(&output));
+    let mapping = "[mapping]\nstart = \"when\"\noriginator-address = \"client\"\nresponder-address = \"server\"\n";
+    fs::write(path("lapwing.toml"), mapping).unwrap();
+    let output = lapwing(&["flows", &path("sessions.csv"), "--config", &path("lapwing.toml")]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("\n2023-11-14T22:13:20.123456789Z,"), "{text}{}", stderr(&output));
-    fs::write(path("mapping.json"), r#"{"strat": "when"}"#).unwrap();
-    let output = lapwing(&["flows", &path("sessions.csv"), "--mapping", &path("mapping.json")]);
-    assert!(stderr(&output).contains("mapping.json") && stderr(&output).contains("strat"), "{}", stderr(&output));
-}
-
-#[test]
-fn fields_of_flow_logs_without_a_header_can_be_told() {
-    let path = folder("vpc-fields").join("flow.log").display().to_string();
-    fs::write(&path, "192.0.2.1 198.51.100.2 50000 443 6 7 800 1700000000 1700000060\n").unwrap();
-    let fields = "srcaddr dstaddr srcport dstport protocol packets bytes start end";
-    let output = lapwing(&["flows", &path, "--format", "vpc", "--vpc-fields", fields]);
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("\n2023-11-14T22:13:20.000000000Z,2023-11-14T22:14:20"), "{text}{}", stderr(&output));
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub struct Settings {
     /// Whether a VLAN is a network of its own. Together, because a mirror of a router shows a conversation in two VLANs.
     pub vlans: Vlans,
     /// Whether to count what the columns of CICFlowMeter need as well, and by which rules; it takes some 1.5 KiB more a flow.
-    /// `Compat2017` also ends flows as that tool did: [`Settings::of_profile`] sets the times for it. None: other
+    /// `Compat2017` also ends flows as that tool did: [`Settings::with_profile`] sets the times for it. None: other
     /// columns do not need it.
     pub cic: Option<Profile>,
     /// Whether log-ins in clear text are read for the content features of KDD'99. Off: few sets have them.
@@ -37,10 +37,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings for the columns of CICFlowMeter by these rules. Flows of the tables of 2017 end at the first FIN or
+    /// These settings for the columns of CICFlowMeter by such rules. Flows of the tables of 2017 end at the first FIN or
     /// where a packet comes more than 120 s after their start, to the microsecond, and never by silence or by RST.
-    pub fn of_profile(profile: Profile) -> Settings {
-        let settings = Settings { cic: Some(profile), ..Settings::default() };
+    pub fn with_profile(self, profile: Profile) -> Settings {
+        let settings = Settings { cic: Some(profile), ..self };
         match profile {
             Profile::Fixed => settings,
             Profile::Compat2017 => {

@@ -13,7 +13,7 @@ const A: [u8; 4] = [10, 0, 0, 1];
 const B: [u8; 4] = [10, 0, 0, 2];
 
 fn wire(profile: Profile) -> Wire {
-    Wire::with(Settings::of_profile(profile))
+    Wire::with(Settings::default().with_profile(profile))
 }
 
 /// The columns of one flow; asks for one by name.

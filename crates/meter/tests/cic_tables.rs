@@ -190,7 +190,7 @@ fn ours() -> Result<(), Failed> {
     let strategy = prop::collection::vec(packet, 1..60);
     let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&strategy, |sent| {
-        let mut wire = Wire::with(Settings::of_profile(Profile::Fixed));
+        let mut wire = Wire::with(Settings::default().with_profile(Profile::Fixed));
         for (number, (way, flags, length, wait, is_udp)) in sent.into_iter().enumerate() {
             let [from, to] = if way == 0 { [CLIENT, SERVER] } else { [SERVER, CLIENT] };
             let flags = ["A", "PA", "A", "UA", "A", "S", "SA", "RA"][usize::from(flags)];

@@ -20,6 +20,8 @@ pub struct Settings {
     pub budget: usize,
     /// Where all random numbers come from.
     pub seed: u64,
+    /// Memory for what each host did lately, in bytes. 256 MiB.
+    pub hosts_bytes: usize,
 }
 
 /// What sets the threshold of the anomaly voice.
@@ -34,7 +36,7 @@ pub enum Threshold {
 impl Default for Settings {
     /// One flow in a thousand is odd enough to look at.
     fn default() -> Settings {
-        Settings { threshold: Threshold::Contamination(0.001), budget: 10, seed: 1 }
+        Settings { threshold: Threshold::Contamination(0.001), budget: 10, seed: 1, hosts_bytes: Hosts::BUDGET_BYTES }
     }
 }
 
@@ -61,7 +63,7 @@ impl Anomaly {
         Anomaly {
             settings: settings.clone(),
             features: FeatureSet::lapwing().without_identity(),
-            hosts: Hosts::default(),
+            hosts: Hosts::with_budget(settings.hosts_bytes),
             stage: Stage::Learning { table: Table::default(), flows: Vec::new(), span: None },
         }
     }
@@ -89,7 +91,7 @@ impl Anomaly {
         }
         let learned_from = format!("a baseline of {} flows", table.rows());
         // The baseline's hosts have nothing to do with the windows of the capture.
-        voice.hosts = Hosts::default();
+        voice.hosts = Hosts::with_budget(settings.hosts_bytes);
         voice.stage = voice.learn(&table, span, learned_from, Severity::Low)?;
         Ok(voice)
     }

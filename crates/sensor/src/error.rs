@@ -23,6 +23,9 @@ pub enum Error {
         /// The reason that most of them were skipped for.
         reason: String,
     },
+    /// The configuration is not understood.
+    #[error("configuration: {0}")]
+    Config(String),
     /// A column was asked for that the tables do not have, or none could be found by itself.
     #[error("{0}")]
     Column(String),

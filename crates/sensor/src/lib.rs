@@ -5,6 +5,7 @@
 
 pub mod anomaly;
 mod bulletin;
+pub mod config;
 mod error;
 pub mod run;
 pub mod tables;

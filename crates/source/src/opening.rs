@@ -143,7 +143,7 @@ pub(crate) fn kind(path: &Path, mut opened: Opened, settings: &Settings) -> Resu
         None if rows.columns().iter().all(|name| name.starts_with("column ")) => Err(unknown(path, &head)),
         None => Err(refusal(format!(
             "it is a table whose rows are not known to be flows; tables are for `lapwing train` and `lapwing score`, and \
-             a mapping (--mapping) says which columns hold the two addresses; its columns are {}",
+             a mapping (--config) says which columns hold the two addresses; its columns are {}",
             rows.columns_in_words()
         ))),
     }

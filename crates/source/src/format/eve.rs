@@ -10,7 +10,7 @@ mod state;
 
 use flow::{Application, Ended, Endpoint, Flow, Notice, Side, Time};
 
-use self::event::{Body, Counts, Event, NO_TIME};
+use self::event::{Body, Counts, Event, NO_TIME, Orders};
 use self::state::Seen;
 use super::json::{Json, Malformed};
 use super::recent::Recent;
@@ -35,6 +35,7 @@ fn is_eve(start: &[u8]) -> bool {
 
 /// Reads the events of EVE logs.
 pub struct Events {
+    orders: Orders,
     /// What is known of a conversation whose flow has not come yet.
     applications: Waiting<Conversation, Told>,
     /// Of `netflow` events, the first of two directions.
@@ -66,6 +67,7 @@ struct Half {
 impl Default for Events {
     fn default() -> Events {
         Events {
+            orders: Orders::default(),
             applications: Waiting::new(MAX_WAITING / 2),
             halves: Waiting::new(MAX_HALVES / 2),
             seen: Recent::default(),
@@ -102,7 +104,7 @@ impl Events {
         }
         let text = std::str::from_utf8(line).map_err(|_| "line that is not UTF-8")?;
         let mut event = Event::default();
-        event.read(text).map_err(|_| "not a JSON object")?;
+        event.read(text, &mut self.orders).map_err(|_| "not a JSON object")?;
         match event.body()? {
             Body::Flow => self.flow(&event, line, batch),
             Body::Netflow => self.netflow(&event, line, batch),
@@ -117,17 +119,19 @@ impl Events {
 
     fn flow(&mut self, event: &Event<'_>, line: &[u8], batch: &mut Batch) -> Result<(), &'static str> {
         let counts = &event.flow;
-        let mut flow = empty_flow(event, counts)?;
+        let (start, id) = (start(counts)?, event.id());
+        let sought = match id {
+            Some(id) => self.seen.seek(part(id, start)),
+            None => self.seen.seek(line),
+        };
+        let mut flow = empty_flow(event, counts, start)?;
         flow.originator = side(counts.to_server)?;
         flow.responder = side(counts.to_client)?;
         let seen = Seen { flags: [event.tcp.to_server, event.tcp.to_client], ..Seen::default() };
         flow.state = state::of(&flow, &seen);
         flow.ended = ended(counts);
-        let conversation = conversation(event, &flow);
-        let repeats = match conversation {
-            Some(conversation) => self.seen.repeats(conversation.part(&flow)),
-            None => self.seen.repeats(line),
-        };
+        let conversation = id.map(|id| Conversation::of(id, &flow));
+        let repeats = self.seen.has(sought);
         // The netflow events of the same conversation would tell it twice.
         let told_by_halves = conversation.and_then(|conversation| self.halves.take(&conversation)).is_some();
         batch.note(REPEATED_HALF, u64::from(told_by_halves));
@@ -142,7 +146,7 @@ impl Events {
     /// One direction of a conversation; the other one follows, if there was an answer.
     fn netflow(&mut self, event: &Event<'_>, line: &[u8], batch: &mut Batch) -> Result<(), &'static str> {
         let counts = &event.netflow;
-        let mut flow = empty_flow(event, counts)?;
+        let mut flow = empty_flow(event, counts, start(counts)?)?;
         flow.originator = side(counts.one_way)?;
         let half = Half { seen: Seen { flags: [event.tcp.any, None], is_one_way: true }, flow };
         let Some(conversation) = conversation(event, &half.flow) else {
@@ -270,13 +274,14 @@ impl Conversation {
         Conversation::between(id, [flow.key.originator, flow.key.responder])
     }
 
-    /// What no other flow has: flows of one flow_id start at different times.
     fn part(&self, flow: &Flow) -> (u64, i64) {
-        (self.id, flow.start.nanoseconds())
+        part(self.id, flow.start)
     }
 
     fn between(id: u64, mut endpoints: [Endpoint; 2]) -> Conversation {
-        endpoints.sort_unstable();
+        if endpoints[1] < endpoints[0] {
+            endpoints.reverse();
+        }
         Conversation { id, endpoints }
     }
 }
@@ -285,9 +290,17 @@ fn conversation(event: &Event<'_>, flow: &Flow) -> Option<Conversation> {
     event.id().map(|id| Conversation::of(id, flow))
 }
 
+/// What no other flow has: flows of one flow_id start at different times.
+fn part(id: u64, start: Time) -> (u64, i64) {
+    (id, start.nanoseconds())
+}
+
+fn start(counts: &Counts<'_>) -> Result<Time, &'static str> {
+    counts.time(counts.start).ok_or("flow without a readable start")
+}
+
 /// A flow without counts.
-fn empty_flow(event: &Event<'_>, counts: &Counts<'_>) -> Result<Flow, &'static str> {
-    let start = counts.time(counts.start).ok_or("flow without a readable start")?;
+fn empty_flow(event: &Event<'_>, counts: &Counts<'_>, start: Time) -> Result<Flow, &'static str> {
     let end = match counts.time(counts.end) {
         Some(end) => end.max(start),
         None if counts.end.raw().is_empty() => start,

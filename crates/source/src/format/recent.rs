@@ -9,20 +9,43 @@ use foldhash::fast::FixedState;
 /// some 10^13.
 #[derive(Default)]
 pub(super) struct Recent {
-    /// Each bucket's latest first; 0 where there is none.
-    buckets: Vec<[u64; WAYS]>,
+    buckets: Vec<Bucket>,
 }
+
+/// A thing's hash.
+#[derive(Clone, Copy)]
+pub(super) struct Sought(u64);
+
+/// A cache line: the latest first; 0 where there is none.
+#[derive(Clone, Default)]
+#[repr(align(64))]
+struct Bucket([u64; WAYS]);
 
 impl Recent {
     /// Whether this was seen already; from now on it was.
     #[inline]
     pub(super) fn repeats(&mut self, thing: impl Hash) -> bool {
-        let hash = hash(thing);
+        let sought = self.seek(thing);
+        self.has(sought)
+    }
+
+    /// Begins to look for this, for [`Recent::has`] some time later: until then its place comes from memory, which takes
+    /// as long as reading a tenth of a line.
+    #[inline]
+    pub(super) fn seek(&mut self, thing: impl Hash) -> Sought {
         if self.buckets.is_empty() {
-            self.buckets = vec![[0; WAYS]; BUCKETS];
+            self.buckets = vec![Bucket::default(); BUCKETS];
         }
-        // The modulus proves the index.
-        let bucket = &mut self.buckets[hash as usize % BUCKETS];
+        let hash = hash(thing);
+        prefetch_index::prefetch_index(&self.buckets, hash as usize % BUCKETS);
+        Sought(hash)
+    }
+
+    /// Whether what is sought was seen already; from now on it was.
+    #[inline]
+    pub(super) fn has(&mut self, Sought(hash): Sought) -> bool {
+        // Whatever is sought, the buckets are there.
+        let Some(Bucket(bucket)) = self.buckets.get_mut(hash as usize % BUCKETS) else { return false };
         let repeats = bucket.contains(&hash);
         if !repeats {
             bucket.rotate_right(1);
@@ -34,7 +57,7 @@ impl Recent {
     /// Whether this was seen already.
     pub(super) fn contains(&self, thing: impl Hash) -> bool {
         let hash = hash(thing);
-        self.buckets.get(hash as usize % BUCKETS).is_some_and(|bucket| bucket.contains(&hash))
+        self.buckets.get(hash as usize % BUCKETS).is_some_and(|bucket| bucket.0.contains(&hash))
     }
 }
 

@@ -576,7 +576,7 @@ fn next_message(bytes: &mut dyn BufRead, message: &mut Vec<u8>, batch: &mut Batc
 const JSON: &[u8] = b"{}[],\":";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const OTHER_FIELDS: &str =
-    "number of values differs from the fields; --vpc-fields tells them where a log has no header";
+    "number of values differs from the fields; the configuration tells them where a log has no header";
 /// A pebibyte is three hours of a line of 800 Gbit/s.
 const MAX_COUNT: u64 = 1 << 50;
 

@@ -15,6 +15,7 @@ use flow::{Application, Notice, Time};
 
 use self::header::Header;
 use self::record::{Field, Kind, Record};
+use super::json::Order;
 use super::recent::Recent;
 use super::waiting::Waiting;
 use super::{Decoder, Format, next_line};
@@ -62,6 +63,8 @@ const JSON_MEMBERS: [&str; 12] = [
 /// Reads the lines of Zeek's logs.
 pub struct Logs {
     header: Header,
+    /// Of JSON lines.
+    members: Order<Option<Field>>,
     /// What is known of a conversation whose flow has not come yet, by its uid.
     applications: Waiting<Box<str>, Told>,
     seen: Recent,
@@ -79,6 +82,7 @@ impl Default for Logs {
     fn default() -> Logs {
         Logs {
             header: Header::default(),
+            members: Order::new(|name| Field::of(name.as_bytes())),
             applications: Waiting::new(MAX_WAITING / 2),
             seen: Recent::default(),
             first_waiting: None,
@@ -113,7 +117,7 @@ impl Logs {
         let record = match start.first() {
             None => return Ok(()),
             Some(b'#') => return self.header.line(start),
-            Some(b'{') => Record::of_json(start)?,
+            Some(b'{') => Record::of_json(start, &mut self.members)?,
             Some(_) => self.header.record(line, batch)?,
         };
         // Such a log has been counted.
@@ -129,10 +133,11 @@ impl Logs {
     }
 
     fn flow(&mut self, record: &Record<'_>, line: &[u8], batch: &mut Batch) -> Result<(), &'static str> {
-        let mut flow = conversation::flow(record)?;
+        let start = record.time().ok_or(record::NO_TIME)?;
         let uid = record.bytes(Field::Uid);
-        let repeats =
-            if uid.is_empty() { self.seen.repeats(line) } else { self.seen.repeats((uid, flow.start.nanoseconds())) };
+        let sought = if uid.is_empty() { self.seen.seek(line) } else { self.seen.seek((uid, start.nanoseconds())) };
+        let mut flow = conversation::flow(record, start)?;
+        let repeats = self.seen.has(sought);
         if repeats {
             return Err("line that repeats another: the same uid and time");
         }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use flow::{Endpoint, Key, Notice, Protocol, Time};
 
 use super::nested;
-use crate::format::json::{Json, Malformed, Text, Value};
+use crate::format::json::{Json, Malformed, Order, Text, Value};
 use crate::format::literal;
 
 /// The members of a line that are wanted; empty or `None` where it has none.
@@ -32,6 +32,67 @@ pub(super) struct Event<'a> {
     /// The object of an alert or an application.
     pub(super) nested: &'a str,
     nested_name: Nested,
+}
+
+/// The order of the members of events.
+pub(super) struct Orders {
+    event: Order<Member>,
+    flow: Order<Count>,
+    netflow: Order<Count>,
+    tcp: Order<FlagsOf>,
+}
+
+/// A member of an event.
+#[derive(Clone, Copy)]
+enum Member {
+    Timestamp,
+    FlowId,
+    EventType,
+    SourceAddress,
+    SourcePort,
+    DestinationAddress,
+    DestinationPort,
+    Protocol,
+    IcmpType,
+    IcmpCode,
+    AppProto,
+    Direction,
+    Vlan,
+    Flow,
+    Netflow,
+    Tcp,
+    Tunnel,
+    Nested(Nested),
+    Other,
+}
+
+/// A member of a `flow` or `netflow` object.
+#[derive(Clone, Copy)]
+enum Count {
+    PacketsToServer,
+    BytesToServer,
+    PacketsToClient,
+    BytesToClient,
+    Packets,
+    Bytes,
+    Start,
+    End,
+    State,
+    Reason,
+    SourceAddress,
+    SourcePort,
+    DestinationAddress,
+    DestinationPort,
+    Other,
+}
+
+/// A member of a `tcp` object.
+#[derive(Clone, Copy)]
+enum FlagsOf {
+    Any,
+    ToServer,
+    ToClient,
+    Other,
 }
 
 /// What to do with an event.
@@ -90,39 +151,39 @@ enum Nested {
 impl<'a> Event<'a> {
     /// Fills an empty event from its line.
     #[inline]
-    pub(super) fn read(&mut self, text: &'a str) -> Result<(), Malformed> {
+    pub(super) fn read(&mut self, text: &'a str, orders: &mut Orders) -> Result<(), Malformed> {
         let event = self;
         let mut json = Json::new(text);
         // Alerts carry the objects of applications too, so each kind must find its own.
         let mut objects = [""; 7];
-        json.object(|json, name| {
-            match name {
-                "timestamp" => event.timestamp = scalar(json)?,
-                "flow_id" => event.flow_id = scalar(json)?,
-                "event_type" => event.kind = scalar(json)?,
-                "src_ip" => event.source.address = scalar(json)?,
-                "src_port" => event.source.port = scalar(json)?,
-                "dest_ip" => event.destination.address = scalar(json)?,
-                "dest_port" => event.destination.port = scalar(json)?,
-                "proto" => event.protocol = scalar(json)?,
-                "icmp_type" => event.icmp_type = scalar(json)?,
-                "icmp_code" => event.icmp_code = scalar(json)?,
-                "app_proto" => event.app_proto = scalar(json)?,
-                "direction" => event.direction = scalar(json)?,
-                "vlan" => event.vlan = vlan(json.value()?)?,
-                "flow" if json.is_at_object() => event.flow.read(json)?,
-                "netflow" if json.is_at_object() => event.netflow.read(json)?,
-                "tcp" if json.is_at_object() => event.tcp.read(json)?,
-                "parent_id" | "tunnel" => {
+        json.object_in(&mut orders.event, |json, member| {
+            match member {
+                Member::Timestamp => event.timestamp = scalar(json)?,
+                Member::FlowId => event.flow_id = scalar(json)?,
+                Member::EventType => event.kind = scalar(json)?,
+                Member::SourceAddress => event.source.address = scalar(json)?,
+                Member::SourcePort => event.source.port = scalar(json)?,
+                Member::DestinationAddress => event.destination.address = scalar(json)?,
+                Member::DestinationPort => event.destination.port = scalar(json)?,
+                Member::Protocol => event.protocol = scalar(json)?,
+                Member::IcmpType => event.icmp_type = scalar(json)?,
+                Member::IcmpCode => event.icmp_code = scalar(json)?,
+                Member::AppProto => event.app_proto = scalar(json)?,
+                Member::Direction => event.direction = scalar(json)?,
+                Member::Vlan => event.vlan = vlan(json.value()?)?,
+                Member::Flow if json.is_at_object() => event.flow.read(json, &mut orders.flow)?,
+                Member::Netflow if json.is_at_object() => event.netflow.read(json, &mut orders.netflow)?,
+                Member::Tcp if json.is_at_object() => event.tcp.read(json, &mut orders.tcp)?,
+                Member::Tunnel => {
                     json.skip()?;
                     event.is_inside_tunnel = true;
                 }
-                _ => {
-                    let value = json.value()?;
-                    if let (Some(nested), Value::Nested(object)) = (Nested::of(name), value) {
+                Member::Nested(nested) => {
+                    if let Value::Nested(object) = json.value()? {
                         objects[nested as usize] = object;
                     }
                 }
+                Member::Flow | Member::Netflow | Member::Tcp | Member::Other => json.skip()?,
             }
             Ok(())
         })?;
@@ -200,25 +261,25 @@ impl<'a> Event<'a> {
 }
 
 impl<'a> Counts<'a> {
-    fn read(&mut self, json: &mut Json<'a>) -> Result<(), Malformed> {
+    fn read(&mut self, json: &mut Json<'a>, order: &mut Order<Count>) -> Result<(), Malformed> {
         let counts = self;
-        json.object(|json, name| {
-            match name {
-                "pkts_toserver" => counts.to_server[0] = count(json)?,
-                "bytes_toserver" => counts.to_server[1] = count(json)?,
-                "pkts_toclient" => counts.to_client[0] = count(json)?,
-                "bytes_toclient" => counts.to_client[1] = count(json)?,
-                "pkts" => counts.one_way[0] = count(json)?,
-                "bytes" => counts.one_way[1] = count(json)?,
-                "start" => counts.start = scalar(json)?,
-                "end" => counts.end = scalar(json)?,
-                "state" => counts.state = scalar(json)?,
-                "reason" => counts.reason = scalar(json)?,
-                "src_ip" => counts.source.address = scalar(json)?,
-                "src_port" => counts.source.port = scalar(json)?,
-                "dest_ip" => counts.destination.address = scalar(json)?,
-                "dest_port" => counts.destination.port = scalar(json)?,
-                _ => json.skip()?,
+        json.object_in(order, |json, member| {
+            match member {
+                Count::PacketsToServer => counts.to_server[0] = count(json)?,
+                Count::BytesToServer => counts.to_server[1] = count(json)?,
+                Count::PacketsToClient => counts.to_client[0] = count(json)?,
+                Count::BytesToClient => counts.to_client[1] = count(json)?,
+                Count::Packets => counts.one_way[0] = count(json)?,
+                Count::Bytes => counts.one_way[1] = count(json)?,
+                Count::Start => counts.start = scalar(json)?,
+                Count::End => counts.end = scalar(json)?,
+                Count::State => counts.state = scalar(json)?,
+                Count::Reason => counts.reason = scalar(json)?,
+                Count::SourceAddress => counts.source.address = scalar(json)?,
+                Count::SourcePort => counts.source.port = scalar(json)?,
+                Count::DestinationAddress => counts.destination.address = scalar(json)?,
+                Count::DestinationPort => counts.destination.port = scalar(json)?,
+                Count::Other => json.skip()?,
             }
             Ok(())
         })
@@ -230,17 +291,80 @@ impl<'a> Counts<'a> {
 }
 
 impl TcpFlags {
-    fn read(&mut self, json: &mut Json<'_>) -> Result<(), Malformed> {
+    fn read(&mut self, json: &mut Json<'_>, order: &mut Order<FlagsOf>) -> Result<(), Malformed> {
         let flags = self;
-        json.object(|json, name| {
-            match name {
-                "tcp_flags" => flags.any = bits(json)?,
-                "tcp_flags_ts" => flags.to_server = bits(json)?,
-                "tcp_flags_tc" => flags.to_client = bits(json)?,
-                _ => json.skip()?,
+        json.object_in(order, |json, member| {
+            match member {
+                FlagsOf::Any => flags.any = bits(json)?,
+                FlagsOf::ToServer => flags.to_server = bits(json)?,
+                FlagsOf::ToClient => flags.to_client = bits(json)?,
+                FlagsOf::Other => json.skip()?,
             }
             Ok(())
         })
+    }
+}
+
+impl Default for Orders {
+    fn default() -> Orders {
+        Orders {
+            event: Order::new(Member::of),
+            flow: Order::new(Count::of),
+            netflow: Order::new(Count::of),
+            tcp: Order::new(|name| match name {
+                "tcp_flags" => FlagsOf::Any,
+                "tcp_flags_ts" => FlagsOf::ToServer,
+                "tcp_flags_tc" => FlagsOf::ToClient,
+                _ => FlagsOf::Other,
+            }),
+        }
+    }
+}
+
+impl Member {
+    fn of(name: &str) -> Member {
+        match name {
+            "timestamp" => Member::Timestamp,
+            "flow_id" => Member::FlowId,
+            "event_type" => Member::EventType,
+            "src_ip" => Member::SourceAddress,
+            "src_port" => Member::SourcePort,
+            "dest_ip" => Member::DestinationAddress,
+            "dest_port" => Member::DestinationPort,
+            "proto" => Member::Protocol,
+            "icmp_type" => Member::IcmpType,
+            "icmp_code" => Member::IcmpCode,
+            "app_proto" => Member::AppProto,
+            "direction" => Member::Direction,
+            "vlan" => Member::Vlan,
+            "flow" => Member::Flow,
+            "netflow" => Member::Netflow,
+            "tcp" => Member::Tcp,
+            "parent_id" | "tunnel" => Member::Tunnel,
+            _ => Nested::of(name).map_or(Member::Other, Member::Nested),
+        }
+    }
+}
+
+impl Count {
+    fn of(name: &str) -> Count {
+        match name {
+            "pkts_toserver" => Count::PacketsToServer,
+            "bytes_toserver" => Count::BytesToServer,
+            "pkts_toclient" => Count::PacketsToClient,
+            "bytes_toclient" => Count::BytesToClient,
+            "pkts" => Count::Packets,
+            "bytes" => Count::Bytes,
+            "start" => Count::Start,
+            "end" => Count::End,
+            "state" => Count::State,
+            "reason" => Count::Reason,
+            "src_ip" => Count::SourceAddress,
+            "src_port" => Count::SourcePort,
+            "dest_ip" => Count::DestinationAddress,
+            "dest_port" => Count::DestinationPort,
+            _ => Count::Other,
+        }
     }
 }
 
@@ -279,7 +403,10 @@ pub(super) fn scalar<'a>(json: &mut Json<'a>) -> Result<Text<'a>, Malformed> {
 
 #[inline]
 fn count(json: &mut Json<'_>) -> Result<Option<u64>, Malformed> {
-    scalar(json).map(|text| literal::count(text.raw().as_bytes()))
+    match json.whole() {
+        Some(count) => Ok(Some(count)),
+        None => scalar(json).map(|text| literal::count(text.raw().as_bytes())),
+    }
 }
 
 fn bits(json: &mut Json<'_>) -> Result<Option<u8>, Malformed> {

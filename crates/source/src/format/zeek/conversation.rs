@@ -1,15 +1,14 @@
 //! What a line tells of a conversation.
 
-use flow::{Application, Dns, Duration, Flow, History, Http, Label, Side, State, Tls};
+use flow::{Application, Dns, Duration, Flow, History, Http, Label, Side, State, Time, Tls};
 
-use super::record::{Field, Kind, NO_TIME, Record};
+use super::record::{Field, Kind, Record};
 use crate::Batch;
 use crate::format::literal;
 
 /// The flow of a line of conn.log.
 #[inline]
-pub(super) fn flow(record: &Record<'_>) -> Result<Flow, &'static str> {
-    let start = record.time().ok_or(NO_TIME)?;
+pub(super) fn flow(record: &Record<'_>, start: Time) -> Result<Flow, &'static str> {
     let key = record.key()?;
     let duration = match record.bytes(Field::Duration) {
         b"" => Duration::ZERO,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use flow::{Endpoint, Key, Protocol, Time};
 
 use super::header::unescaped;
-use crate::format::json::{Json, Malformed, Text, Value};
+use crate::format::json::{Json, Malformed, Order, Text, Value};
 use crate::format::literal;
 
 /// The values of a line as the log writes them; empty where it has none.
@@ -107,12 +107,14 @@ fields! {
 
 impl<'a> Record<'a> {
     /// The wanted members of a JSON line.
-    pub(super) fn of_json(line: &'a [u8]) -> Result<Option<Record<'a>>, &'static str> {
+    pub(super) fn of_json(
+        line: &'a [u8],
+        order: &mut Order<Option<Field>>,
+    ) -> Result<Option<Record<'a>>, &'static str> {
         let text = std::str::from_utf8(line).map_err(|_| "line that is not UTF-8")?;
         let mut record = Record { values: [b""; Field::COUNT], is_json: true };
         let mut json = Json::new(text);
-        json.object(|json, name| {
-            let field = Field::of(name.as_bytes());
+        json.object_in(order, |json, field| {
             let value = json.value()?;
             if let Some(field) = field {
                 record.values[field as usize] = match value {
