@@ -187,7 +187,8 @@ fn new_files_of_a_followed_folder_are_taken_up() {
     append(&folder.join("d.pcap"), &pcap(&packets[12..], Order::Little, true));
     assert_eq!(followed.poll().1, 20);
     let (flows, report) = followed.stop();
-    assert_eq!((flows, report.damage.len()), (expected(), 0));
+    // What is nothing to read is named.
+    assert_eq!((flows == expected(), report.damage.len()), (true, 1));
 }
 
 #[test]
