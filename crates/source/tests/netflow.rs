@@ -371,7 +371,11 @@ fn two_files_share_templates_and_lose_nothing_between_them() {
         file("data.dat", &version_9(900, 1, &[set(256, &record(&CALL))])),
     ];
     let (flows, report) = read(&paths).unwrap();
-    assert_eq!((flows.len(), report.notes["templates told by exporters"], report.skipped.len()), (1, 1, 0), "{report:?}");
+    assert_eq!(
+        (flows.len(), report.notes["templates told by exporters"], report.skipped.len()),
+        (1, 1, 0),
+        "{report:?}"
+    );
 }
 
 fn samples() -> Vec<Vec<u8>> {
