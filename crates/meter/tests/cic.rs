@@ -112,7 +112,7 @@ fn gaps_are_microseconds_of_the_flow_and_of_each_direction() {
         ("Bwd IAT Total", 4000.0),
         ("Bwd IAT Max", 3000.0),
         ("Bwd IAT Min", 1000.0),
-        ("Bwd IAT Std", 1414.213_6),
+        ("Bwd IAT Std", 1_414.213_6),
     ]);
 }
 

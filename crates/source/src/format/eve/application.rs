@@ -55,6 +55,9 @@ fn tell_dns(dns: &mut Dns, object: &str) -> Result<(), Malformed> {
     if is_answer && !matches!(code.raw(), "" | "NOERROR" | "0") {
         dns.failures = dns.failures.saturating_add(1);
     }
+    if is_answer && matches!(code.raw(), "NXDOMAIN" | "3") {
+        dns.no_such_name = dns.no_such_name.saturating_add(1);
+    }
     // An answer repeats the questions; of a question that was not seen it is all that is known.
     if is_answer && dns.queries > 0 {
         return Ok(());
