@@ -4,7 +4,7 @@
 //! column. Numbers, texts, booleans, dates and times become cells as a text table would have them; what is null is empty.
 //!
 //! The library `parquet` knows the schema and the encodings of values. Pages are found, bounded and decompressed here
-//! ([`pages`]), because it believes the sizes that a file claims; the footer is checked before it sees it ([`thrift`]).
+//! (`pages`), because it believes the sizes that a file claims; the footer is checked before it sees it (`thrift`).
 //! Where it panics all the same on hostile bytes, that is an error of the file.
 
 mod pages;

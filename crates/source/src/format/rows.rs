@@ -1,4 +1,4 @@
-//! Rows of cells, from a table in any format: text ([`csv`](super::csv)), [JSON lines](super::json_lines) or
+//! Rows of cells, from a table in any format: text ([`csv`]), [JSON lines](super::json_lines) or
 //! [Parquet](super::parquet), told by its content.
 //!
 //! A table to learn from is read twice: a [`Profile`] tells which columns hold numbers and which names, then a [`Builder`]
@@ -146,7 +146,7 @@ impl Rows {
     }
 
     /// The names of the columns, all distinct. Those of CICFlowMeter are the same for all its spellings, see
-    /// [`cic`](super::cic).
+    /// [`cic`].
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
