@@ -92,6 +92,7 @@ impl Report {
         self.add_note("later IP fragments without their first", counts.orphan_fragments);
         self.add_note("TCP segments retransmitted or captured twice", counts.repeated_segments);
         self.add_note("flows ended early because the flow table was full", counts.evicted_flows);
+        self.add_note("first messages of conversations whose rest did not come in time", counts.evicted_messages);
     }
 
     /// Adds something worth knowing.
