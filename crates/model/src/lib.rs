@@ -39,7 +39,7 @@ mod schema;
 
 pub use dataset::Dataset;
 pub use detector::{Detector, Plan, Provenance, Verdict};
-pub use encoder::{Categories, Encoder, Recipe};
+pub use encoder::{Categories, Encoder, Missing, Recipe, Scaling};
 pub use error::Error;
 pub use estimator::{Method, Model};
 pub use matrix::Matrix;

@@ -20,7 +20,7 @@ pub use isolation_forest::{Isolation, IsolationForest};
 pub use logistic::{Logistic, LogisticRegression};
 pub use tree::Tree;
 
-use crate::{Categories, Error, Matrix, Recipe};
+use crate::{Categories, Error, Matrix, Recipe, Scaling};
 
 /// Settings of one estimator, as a configuration names them.
 ///
@@ -95,10 +95,12 @@ impl Method {
 
     /// How it wants its columns encoded.
     pub fn recipe(&self) -> Recipe {
+        let standard =
+            |categories| Recipe { logarithm: true, scaling: Scaling::Standard, categories, ..Recipe::default() };
         match self {
-            Method::IsolationForest(_) => Recipe { logarithm: true, standard: true, categories: Categories::Rarity },
+            Method::IsolationForest(_) => standard(Categories::Rarity),
             Method::DecisionTree(_) | Method::RandomForest(_) => Recipe::default(),
-            Method::LogisticRegression(_) => Recipe { logarithm: true, standard: true, categories: Categories::OneHot },
+            Method::LogisticRegression(_) => standard(Categories::OneHot),
         }
     }
 
