@@ -315,6 +315,21 @@ mod tests {
     }
 
     #[test]
+    fn codes_are_places_in_the_vocabulary_then_missing_then_unseen() {
+        let encoder = Encoder::fit(&names(&[2, 1]), None, recipe(Categories::Codes)).unwrap();
+        let encoded = encoder.encode(&names(&[2, 1, Category::MISSING, 0])).unwrap();
+        assert_eq!((encoded.values(), encoder.codes()), ([0.0, 1.0, 2.0, 3.0].as_slice(), vec![true]));
+    }
+
+    #[test]
+    fn a_missing_number_stays_missing_where_asked() {
+        let recipe = Recipe { missing: Missing::Keep, scaling: Scaling::Standard, ..Recipe::default() };
+        let encoder = Encoder::fit(&number(&[1.0, f32::NAN, 3.0]), None, recipe).unwrap();
+        let encoded = encoder.encode(&number(&[3.0, f32::INFINITY])).unwrap();
+        assert!(encoded.has_missing() && encoded.values()[0] == 1.0 && encoded.values()[1].is_nan(), "{encoded:?}");
+    }
+
+    #[test]
     fn one_hot_has_a_value_a_name_and_an_unseen_name_is_all_zeros() {
         let encoder = Encoder::fit(&names(&[0, 1, Category::MISSING]), None, recipe(Categories::OneHot)).unwrap();
         assert_eq!(encoder.names(), ["protocol = tcp", "protocol = udp", "protocol missing"]);
