@@ -39,6 +39,7 @@ pub use one_rule::{OneRule, Ranges};
 pub use principal_components::{Plane, PrincipalComponents};
 pub use tree::Tree;
 
+use crate::ensemble::{Stack, Stacking, Votes, Voting};
 use crate::{Categories, Classes, Error, Matrix, Missing, Probabilities, Recipe, Scaling};
 
 /// Settings of one estimator, as a configuration names them.
@@ -76,6 +77,10 @@ pub enum Method {
     OneRule(OneRule),
     /// The shares of the classes: what must be beaten.
     Majority(Majority),
+    /// Several methods whose scores are put together by a fixed rule.
+    Voting(Voting),
+    /// A method that learns from the scores of several others.
+    Stacking(Stacking),
 }
 
 /// A fitted estimator: can only score.
@@ -105,6 +110,10 @@ pub enum Model {
     OneRule(Ranges),
     /// From [`Majority`].
     Majority(Shares),
+    /// From [`Voting`].
+    Voting(Votes),
+    /// From [`Stacking`].
+    Stacking(Stack),
 }
 
 /// What rows of either side weigh when a classifier is fitted.
@@ -120,7 +129,7 @@ pub enum ClassWeights {
 
 impl Method {
     /// Every method with its default settings, in the order of the variants.
-    pub fn all() -> [Method; 12] {
+    pub fn all() -> [Method; 14] {
         [
             Method::IsolationForest(IsolationForest::default()),
             Method::DecisionTree(DecisionTree::default()),
@@ -134,6 +143,8 @@ impl Method {
             Method::NearestNeighbours(NearestNeighbours::default()),
             Method::OneRule(OneRule::default()),
             Method::Majority(Majority::default()),
+            Method::Voting(Voting::default()),
+            Method::Stacking(Stacking::default()),
         ]
     }
 
@@ -152,23 +163,31 @@ impl Method {
             Method::NearestNeighbours(_) => "nearest-neighbours",
             Method::OneRule(_) => "one-rule",
             Method::Majority(_) => "majority",
+            Method::Voting(_) => "voting",
+            Method::Stacking(_) => "stacking",
         }
     }
 
     /// Whether it learns from labels, or only from what is normal.
     pub fn is_supervised(&self) -> bool {
-        !matches!(
-            self,
+        match self {
             Method::IsolationForest(_)
-                | Method::Mahalanobis(_)
-                | Method::PrincipalComponents(_)
-                | Method::NeighbourDistance(_)
-                | Method::HistogramScore(_)
-                | Method::EmpiricalTails(_)
-        )
+            | Method::Mahalanobis(_)
+            | Method::PrincipalComponents(_)
+            | Method::NeighbourDistance(_)
+            | Method::HistogramScore(_)
+            | Method::EmpiricalTails(_) => false,
+            Method::Voting(voting) => voting.parts.iter().any(Method::is_supervised),
+            _ => true,
+        }
     }
 
-    /// How it wants its columns encoded.
+    /// Whether it is made of other methods, each with its own recipe.
+    pub fn is_ensemble(&self) -> bool {
+        matches!(self, Method::Voting(_) | Method::Stacking(_))
+    }
+
+    /// How it wants its columns encoded; of an ensemble the parts' recipes count instead.
     pub fn recipe(&self) -> Recipe {
         let standard =
             |categories| Recipe { logarithm: true, scaling: Scaling::Standard, categories, ..Recipe::default() };
@@ -180,11 +199,12 @@ impl Method {
             Method::NeighbourDistance(_) | Method::NearestNeighbours(_) => standard(Categories::OneHot),
             Method::HistogramScore(_) | Method::EmpiricalTails(_) => standard(Categories::Rarity),
             Method::OneRule(_) | Method::Majority(_) => Recipe::default(),
+            Method::Voting(_) | Method::Stacking(_) => Recipe::default(),
         }
     }
 
     /// Fits a model. `truth` is the class of each row; a method that learns from labels needs it, with rows of at least
-    /// two classes, and any other does not look at it. A matrix with missing values is refused unless the method's
+    /// two classes, and any other does not look at it. An ensemble learns from a data set only. A matrix with missing values is refused unless the method's
     /// recipe keeps them.
     pub fn fit(&self, matrix: &Matrix, truth: Option<&Classes>, seed: u64) -> Result<Model, Error> {
         if matrix.rows() == 0 {
@@ -222,6 +242,7 @@ impl Method {
             Method::NearestNeighbours(settings) => Model::NearestNeighbours(settings.fit(matrix, labels()?, seed)),
             Method::OneRule(settings) => Model::OneRule(settings.fit(matrix, labels()?)),
             Method::Majority(settings) => Model::Majority(settings.fit(matrix, labels()?)),
+            Method::Voting(_) | Method::Stacking(_) => return Err(Error::Ensemble(self.name())),
         })
     }
 
@@ -247,6 +268,8 @@ impl Method {
             Method::NearestNeighbours(settings) => settings.check(),
             Method::OneRule(settings) => settings.check(),
             Method::EmpiricalTails(_) | Method::Majority(_) => Ok(()),
+            Method::Voting(settings) => settings.check(),
+            Method::Stacking(settings) => settings.check(),
         }
     }
 }
@@ -267,6 +290,8 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.probabilities(matrix).attacks(),
             Model::OneRule(ranges) => ranges.probabilities(matrix).attacks(),
             Model::Majority(shares) => shares.probabilities(matrix).attacks(),
+            Model::Voting(votes) => votes.scores(matrix)?,
+            Model::Stacking(stack) => stack.scores(matrix)?,
         })
     }
 
@@ -277,6 +302,8 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => Some(neighbourhood.probabilities(matrix)),
             Model::OneRule(ranges) => Some(ranges.probabilities(matrix)),
             Model::Majority(shares) => Some(shares.probabilities(matrix)),
+            Model::Voting(votes) => votes.probabilities(matrix)?,
+            Model::Stacking(stack) => stack.probabilities(matrix)?,
             _ if self.classes().is_empty() => None,
             _ => Some(Probabilities::binary(self.scores(matrix)?)),
         })
@@ -294,6 +321,8 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.classes(),
             Model::OneRule(ranges) => ranges.classes(),
             Model::Majority(shares) => shares.classes(),
+            Model::Voting(votes) => votes.classes(),
+            Model::Stacking(stack) => stack.last().classes(),
             Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.classes(),
             Model::LogisticRegression(logistic) => logistic.classes(),
         }
@@ -309,7 +338,8 @@ impl Model {
 
     /// Whether rows may have missing values.
     pub fn takes_missing(&self) -> bool {
-        false
+        // Each part of an ensemble looks at its own columns.
+        matches!(self, Model::Voting(_) | Model::Stacking(_))
     }
 
     /// The number of values in a row.
@@ -326,6 +356,8 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.width(),
             Model::OneRule(ranges) => ranges.width(),
             Model::Majority(shares) => shares.width(),
+            Model::Voting(votes) => votes.width(),
+            Model::Stacking(stack) => stack.width(),
         }
     }
 
@@ -343,6 +375,8 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.check(width),
             Model::OneRule(ranges) => ranges.check(width),
             Model::Majority(shares) => shares.check(width),
+            Model::Voting(votes) => votes.check(width),
+            Model::Stacking(stack) => stack.check(width),
         }
     }
 }
@@ -370,7 +404,7 @@ fn check_classes(classes: &[String]) -> Result<(), Error> {
 }
 
 /// Refuses a setting out of its range.
-fn range<T: PartialOrd + ToString>(setting: &'static str, value: T, least: T, most: T) -> Result<(), Error> {
+pub(crate) fn range<T: PartialOrd + ToString>(setting: &'static str, value: T, least: T, most: T) -> Result<(), Error> {
     if value >= least && value <= most {
         return Ok(());
     }
