@@ -12,6 +12,7 @@ mod live;
 mod logs;
 mod packets;
 mod program;
+mod quality;
 mod robustness;
 mod speed;
 mod walk;
@@ -39,18 +40,22 @@ fn main() -> Result<()> {
     if arguments.next_if(|argument| argument == program::MEASURE).is_some() {
         return program::measure(arguments);
     }
-    // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `live` live capture,
-    // which needs root.
+    let shared = std::env::var_os("LAPWING_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
+    // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `quality` how good
+    // detectors are on public tables, `live` live capture, which needs root.
     let part = arguments.next();
     let only_speed = part.as_ref().is_some_and(|part| part == "speed");
     let only_agreement = part.as_ref().is_some_and(|part| part == "agreement");
+    if part.as_ref().is_some_and(|part| part == "quality") {
+        print(&quality::rows(&shared)?);
+        return Ok(());
+    }
     let program = Program::find()?;
     #[cfg(target_os = "linux")]
     if part.is_some_and(|part| part == "live") {
         return live::run(&program);
     }
-    let shared = std::env::var_os("LAPWING_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
     let folder = std::env::temp_dir().join("lapwing-bench");
     std::fs::create_dir_all(&folder)?;
 
@@ -66,16 +71,22 @@ fn main() -> Result<()> {
     if !only_speed && !only_agreement {
         rows.extend(detection::rows(&program, &shared, &folder)?);
         rows.extend(learning::rows(&program, &shared, &folder)?);
+        rows.extend(quality::rows(&shared)?);
         rows.extend(robustness::rows(&program, &folder)?);
     }
 
     println!("# Bench\n\nWhat `make bench` measured last. `LAPWING_SHARED` names the folder of the public data.\n");
+    print(&rows);
+    println!("\n{}, {}", program.version()?, machine());
+    Ok(())
+}
+
+/// The table as Markdown.
+fn print(rows: &[Row]) {
     println!("| what | at least | measured |\n|---|---|---|");
     for row in rows {
         println!("| {} | {} | {} |", row.what, row.least, row.measured);
     }
-    println!("\n{}, {}", program.version()?, machine());
-    Ok(())
 }
 
 /// The processor and how many of it.

@@ -249,7 +249,9 @@ impl Method {
     /// The most classes that it tells apart.
     fn most_classes(&self) -> usize {
         match self {
+            Method::LogisticRegression(_) => usize::MAX,
             Method::NearestNeighbours(_) | Method::OneRule(_) | Method::Majority(_) => usize::MAX,
+            Method::Voting(_) | Method::Stacking(_) => usize::MAX,
             _ => 2,
         }
     }
@@ -299,6 +301,7 @@ impl Model {
     pub fn probabilities(&self, matrix: &Matrix) -> Result<Option<Probabilities>, Error> {
         self.accepts(matrix)?;
         Ok(match self {
+            Model::LogisticRegression(logistic) => Some(logistic.probabilities(matrix)),
             Model::NearestNeighbours(neighbourhood) => Some(neighbourhood.probabilities(matrix)),
             Model::OneRule(ranges) => Some(ranges.probabilities(matrix)),
             Model::Majority(shares) => Some(shares.probabilities(matrix)),
@@ -347,7 +350,7 @@ impl Model {
         match self {
             Model::IsolationForest(forest) => forest.width(),
             Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.width(),
-            Model::LogisticRegression(logistic) => logistic.coefficients().len(),
+            Model::LogisticRegression(logistic) => logistic.width(),
             Model::Mahalanobis(distance) => distance.width(),
             Model::PrincipalComponents(plane) => plane.width(),
             Model::NeighbourDistance(surroundings) => surroundings.width(),
