@@ -10,6 +10,7 @@ mod learning;
 #[cfg(target_os = "linux")]
 mod live;
 mod logs;
+mod models;
 mod packets;
 mod program;
 mod robustness;
@@ -39,18 +40,23 @@ fn main() -> Result<()> {
     if arguments.next_if(|argument| argument == program::MEASURE).is_some() {
         return program::measure(arguments);
     }
-    // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `live` live capture,
-    // which needs root.
+    // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `models` the estimators
+    // (and of them one part: `speed`), `live` live capture, which needs root.
     let part = arguments.next();
     let only_speed = part.as_ref().is_some_and(|part| part == "speed");
     let only_agreement = part.as_ref().is_some_and(|part| part == "agreement");
+    let shared = std::env::var_os("LAPWING_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
+    if part.as_ref().is_some_and(|part| part == "models") {
+        let only: Vec<String> = arguments.map(|part| part.to_string_lossy().into_owned()).collect();
+        print(&models::rows(&shared, &only)?);
+        return Ok(());
+    }
     let program = Program::find()?;
     #[cfg(target_os = "linux")]
     if part.is_some_and(|part| part == "live") {
         return live::run(&program);
     }
-    let shared = std::env::var_os("LAPWING_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
     let folder = std::env::temp_dir().join("lapwing-bench");
     std::fs::create_dir_all(&folder)?;
 
@@ -66,16 +72,22 @@ fn main() -> Result<()> {
     if !only_speed && !only_agreement {
         rows.extend(detection::rows(&program, &shared, &folder)?);
         rows.extend(learning::rows(&program, &shared, &folder)?);
+        rows.extend(models::rows(&shared, &[])?);
         rows.extend(robustness::rows(&program, &folder)?);
     }
 
     println!("# Bench\n\nWhat `make bench` measured last. `LAPWING_SHARED` names the folder of the public data.\n");
+    print(&rows);
+    println!("\n{}, {}", program.version()?, machine());
+    Ok(())
+}
+
+/// The table as Markdown.
+fn print(rows: &[Row]) {
     println!("| what | at least | measured |\n|---|---|---|");
     for row in rows {
         println!("| {} | {} | {} |", row.what, row.least, row.measured);
     }
-    println!("\n{}, {}", program.version()?, machine());
-    Ok(())
 }
 
 /// The processor and how many of it.

@@ -3,24 +3,29 @@
 //! [`Method`] and [`Model`] are the only registries. A new estimator is a file here and a variant and an arm in each.
 
 mod binned;
+mod boosting;
+mod classification;
 mod decision_tree;
 mod forest;
-mod growth;
 mod isolation_forest;
 mod logistic;
+mod pruning;
+mod scoring;
 mod tree;
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
+pub use boosting::{Boosted, GradientBoosting, Growth};
+pub use classification::Criterion;
 pub use decision_tree::DecisionTree;
-pub use forest::{Forest, RandomForest};
+pub use forest::{ExtraTrees, Forest, OutOfBag, RandomForest};
 pub use isolation_forest::{Isolation, IsolationForest};
 pub use logistic::{Logistic, LogisticRegression};
-pub use tree::Tree;
+pub use tree::{Cut, Node, Step, Tree};
 
-use crate::{Categories, Classes, Error, Matrix, Missing, Probabilities, Recipe};
+use crate::{Categories, Classes, Error, Matrix, Missing, Probabilities, Recipe, Scaling};
 
 /// Settings of one estimator, as a configuration names them.
 ///
@@ -39,6 +44,10 @@ pub enum Method {
     DecisionTree(DecisionTree),
     /// The mean of many trees.
     RandomForest(RandomForest),
+    /// The mean of many trees that are cut at random.
+    ExtraTrees(ExtraTrees),
+    /// Trees that mend each other's errors.
+    GradientBoosting(GradientBoosting),
     /// A weighted sum.
     LogisticRegression(LogisticRegression),
 }
@@ -52,6 +61,10 @@ pub enum Model {
     DecisionTree(Forest),
     /// From [`RandomForest`].
     RandomForest(Forest),
+    /// From [`ExtraTrees`].
+    ExtraTrees(Forest),
+    /// From [`GradientBoosting`].
+    GradientBoosting(Boosted),
     /// From [`LogisticRegression`].
     LogisticRegression(Logistic),
 }
@@ -69,11 +82,13 @@ pub enum ClassWeights {
 
 impl Method {
     /// Every method with its default settings, in the order of the variants.
-    pub fn all() -> [Method; 4] {
+    pub fn all() -> [Method; 6] {
         [
             Method::IsolationForest(IsolationForest::default()),
             Method::DecisionTree(DecisionTree::default()),
             Method::RandomForest(RandomForest::default()),
+            Method::ExtraTrees(ExtraTrees::default()),
+            Method::GradientBoosting(GradientBoosting::default()),
             Method::LogisticRegression(LogisticRegression::default()),
         ]
     }
@@ -84,6 +99,8 @@ impl Method {
             Method::IsolationForest(_) => "isolation-forest",
             Method::DecisionTree(_) => "decision-tree",
             Method::RandomForest(_) => "random-forest",
+            Method::ExtraTrees(_) => "extra-trees",
+            Method::GradientBoosting(_) => "gradient-boosting",
             Method::LogisticRegression(_) => "logistic-regression",
         }
     }
@@ -95,14 +112,14 @@ impl Method {
 
     /// How it wants its columns encoded.
     pub fn recipe(&self) -> Recipe {
+        let standard =
+            |categories| Recipe { logarithm: true, scaling: Scaling::Standard, categories, ..Recipe::default() };
         match self {
-            Method::IsolationForest(_) => {
-                Recipe { logarithm: true, standard: true, categories: Categories::Rarity, ..Recipe::default() }
+            Method::IsolationForest(_) => standard(Categories::Rarity),
+            Method::DecisionTree(_) | Method::RandomForest(_) | Method::ExtraTrees(_) | Method::GradientBoosting(_) => {
+                Recipe { missing: Missing::Keep, ..Recipe::default() }
             }
-            Method::DecisionTree(_) | Method::RandomForest(_) => Recipe::default(),
-            Method::LogisticRegression(_) => {
-                Recipe { logarithm: true, standard: true, categories: Categories::OneHot, ..Recipe::default() }
-            }
+            Method::LogisticRegression(_) => standard(Categories::OneHot),
         }
     }
 
@@ -136,13 +153,18 @@ impl Method {
             Method::IsolationForest(settings) => Model::IsolationForest(settings.fit(matrix, seed)),
             Method::DecisionTree(settings) => Model::DecisionTree(settings.fit(matrix, labels()?, seed)),
             Method::RandomForest(settings) => Model::RandomForest(settings.fit(matrix, labels()?, seed)),
+            Method::ExtraTrees(settings) => Model::ExtraTrees(settings.fit(matrix, labels()?, seed)),
+            Method::GradientBoosting(settings) => Model::GradientBoosting(settings.fit(matrix, labels()?, seed)?),
             Method::LogisticRegression(settings) => Model::LogisticRegression(settings.fit(matrix, labels()?)),
         })
     }
 
     /// The most classes that it tells apart.
     fn most_classes(&self) -> usize {
-        2
+        match self {
+            Method::LogisticRegression(_) => 2,
+            _ => MAX_CLASSES,
+        }
     }
 
     /// Refuses settings out of their range.
@@ -151,6 +173,8 @@ impl Method {
             Method::IsolationForest(settings) => settings.check(),
             Method::DecisionTree(settings) => settings.check(),
             Method::RandomForest(settings) => settings.check(),
+            Method::ExtraTrees(settings) => settings.check(),
+            Method::GradientBoosting(settings) => settings.check(),
             Method::LogisticRegression(settings) => settings.check(),
         }
     }
@@ -159,44 +183,58 @@ impl Method {
 impl Model {
     /// The score of each row: 0..=1, higher is worse; of a classifier how likely it is not benign. The matrix must be as wide as the one that was fitted on.
     pub fn scores(&self, matrix: &Matrix) -> Result<Vec<f32>, Error> {
-        if matrix.width() != self.width() {
-            return Err(Error::Shape { expected: self.width(), found: matrix.width() });
-        }
-        if !self.takes_missing() {
-            matrix.complete()?;
-        }
+        self.takes(matrix)?;
         Ok(match self {
             Model::IsolationForest(forest) => forest.scores(matrix),
-            Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.scores(matrix),
+            Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
+                forest.scores(matrix)
+            }
+            Model::GradientBoosting(boosted) => boosted.scores(matrix),
             Model::LogisticRegression(logistic) => logistic.scores(matrix),
         })
     }
 
+    fn takes(&self, matrix: &Matrix) -> Result<(), Error> {
+        if matrix.width() != self.width() {
+            return Err(Error::Shape { expected: self.width(), found: matrix.width() });
+        }
+        if self.takes_missing() { Ok(()) } else { matrix.complete() }
+    }
+
     /// How likely each row is of each class; `None` of a model that does not tell classes apart.
     pub fn probabilities(&self, matrix: &Matrix) -> Result<Option<Probabilities>, Error> {
-        let scores = self.scores(matrix)?;
-        Ok((!self.classes().is_empty()).then(|| Probabilities::binary(scores)))
+        self.takes(matrix)?;
+        Ok(match self {
+            Model::IsolationForest(_) => None,
+            Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
+                Some(forest.probabilities(matrix))
+            }
+            Model::GradientBoosting(boosted) => Some(boosted.probabilities(matrix)),
+            Model::LogisticRegression(logistic) => Some(Probabilities::binary(logistic.scores(matrix))),
+        })
     }
 
     /// The names of the classes that it tells apart, that of benign rows first; none of a model that does not.
     pub fn classes(&self) -> &[String] {
         match self {
             Model::IsolationForest(_) => &[],
-            Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.classes(),
+            Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.classes(),
+            Model::GradientBoosting(boosted) => boosted.classes(),
             Model::LogisticRegression(logistic) => logistic.classes(),
         }
     }
 
     /// Whether rows may have missing values.
     pub fn takes_missing(&self) -> bool {
-        false
+        !matches!(self, Model::IsolationForest(_) | Model::LogisticRegression(_))
     }
 
     /// The number of values in a row.
     pub fn width(&self) -> usize {
         match self {
             Model::IsolationForest(forest) => forest.width(),
-            Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.width(),
+            Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.width(),
+            Model::GradientBoosting(boosted) => boosted.width(),
             Model::LogisticRegression(logistic) => logistic.coefficients().len(),
         }
     }
@@ -205,7 +243,10 @@ impl Model {
     pub(crate) fn check(&self, width: usize) -> Result<(), Error> {
         match self {
             Model::IsolationForest(forest) => forest.check(width),
-            Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.check(width),
+            Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
+                forest.check(width)
+            }
+            Model::GradientBoosting(boosted) => boosted.check(width),
             Model::LogisticRegression(logistic) => logistic.check(width),
         }
     }
@@ -222,6 +263,22 @@ impl ClassWeights {
         }
     }
 }
+
+impl ClassWeights {
+    /// The weight of a row of each class.
+    fn each(self, truth: &Classes) -> Vec<f64> {
+        let sizes = truth.sizes();
+        let present = sizes.iter().filter(|rows| **rows > 0).count() as f64;
+        let weight = |&rows: &usize| match self {
+            ClassWeights::Balanced if rows > 0 => truth.rows() as f64 / (present * rows as f64),
+            _ => 1.0,
+        };
+        sizes.iter().map(weight).collect()
+    }
+}
+
+/// The most classes that any method tells apart.
+const MAX_CLASSES: usize = 1000;
 
 /// The random numbers of one tree: the same for the same seed, whichever thread grows it.
 fn stream(seed: u64, tree: u64) -> Pcg64Mcg {
