@@ -10,6 +10,7 @@ mod learning;
 #[cfg(target_os = "linux")]
 mod live;
 mod logs;
+mod models;
 mod packets;
 mod program;
 mod quality;
@@ -40,13 +41,18 @@ fn main() -> Result<()> {
     if arguments.next_if(|argument| argument == program::MEASURE).is_some() {
         return program::measure(arguments);
     }
-    let shared = std::env::var_os("LAPWING_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
-    // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `quality` how good
-    // detectors are on public tables, `live` live capture, which needs root.
+    // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `models` the estimators
+    // (and of them one part: `speed`), `live` live capture, which needs root.
     let part = arguments.next();
     let only_speed = part.as_ref().is_some_and(|part| part == "speed");
     let only_agreement = part.as_ref().is_some_and(|part| part == "agreement");
+    let shared = std::env::var_os("LAPWING_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
+    if part.as_ref().is_some_and(|part| part == "models") {
+        let only: Vec<String> = arguments.map(|part| part.to_string_lossy().into_owned()).collect();
+        print(&models::rows(&shared, &only)?);
+        return Ok(());
+    }
     if part.as_ref().is_some_and(|part| part == "quality") {
         print(&quality::rows(&shared)?);
         return Ok(());
@@ -72,6 +78,7 @@ fn main() -> Result<()> {
         rows.extend(detection::rows(&program, &shared, &folder)?);
         rows.extend(learning::rows(&program, &shared, &folder)?);
         rows.extend(quality::rows(&shared)?);
+        rows.extend(models::rows(&shared, &[])?);
         rows.extend(robustness::rows(&program, &folder)?);
     }
 

@@ -57,13 +57,7 @@ impl LogisticRegression {
     pub(super) fn fit(&self, matrix: &Matrix, truth: &Classes) -> Logistic {
         let (width, classes) = (matrix.width(), truth.count());
         let outputs = if classes == 2 { 1 } else { classes };
-        let sizes = truth.sizes();
-        let present = sizes.iter().filter(|size| **size > 0).count() as f64;
-        let weight = |size: &usize| match self.class_weights {
-            ClassWeights::Equal => 1.0,
-            ClassWeights::Balanced => truth.rows() as f64 / (present * (*size).max(1) as f64),
-        };
-        let weights: Vec<f64> = sizes.iter().map(weight).collect();
+        let weights = self.class_weights.each(truth);
         let mut point = vec![0.0; (width + 1) * outputs];
         // A tenth of the rows leads to near the optimum at a tenth of the cost.
         let coarse = if matrix.rows() >= LARGE { 10 } else { 1 };
