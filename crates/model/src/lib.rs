@@ -28,6 +28,7 @@
 //! assert!(!verdicts[0].alarm && verdicts[1].alarm);
 //! ```
 
+mod calibration;
 mod classes;
 mod dataset;
 mod detector;
@@ -40,6 +41,7 @@ mod learn;
 mod matrix;
 mod schema;
 
+pub use calibration::{Calibration, Calibrator, Reliability, reliability};
 pub use classes::{Classes, Grouping, Probabilities};
 pub use dataset::Dataset;
 pub use detector::{Detector, Plan, Provenance, Verdict};
