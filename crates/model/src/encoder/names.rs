@@ -78,7 +78,7 @@ impl<'a> Counted<'a> {
         }
         let group = |place: u32| self.groups[place as usize] as usize;
         let values: Vec<f32> = self.places.iter().map(|&place| groups[group(place)]).collect();
-        Scale::of(self.recipe.scaling, &values)
+        Scale::of(self.recipe, &values)
     }
 
     fn rarity(&self) -> Vec<f32> {
@@ -120,7 +120,7 @@ impl<'a> Counted<'a> {
         for (slot, [benign, attack]) in slot_of_group.iter_mut().zip(&self.counts) {
             if benign + attack > 0 {
                 *slot = values.len() as u32;
-                let scale = Scale::of_share(self.recipe.scaling, (benign + attack) as f64 / rows);
+                let scale = Scale::of_share(self.recipe, (benign + attack) as f64 / rows);
                 values.push([scale.apply(0.0), scale.apply(1.0)]);
             }
         }

@@ -30,7 +30,7 @@ impl Number {
         let mut number = Number { fill, logarithm: recipe.logarithm, scale: Scale::NONE, value: true, indicator };
         let mut prepared: Vec<f32> = numbers.iter().map(|&value| number.prepare(value)).collect();
         prepared.retain(|value| !value.is_nan());
-        number.scale = Scale::of(recipe.scaling, &prepared);
+        number.scale = Scale::of(recipe, &prepared);
         number
     }
 

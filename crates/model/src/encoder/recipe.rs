@@ -18,6 +18,9 @@ pub struct Recipe {
     pub logarithm: bool,
     /// How numbers are shifted and scaled, after the logarithm. Default not at all.
     pub scaling: Scaling,
+    /// Scaled values further from 0 than this are moved there, so that no single one decides a distance. Default 0, which
+    /// stands for no limit.
+    pub limit: u32,
     /// What becomes of names. Default ranks.
     pub categories: Categories,
     /// Names of fewer training rows than this are one and the same, and so is a name that training never saw. Default 1,
@@ -31,6 +34,7 @@ impl Default for Recipe {
             missing: Missing::Median,
             logarithm: false,
             scaling: Scaling::None,
+            limit: 0,
             categories: Categories::Ranks,
             rare: 1,
         }

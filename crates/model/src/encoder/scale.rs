@@ -2,24 +2,34 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::recipe::Scaling;
+use super::recipe::{Recipe, Scaling};
 
-/// A shift and a factor: (x - shift) * factor.
+/// A shift, a factor and a limit: (x - shift) * factor, no further from 0 than the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Scale {
     shift: f32,
     factor: f32,
+    limit: f32,
 }
 
 impl Scale {
-    pub(super) const NONE: Scale = Scale { shift: 0.0, factor: 1.0 };
+    /// Numbers near the largest overflow when shifted: the limit keeps them finite.
+    pub(super) const NONE: Scale = Scale { shift: 0.0, factor: 1.0, limit: f32::MAX };
 
     /// The scale that these values ask for, none of them NaN.
-    pub(super) fn of(scaling: Scaling, values: &[f32]) -> Scale {
-        match scaling {
+    pub(super) fn of(recipe: Recipe, values: &[f32]) -> Scale {
+        let scale = match recipe.scaling {
             Scaling::None => Scale::NONE,
             Scaling::Standard => Scale::standard(values),
             Scaling::Robust => Scale::robust(values),
+        };
+        scale.limited(recipe)
+    }
+
+    fn limited(self, recipe: Recipe) -> Scale {
+        match recipe {
+            Recipe { limit: 0, .. } | Recipe { scaling: Scaling::None, .. } => self,
+            Recipe { limit, .. } => Scale { limit: limit as f32, ..self },
         }
     }
 
@@ -40,9 +50,9 @@ impl Scale {
     }
 
     /// The scale of a column of zeros and ones, of which this share is ones.
-    pub(super) fn of_share(scaling: Scaling, share: f64) -> Scale {
-        match scaling {
-            Scaling::Standard => Scale::new(share, (share * (1.0 - share)).sqrt()),
+    pub(super) fn of_share(recipe: Recipe, share: f64) -> Scale {
+        match recipe.scaling {
+            Scaling::Standard => Scale::new(share, (share * (1.0 - share)).sqrt()).limited(recipe),
             Scaling::None | Scaling::Robust => Scale::NONE,
         }
     }
@@ -50,16 +60,18 @@ impl Scale {
     fn new(shift: f64, deviation: f64) -> Scale {
         // A deviation that is only rounding would blow noise up.
         let factor = if deviation > 1e-7 * shift.abs().max(1e-20) { (1.0 / deviation) as f32 } else { 1.0 };
-        Scale { shift: shift as f32, factor: if factor.is_finite() && factor > 0.0 { factor } else { 1.0 } }
+        let factor = if factor.is_finite() && factor > 0.0 { factor } else { 1.0 };
+        Scale { shift: shift as f32, factor, ..Scale::NONE }
     }
 
-    /// The scaled value, kept finite: f32 numbers near the largest overflow when shifted. NaN stays NaN.
+    /// The scaled value. NaN stays NaN.
     pub(super) fn apply(&self, value: f32) -> f32 {
-        ((value - self.shift) * self.factor).clamp(f32::MIN, f32::MAX)
+        ((value - self.shift) * self.factor).clamp(-self.limit, self.limit)
     }
 
     pub(super) fn is_sane(&self) -> bool {
-        self.shift.is_finite() && self.factor.is_finite() && self.factor > 0.0
+        let factor = self.factor.is_finite() && self.factor > 0.0;
+        self.shift.is_finite() && factor && self.limit > 0.0 && self.limit.is_finite()
     }
 }
 
@@ -75,11 +87,27 @@ fn quantile(sorted: &[f32], share: f64) -> f64 {
 mod tests {
     use super::*;
 
+    const ROBUST: Recipe = Recipe {
+        missing: crate::Missing::Median,
+        logarithm: false,
+        scaling: Scaling::Robust,
+        limit: 0,
+        categories: crate::Categories::Ranks,
+        rare: 1,
+    };
+
+    #[test]
+    fn no_scaled_value_passes_the_limit() {
+        let values = [1.0, 2.0, 4.0, 8.0, 100.0];
+        let scale = Scale::of(Recipe { limit: 3, ..ROBUST }, &values);
+        assert_eq!((scale.apply(100.0), scale.apply(-100.0)), (3.0, -3.0));
+    }
+
     /// scikit-learn 1.9, `RobustScaler().fit_transform([[1], [2], [4], [8], [100]])`.
     #[test]
     fn robust_scaling_agrees_with_scikit_learn() {
         let values = [1.0, 2.0, 4.0, 8.0, 100.0];
-        let scale = Scale::of(Scaling::Robust, &values);
+        let scale = Scale::of(ROBUST, &values);
         let expected = [-0.5, -0.333_333_34, 0.0, 0.666_666_7, 16.0];
         for (value, expected) in values.into_iter().zip(expected) {
             assert!((scale.apply(value) - expected).abs() < 1e-6, "{value} {}", scale.apply(value));
@@ -89,6 +117,6 @@ mod tests {
     #[test]
     fn a_column_of_equal_quartiles_is_scaled_by_its_deviation() {
         let values = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 10.0];
-        assert!((Scale::of(Scaling::Robust, &values).apply(10.0) - 10.0 / 3.0).abs() < 1e-6);
+        assert!((Scale::of(ROBUST, &values).apply(10.0) - 10.0 / 3.0).abs() < 1e-6);
     }
 }
