@@ -1,76 +1,44 @@
-//! Flows and their features as lines of CSV. Most of the time that `lapwing flows` takes beside reading goes here, so
+//! Flows and their features as lines of CSV. Much of the time that `lapwing flows` takes beside reading goes here, so
 //! numbers, times and addresses are written without the formatting machinery.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
 
 use anyhow::Result;
-use flow::features::host::Hosts;
-use flow::features::{FeatureSet, Set};
 use flow::{Flow, Table, Time, Values};
 
+use super::IDENTITY;
 use crate::columns::Columns;
 use crate::output::Output;
-use crate::waiting::Waiting;
 
-/// Writes flows with their features as they come.
-pub(crate) struct Rows {
-    set: FeatureSet,
-    hosts: Hosts,
-    /// Of the flows written last; kept for its memory.
-    table: Table,
-    waiting: Waiting,
+/// Writes rows as text.
+pub(super) struct Writer {
     columns: Columns,
     text: Vec<u8>,
     output: Output,
-    count: u64,
-    /// Flows for which the set has no row.
-    pub(crate) left_out: u64,
 }
 
-impl Rows {
+impl Writer {
     /// Writes the names of the columns.
-    pub(crate) fn begin(set: Set, hosts_bytes: usize, columns: Columns, mut output: Output) -> Result<Rows> {
-        let (features, waiting) = (FeatureSet::of(set), Waiting::new(set));
-        let identity = IDENTITY.into_iter().chain(columns.names());
-        let names: Vec<_> = identity.chain(features.features().iter().map(|feature| feature.name)).collect();
+    pub(super) fn begin(features: &[&str], columns: Columns, mut output: Output) -> Result<Writer> {
+        let mut names: Vec<&str> = IDENTITY.into_iter().chain(columns.names()).collect();
+        names.extend(features);
         writeln!(output, "{}", names.join(","))?;
-        let (hosts, table, text) = (Hosts::with_budget(hosts_bytes), Table::default(), Vec::new());
-        Ok(Rows { set: features, hosts, table, waiting, columns, text, output, count: 0, left_out: 0 })
+        Ok(Writer { columns, text: Vec::new(), output })
     }
 
-    /// Writes flows, those that must wait for others later. Gives back the memory in which they came.
-    pub(crate) fn write(&mut self, flows: Vec<Flow>) -> Result<Vec<Flow>> {
-        let mut flows = self.waiting.pass(flows, false);
-        self.write_all(&mut flows)?;
-        flows.clear();
-        Ok(flows)
+    pub(super) fn write(&mut self, flows: &[Flow], table: &Table) -> Result<()> {
+        self.text.clear();
+        write(&mut self.text, flows, table, &self.columns)?;
+        Ok(self.output.write_all(&self.text)?)
     }
 
-    /// Lets go of what was written so far.
-    pub(crate) fn flush(&mut self) -> Result<()> {
+    pub(super) fn flush(&mut self) -> Result<()> {
         Ok(self.output.flush()?)
     }
 
-    /// Writes what still waits; the output, and the rows in it.
-    pub(crate) fn finish(mut self) -> Result<(Output, u64)> {
-        let mut flows = self.waiting.pass(Vec::new(), true);
-        self.write_all(&mut flows)?;
-        Ok((self.output, self.count))
-    }
-
-    fn write_all(&mut self, flows: &mut Vec<Flow>) -> Result<()> {
-        let all = flows.len();
-        flows.retain(|flow| self.set.admits(flow));
-        self.left_out += (all - flows.len()) as u64;
-        self.count += flows.len() as u64;
-        for flows in flows.chunks(FLOWS_A_TABLE) {
-            self.text.clear();
-            self.set.refill(&mut self.table, flows, &mut self.hosts);
-            write(&mut self.text, flows, &self.table, &self.columns)?;
-            self.output.write_all(&self.text)?;
-        }
-        Ok(())
+    pub(super) fn finish(self) -> Output {
+        self.output
     }
 }
 
@@ -88,7 +56,7 @@ fn write(text: &mut Vec<u8>, flows: &[Flow], table: &Table, columns: &Columns) -
         write_address(text, flow.key.responder.address)?;
         text.push(b',');
         text.extend_from_slice(flow.ended.name().as_bytes());
-        columns.write(text, flow)?;
+        columns.write(text, flow);
         for column in table.columns() {
             match &column.values {
                 Values::Numbers(numbers) => cells.number(text, numbers[row]),
@@ -213,11 +181,6 @@ fn digits(number: u32) -> ([u8; 8], usize) {
     (((digits | 0x3030_3030_3030_3030) >> (leading * 8)).to_le_bytes(), 8 - leading as usize)
 }
 
-/// The columns before the features.
-const IDENTITY: [&str; 5] = ["start", "end", "originator", "responder", "ended"];
-/// Flows whose features are computed at a time: few, because each feature goes over all of them, and they shall stay in
-/// the first-level cache.
-const FLOWS_A_TABLE: usize = 64;
 const ROOM_BYTES: usize = 4096;
 /// A comma, then a sign, nine digits, a point and an exponent such as `e-38` at most.
 const NUMBER_BYTES: usize = 24;
