@@ -246,7 +246,7 @@ fn fit(dataset: &Dataset, plan: &Plan) -> Result<(Encoder, Model), Error> {
 
 const MAGIC: [u8; 8] = *b"LAPWING\0";
 /// Raised whenever an older program could not read what is written, or would read it wrongly.
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 const HEADER: usize = MAGIC.len() + size_of::<u16>() + size_of::<u64>();
 const CHECKSUM: usize = 32;
 /// A forest of ten thousand trees has some 250 MB.

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use flow::{Label, Table, Values, printable};
 use serde::{Deserialize, Serialize};
 
-use super::metrics::{Confusion, Curve};
 use super::split;
 use super::suspect::suspects;
+use super::{Confusion, Curve};
 use crate::estimator::DecisionTree;
 use crate::{Dataset, Encoder, Error, Method, Recipe};
 

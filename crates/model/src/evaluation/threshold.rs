@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::metrics::Curve;
+use super::Curve;
 use crate::Error;
 
 /// How a threshold is chosen from the scores of validation rows, never of test rows. A score at or above it alarms.
