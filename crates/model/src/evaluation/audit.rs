@@ -208,7 +208,7 @@ pub fn strengths(dataset: &Dataset) -> Result<Vec<(String, Strength)>, Error> {
     let step = dataset.rows().div_ceil(MAX_ROWS);
     let rows: Vec<usize> = (0..dataset.rows()).step_by(step).collect();
     let sample = if step > 1 { dataset.select(&rows) } else { dataset.clone() };
-    let halves = split::random(&sample, 0.5, 1)?;
+    let halves = split::stratified(&sample, 0.5, 1)?;
     let (train, test) = (sample.select(&halves.train), sample.select(&halves.test));
     let mut strengths = Vec::new();
     for (one, other) in train.table().columns().iter().zip(test.table().columns()) {
