@@ -12,8 +12,20 @@ pub struct Recipe {
     pub logarithm: bool,
     /// Every encoded value is shifted to mean 0 and scaled to standard deviation 1, of the training rows.
     pub standard: bool,
+    /// What becomes of missing values.
+    pub missing: Missing,
     /// What becomes of names.
     pub categories: Categories,
+}
+
+/// What becomes of a missing number (NaN, or infinite).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Missing {
+    /// The median of the training rows; 0 where they had none.
+    #[default]
+    Median,
+    /// It stays missing, for an estimator that takes such values.
+    Keep,
 }
 
 /// What becomes of names. A missing name is one more name, where training rows had any; an unseen one is stated below.
@@ -27,13 +39,14 @@ pub enum Categories {
     /// One value a column: minus the logarithm of the name's share of the training rows, so that rare names lie far
     /// out. An unseen name counts as if it had half a row.
     Rarity,
+    /// One value a column: the name's place among the names of the training rows in ascending order, then one for missing and
+    /// one for unseen; for an estimator that splits names into sets.
+    Codes,
     /// A value of 0 or 1 for each name. An unseen name is all zeros.
     OneHot,
 }
 
 /// Turns tables into matrices by what was learned from training rows: medians, means, deviations, names.
-///
-/// A missing number (NaN, or infinite) becomes the median of the training rows; 0 where they had none.
 ///
 /// ```
 /// use flow::{Column, Table};
@@ -52,10 +65,12 @@ pub struct Encoder {
 /// How one column is encoded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Encoding {
-    /// One value.
+    /// One value; the median is NaN where missing values stay so.
     Number { median: f32, logarithm: bool, scale: Scale },
     /// One value, looked up: one a name of the schema's vocabulary, then the one for missing, then the one for unseen.
     Lookup { values: Vec<f32>, scale: Scale },
+    /// One value: the name's place in the schema's vocabulary, this number where it is missing, one more where unseen.
+    Code { names: u32 },
     /// One value a name of the schema's vocabulary, then one for missing.
     OneHot { scales: Vec<Scale> },
 }
@@ -143,7 +158,19 @@ impl Encoder {
                 at += encoding.width();
             }
         }
-        Ok(Matrix::finite(width, values))
+        let missing = self.keeps_missing() && values.iter().any(|value| value.is_nan());
+        Ok(Matrix::encoded(width, values, missing))
+    }
+
+    /// Whether missing numbers stay missing.
+    pub(crate) fn keeps_missing(&self) -> bool {
+        self.columns.iter().any(|encoding| matches!(encoding, Encoding::Number { median, .. } if median.is_nan()))
+    }
+
+    /// For each value of an encoded row whether it is the code of a name.
+    pub fn codes(&self) -> Vec<bool> {
+        let is_code = |encoding: &Encoding| vec![matches!(encoding, Encoding::Code { .. }); encoding.width()];
+        self.columns.iter().flat_map(is_code).collect()
     }
 
     /// Refuses what no fit can have made: bytes from outside.
@@ -157,6 +184,7 @@ impl Encoder {
             let fits = match (&field.kind, encoding) {
                 (Kind::Number, Encoding::Number { .. }) => true,
                 (Kind::Category(names), Encoding::Lookup { values, .. }) => values.len() == names.len() + 2,
+                (Kind::Category(names), Encoding::Code { names: known }) => names.len() == *known as usize,
                 (Kind::Category(names), Encoding::OneHot { scales }) => scales.len() == names.len() + 1,
                 _ => false,
             };
@@ -177,7 +205,7 @@ impl Encoder {
 impl Encoding {
     fn number(numbers: &[f32], recipe: Recipe) -> Encoding {
         let mut present: Vec<f32> = numbers.iter().copied().filter(|number| number.is_finite()).collect();
-        let median = median(&mut present);
+        let median = if recipe.missing == Missing::Keep { f32::NAN } else { median(&mut present) };
         let prepared = |number: f32| prepare(number, median, recipe.logarithm);
         let scale = Scale::of(recipe.standard, numbers.iter().map(|&number| f64::from(prepared(number))));
         Encoding::Number { median, logarithm: recipe.logarithm, scale }
@@ -195,6 +223,7 @@ impl Encoding {
         };
         match recipe.categories {
             Categories::Ranks => lookup(ranks(&counts)),
+            Categories::Codes => Encoding::Code { names: names as u32 },
             Categories::Rarity => {
                 let shares = counts.iter().map(|[benign, attack]| (benign + attack) as f64).chain([0.0]);
                 lookup(shares.map(|count| -(count.max(0.5) / rows).ln() as f32).collect())
@@ -212,7 +241,7 @@ impl Encoding {
 
     fn width(&self) -> usize {
         match self {
-            Encoding::Number { .. } | Encoding::Lookup { .. } => 1,
+            Encoding::Number { .. } | Encoding::Lookup { .. } | Encoding::Code { .. } => 1,
             Encoding::OneHot { scales } => scales.len(),
         }
     }
@@ -235,6 +264,11 @@ impl Encoding {
                     target[at] = scale.apply(values[place(source, places, first + offset, values.len() - 2)]);
                 }
             }
+            (Encoding::Code { names }, source) => {
+                for (offset, target) in targets.enumerate() {
+                    target[at] = place(source, places, first + offset, *names as usize) as f32;
+                }
+            }
             (Encoding::OneHot { scales }, source) => {
                 for (offset, target) in targets.enumerate() {
                     let hot = place(source, places, first + offset, scales.len() - 1);
@@ -249,8 +283,9 @@ impl Encoding {
     /// Whether all numbers are finite, and none so large that an encoded value could not be.
     fn is_sane(&self) -> bool {
         match self {
-            Encoding::Number { median, logarithm: _, scale } => median.is_finite() && scale.is_sane(),
+            Encoding::Number { median, logarithm: _, scale } => !median.is_infinite() && scale.is_sane(),
             Encoding::Lookup { values, scale } => scale.is_sane() && values.iter().all(|value| value.is_finite()),
+            Encoding::Code { .. } => true,
             Encoding::OneHot { scales } => scales.iter().all(Scale::is_sane),
         }
     }
@@ -264,7 +299,8 @@ impl Scale {
         if !standard {
             return Scale::NONE;
         }
-        let count = values.clone().count() as f64;
+        let values = values.filter(|value| !value.is_nan());
+        let count = values.clone().count().max(1) as f64;
         let mean = values.clone().sum::<f64>() / count;
         let variance = values.map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
         // A deviation that is only rounding would blow noise up.
@@ -380,6 +416,21 @@ mod tests {
         let encoder = Encoder::fit(&names(&[0, 0, 1, 1]), Some(&attacks), recipe(Categories::Ranks)).unwrap();
         let encoded = encoder.encode(&names(&[0, 1, 2, Category::MISSING])).unwrap();
         assert_eq!(encoded.values(), [1.0, 0.0, 0.5, 0.5]);
+    }
+
+    #[test]
+    fn codes_are_places_in_the_vocabulary_then_missing_then_unseen() {
+        let encoder = Encoder::fit(&names(&[2, 1]), None, recipe(Categories::Codes)).unwrap();
+        let encoded = encoder.encode(&names(&[2, 1, Category::MISSING, 0])).unwrap();
+        assert_eq!((encoded.values(), encoder.codes()), ([0.0, 1.0, 2.0, 3.0].as_slice(), vec![true]));
+    }
+
+    #[test]
+    fn a_missing_number_stays_missing_where_asked() {
+        let recipe = Recipe { missing: Missing::Keep, standard: true, ..Recipe::default() };
+        let encoder = Encoder::fit(&number(&[1.0, f32::NAN, 3.0]), None, recipe).unwrap();
+        let encoded = encoder.encode(&number(&[3.0, f32::INFINITY])).unwrap();
+        assert!(encoded.has_missing() && encoded.values()[0] == 1.0 && encoded.values()[1].is_nan(), "{encoded:?}");
     }
 
     #[test]

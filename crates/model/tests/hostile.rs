@@ -87,7 +87,7 @@ fn another_format_is_named() {
     let mut bytes = saved().remove(0);
     bytes[8] = 9;
     sign(&mut bytes);
-    assert_eq!(Detector::from_bytes(&bytes), Err(Error::Format { expected: 1, found: 9 }));
+    assert_eq!(Detector::from_bytes(&bytes), Err(Error::Format { expected: 2, found: 9 }));
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub use isolation_forest::{Isolation, IsolationForest};
 pub use logistic::{Logistic, LogisticRegression};
 pub use tree::Tree;
 
-use crate::{Categories, Error, Matrix, Recipe};
+use crate::{Categories, Classes, Error, Matrix, Missing, Probabilities, Recipe};
 
 /// Settings of one estimator, as a configuration names them.
 ///
@@ -96,36 +96,53 @@ impl Method {
     /// How it wants its columns encoded.
     pub fn recipe(&self) -> Recipe {
         match self {
-            Method::IsolationForest(_) => Recipe { logarithm: true, standard: true, categories: Categories::Rarity },
+            Method::IsolationForest(_) => {
+                Recipe { logarithm: true, standard: true, categories: Categories::Rarity, ..Recipe::default() }
+            }
             Method::DecisionTree(_) | Method::RandomForest(_) => Recipe::default(),
-            Method::LogisticRegression(_) => Recipe { logarithm: true, standard: true, categories: Categories::OneHot },
+            Method::LogisticRegression(_) => {
+                Recipe { logarithm: true, standard: true, categories: Categories::OneHot, ..Recipe::default() }
+            }
         }
     }
 
-    /// Fits a model. `attacks` is the truth of each row; a method that learns from labels needs it, with rows of both
-    /// sides, and any other does not look at it.
-    pub fn fit(&self, matrix: &Matrix, attacks: Option<&[bool]>, seed: u64) -> Result<Model, Error> {
+    /// Fits a model. `truth` is the class of each row; a method that learns from labels needs it, with rows of at least
+    /// two classes, and any other does not look at it. A matrix with missing values is refused unless the method's
+    /// recipe keeps them.
+    pub fn fit(&self, matrix: &Matrix, truth: Option<&Classes>, seed: u64) -> Result<Model, Error> {
         if matrix.rows() == 0 {
             return Err(Error::Empty("rows"));
         }
-        if let Some(attacks) = attacks.filter(|attacks| attacks.len() != matrix.rows()) {
-            return Err(Error::Length { what: "labels", expected: matrix.rows(), found: attacks.len() });
+        if let Some(truth) = truth.filter(|truth| truth.rows() != matrix.rows()) {
+            return Err(Error::Length { what: "labels", expected: matrix.rows(), found: truth.rows() });
         }
+        if self.recipe().missing != Missing::Keep {
+            matrix.complete()?;
+        }
+        self.check()?;
         let labels = || {
-            let attacks = attacks.ok_or(Error::Unlabelled(self.name()))?;
-            match attacks.iter().filter(|attack| **attack).count() {
-                0 => Err(Error::OneClass("benign")),
-                count if count == attacks.len() => Err(Error::OneClass("an attack")),
-                _ => Ok(attacks),
+            let truth = truth.ok_or(Error::Unlabelled(self.name()))?;
+            let sizes = truth.sizes();
+            match sizes.iter().filter(|rows| **rows > 0).count() {
+                0 | 1 if sizes.first().is_some_and(|benign| *benign > 0) => Err(Error::OneClass("benign")),
+                0 | 1 => Err(Error::OneClass("an attack")),
+                _ if truth.count() > self.most_classes() => {
+                    Err(Error::Classes { method: self.name(), most: self.most_classes(), found: truth.count() })
+                }
+                _ => Ok(truth),
             }
         };
-        self.check()?;
         Ok(match self {
             Method::IsolationForest(settings) => Model::IsolationForest(settings.fit(matrix, seed)),
             Method::DecisionTree(settings) => Model::DecisionTree(settings.fit(matrix, labels()?, seed)),
             Method::RandomForest(settings) => Model::RandomForest(settings.fit(matrix, labels()?, seed)),
             Method::LogisticRegression(settings) => Model::LogisticRegression(settings.fit(matrix, labels()?)),
         })
+    }
+
+    /// The most classes that it tells apart.
+    fn most_classes(&self) -> usize {
+        2
     }
 
     /// Refuses settings out of their range.
@@ -140,16 +157,39 @@ impl Method {
 }
 
 impl Model {
-    /// The score of each row: 0..=1, higher is worse. The matrix must be as wide as the one that was fitted on.
+    /// The score of each row: 0..=1, higher is worse; of a classifier how likely it is not benign. The matrix must be as wide as the one that was fitted on.
     pub fn scores(&self, matrix: &Matrix) -> Result<Vec<f32>, Error> {
         if matrix.width() != self.width() {
             return Err(Error::Shape { expected: self.width(), found: matrix.width() });
+        }
+        if !self.takes_missing() {
+            matrix.complete()?;
         }
         Ok(match self {
             Model::IsolationForest(forest) => forest.scores(matrix),
             Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.scores(matrix),
             Model::LogisticRegression(logistic) => logistic.scores(matrix),
         })
+    }
+
+    /// How likely each row is of each class; `None` of a model that does not tell classes apart.
+    pub fn probabilities(&self, matrix: &Matrix) -> Result<Option<Probabilities>, Error> {
+        let scores = self.scores(matrix)?;
+        Ok((!self.classes().is_empty()).then(|| Probabilities::binary(scores)))
+    }
+
+    /// The names of the classes that it tells apart, that of benign rows first; none of a model that does not.
+    pub fn classes(&self) -> &[String] {
+        match self {
+            Model::IsolationForest(_) => &[],
+            Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.classes(),
+            Model::LogisticRegression(logistic) => logistic.classes(),
+        }
+    }
+
+    /// Whether rows may have missing values.
+    pub fn takes_missing(&self) -> bool {
+        false
     }
 
     /// The number of values in a row.
@@ -186,6 +226,11 @@ impl ClassWeights {
 /// The random numbers of one tree: the same for the same seed, whichever thread grows it.
 fn stream(seed: u64, tree: u64) -> Pcg64Mcg {
     Pcg64Mcg::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(tree))
+}
+
+/// Refuses names that no classifier of two classes can have been fitted with: bytes from outside.
+fn check_classes(classes: &[String]) -> Result<(), Error> {
+    if classes.len() == 2 { Ok(()) } else { Err(Error::Damaged(format!("a classifier of {} classes", classes.len()))) }
 }
 
 /// Refuses a setting out of its range.

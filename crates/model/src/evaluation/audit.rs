@@ -9,7 +9,7 @@ use super::split;
 use super::suspect::suspects;
 use super::{Confusion, Curve};
 use crate::estimator::DecisionTree;
-use crate::{Dataset, Encoder, Error, Method, Recipe};
+use crate::{Classes, Dataset, Encoder, Error, Method, Recipe};
 
 /// Something that a reader of the figures must know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,7 +226,7 @@ pub fn strengths(dataset: &Dataset) -> Result<Vec<(String, Strength)>, Error> {
 fn strength(train: &Table, learned: &[bool], test: &Table, truth: &[bool]) -> Result<Strength, Error> {
     let encoder = Encoder::fit(train, Some(learned), Recipe::default())?;
     let tree = DecisionTree { max_depth: 8, min_leaf: 10, class_weights: crate::estimator::ClassWeights::Balanced };
-    let model = Method::DecisionTree(tree).fit(&encoder.encode(train)?, Some(learned), 1)?;
+    let model = Method::DecisionTree(tree).fit(&encoder.encode(train)?, Some(&Classes::binary(learned)), 1)?;
     let scores = model.scores(&encoder.encode(test)?)?;
     let confusion = Confusion::of(scores.iter().map(|score| *score >= 0.5), truth);
     let quiet = 1.0 - confusion.false_positive_rate().unwrap_or(0.5);
