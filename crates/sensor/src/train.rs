@@ -178,7 +178,7 @@ fn leaks(loaded: &Loaded) -> impl Iterator<Item = Finding> + '_ {
             "column `{}` was left out: {reason}; figures that others publish with it are too good",
             flow::printable(name)
         );
-        Finding { severity: Severity::Note, check: "left-out".into(), columns: vec![name.clone()], sentence }
+        Finding { columns: vec![name.clone()], ..Finding::of(Severity::Note, "left-out", sentence) }
     })
 }
 

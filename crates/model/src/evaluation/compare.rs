@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF, Normal};
 
+use super::statistics::midranks;
 use crate::Error;
 
 /// McNemar's test of two detectors on the same rows: of those that only one of them judges rightly, does either have
@@ -86,28 +87,15 @@ pub fn delong(first: &[f32], second: &[f32], attacks: &[bool]) -> Result<Option<
 fn placements(scores: &[f32], attacks: &[bool]) -> [Vec<f64>; 2] {
     let side = |side: bool| (0..scores.len()).filter(|&row| attacks[row] == side).collect::<Vec<usize>>();
     let sides = [side(true), side(false)];
-    let all = midranks(scores);
-    let own = sides.each_ref().map(|rows| midranks(&rows.iter().map(|&row| scores[row]).collect::<Vec<f32>>()));
+    let all = midranks(&scores.iter().copied().map(f64::from).collect::<Vec<f64>>());
+    let own =
+        sides.each_ref().map(|rows| midranks(&rows.iter().map(|&row| f64::from(scores[row])).collect::<Vec<f64>>()));
     let others = [sides[1].len() as f64, sides[0].len() as f64];
     let below = |which: usize| {
         let rows = sides[which].iter().zip(&own[which]);
         rows.map(|(&row, own)| (all[row] - own) / others[which]).collect::<Vec<f64>>()
     };
     [below(0), below(1).into_iter().map(|share| 1.0 - share).collect()]
-}
-
-/// The rank of each value from 1 on; tied values share the mean of their ranks.
-pub(super) fn midranks(values: &[f32]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_unstable_by(|&one, &other| values[one].total_cmp(&values[other]));
-    let mut ranks = vec![0.0; values.len()];
-    let mut before = 0;
-    for tied in order.chunk_by(|&one, &next| values[one] == values[next]) {
-        let rank = before as f64 + (tied.len() + 1) as f64 / 2.0;
-        tied.iter().for_each(|&row| ranks[row] = rank);
-        before += tied.len();
-    }
-    ranks
 }
 
 fn same_rows(first: usize, second: usize, expected: usize) -> Result<(), Error> {
