@@ -224,7 +224,7 @@ impl Detector {
 
 /// The threshold by the plan's rule, on rows that the fitted model did not see.
 fn choose_threshold(dataset: &Dataset, plan: &Plan) -> Result<f32, Error> {
-    let split = split::random(dataset, plan.validation_share, plan.seed)?;
+    let split = split::stratified(dataset, plan.validation_share, plan.seed)?;
     // Of a handful of rows none may be left to hold back.
     let validation = if split.test.is_empty() { &split.train } else { &split.test };
     let validation = dataset.select(validation);
