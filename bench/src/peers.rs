@@ -113,14 +113,9 @@ impl Peer {
 
     fn is_installed(&self, shared: &Path) -> bool {
         let Some((name, arguments)) = self.proof.split_first() else { return false };
-        // Help ends with another status in some of them; that they start is enough, but for a module that is asked for.
-        let is_module = self.proof.contains(&"-c");
-        let started = Command::new(name).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        let has_script = self
-            .command
-            .iter()
-            .all(|word| word.strip_prefix("SCRIPTS/").is_none_or(|name| shared.join(SCRIPTS).join(name).is_file()));
-        has_script && started.is_ok_and(|status| !is_module || status.success())
+        let proof = Command::new(name).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let mut scripts = self.command.iter().filter_map(|word| word.strip_prefix("SCRIPTS/"));
+        proof.is_ok_and(|status| status.success()) && scripts.all(|name| shared.join(SCRIPTS).join(name).is_file())
     }
 
     /// Packets a CPU second of both, by the medians, and their ratio.
@@ -129,13 +124,14 @@ impl Peer {
         let ours = folder.join("ours.csv").display().to_string();
         let capture = capture.display().to_string();
         let arguments = ["flows", "--threads", "1", &capture, "-o", &ours];
-        let (mut theirs, mut own, mut count) = (Vec::new(), Vec::new(), 0.0);
+        let (mut theirs, mut own) = (Vec::new(), Vec::new());
+        // Once without a look at the time, so that the capture is in memory for both.
+        let count = packets(&program.run_on_threads(1, &arguments)?.output.stderr)?;
         for _ in 0..RUNS {
             theirs.push(self.cpu_seconds(&capture, &out, shared, folder)?);
             let run = program.run_on_threads(1, &arguments)?;
             ensure!(run.output.status.success(), "{}", String::from_utf8_lossy(&run.output.stderr));
             own.push(run.cpu_seconds);
-            count = packets(&run.output.stderr)?;
         }
         for path in [&out, Path::new(&ours)] {
             // A peer may have written nothing there.
