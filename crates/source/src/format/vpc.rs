@@ -561,6 +561,16 @@ fn recognises(start: &[u8]) -> bool {
     lines.into_iter().find(|line| !line.starts_with(b"#")).is_some_and(is_record)
 }
 
+/// Whether these bytes begin with records in an order of fields that neither a header nor the default tells: words
+/// between blanks, of which two are addresses and one is an action or a status.
+pub(crate) fn is_headerless(start: &[u8]) -> bool {
+    let line = start.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    let words: Vec<&[u8]> = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).take(40).collect();
+    let is_word = |known: &[&[u8]]| words.iter().any(|word| known.contains(word));
+    let addresses = words.iter().filter(|word| address(word).is_some()).count();
+    addresses >= 2 && is_word(&[b"ACCEPT", b"REJECT", b"OK", b"NODATA", b"SKIPDATA"])
+}
+
 /// Whether a line is a header or a record in the default format.
 fn is_record(line: &[u8]) -> bool {
     let (line, is_event) = event_time(line).map_or((line, false), |(_, rest)| (rest, true));
