@@ -6,6 +6,8 @@ use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
 use serde_json::Value;
 
 /// A folder of its own for each test, below the one that Cargo gives to tests.
@@ -145,6 +147,40 @@ fn flows_carry_their_community_id_where_asked() {
     assert!(plain.iter().all(|id| id.is_empty() || (id.starts_with("1:") && id.len() == 30)), "{plain:?}");
     assert!(plain.iter().any(|id| !id.is_empty()));
     assert_ne!(plain, seeded);
+}
+
+#[test]
+fn parquet_holds_what_the_csv_says_with_nulls_for_what_is_missing() {
+    let folder = folder("parquet");
+    let capture = capture(&folder, "syn-scan,arp-scan");
+    let [text, table] = ["flows.csv", "flows.parquet"].map(|name| folder.join(name).display().to_string());
+    for output in [&text, &table] {
+        let written = lapwing(&["flows", &capture, "--columns", "history,server-name", "-o", output]);
+        assert!(written.status.success(), "{}", stderr(&written));
+    }
+    let mut rows = csv::Reader::from_path(&text).expect("the program wrote it");
+    let names = rows.headers().expect("a line of names").clone();
+    let file = fs::File::open(&table).expect("the program wrote it");
+    let reader = SerializedFileReader::new(file).expect("it is Parquet");
+    let mut missing = 0;
+    let mut read = reader.get_row_iter(None).expect("it has rows");
+    for row in rows.records() {
+        let (row, there) = (row.expect("a row"), read.next().expect("as many rows").expect("a readable one"));
+        for ((cell, name), (column, field)) in row.iter().zip(&names).zip(there.get_column_iter()) {
+            assert_eq!(column, name);
+            match field {
+                Field::Null => missing += usize::from(cell.is_empty()),
+                Field::Float(number) => assert_eq!(cell.parse(), Ok(*number), "{name}"),
+                Field::Str(text) => assert_eq!(cell, text, "{name}"),
+                Field::Long(nanoseconds) => {
+                    assert_eq!(flow::Time::from_nanoseconds(*nanoseconds).to_string(), cell, "{name}");
+                }
+                other => panic!("{name} is {other:?}"),
+            }
+            assert_eq!(cell.is_empty(), matches!(field, Field::Null), "{name}");
+        }
+    }
+    assert!(read.next().is_none() && missing > 0);
 }
 
 #[test]

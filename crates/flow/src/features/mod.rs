@@ -137,6 +137,12 @@ impl FeatureSet {
         }
     }
 
+    /// The table of no flow: its columns are those of every other.
+    pub fn empty(&self) -> Table {
+        Table::new(self.features.iter().map(Feature::column).collect())
+            .unwrap_or_else(|error| unreachable!("features have distinct names: {error}"))
+    }
+
     /// Which set they are of.
     pub fn set(&self) -> Set {
         self.set
@@ -180,8 +186,7 @@ impl FeatureSet {
         let suits = |(feature, column): (&Feature, &Column)| feature.suits(column);
         let columns = table.columns();
         if columns.len() != self.features.len() || !self.features.iter().zip(columns).all(suits) {
-            *table = Table::new(self.features.iter().map(Feature::column).collect())
-                .unwrap_or_else(|error| unreachable!("features have distinct names: {error}"));
+            *table = self.empty();
         }
         let uses = |is_used: fn(&Value) -> bool| self.features.iter().any(|feature| is_used(&feature.value));
         let mut past = Past::default();
