@@ -89,6 +89,8 @@ pub(crate) struct Arguments {
 #[derive(Clone, Copy, ValueEnum)]
 enum Name {
     RandomForest,
+    ExtraTrees,
+    GradientBoosting,
     DecisionTree,
     LogisticRegression,
     IsolationForest,

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::estimator::RandomForest;
 use crate::evaluation::{Figures, Finding, Rule, split};
-use crate::{Classes, Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Schema};
+use crate::{Classes, Dataset, Encoder, Error, Feature, Grouping, Method, Model, Probabilities, Schema};
 
 /// Columns, encoder, model, threshold and provenance: judges tables like the one that it was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -251,9 +251,15 @@ fn fit(dataset: &Dataset, plan: &Plan) -> Result<(Encoder, Model), Error> {
         return Err(Error::Empty("benign rows"));
     }
     let encoder = Encoder::fit(rows.table(), rows.attacks(), plan.method.recipe())?;
+    let matrix = encoder.encode(rows.table())?.with_features(features(&encoder))?;
     let truth = if plan.method.is_supervised() { Classes::of(rows, plan.grouping) } else { None };
-    let model = plan.method.fit(&encoder.encode(rows.table())?, truth.as_ref(), plan.seed)?;
+    let model = plan.method.fit(&matrix, truth.as_ref(), plan.seed)?;
     Ok((encoder, model))
+}
+
+/// What the values of an encoded row are.
+fn features(encoder: &Encoder) -> Vec<Feature> {
+    encoder.names().into_iter().zip(encoder.codes()).map(|(name, is_code)| Feature { name, is_code }).collect()
 }
 
 const MAGIC: [u8; 8] = *b"LAPWING\0";
