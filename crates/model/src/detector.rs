@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::estimator::RandomForest;
 use crate::evaluation::{Figures, Finding, Rule, split};
-use crate::{Dataset, Encoder, Error, Method, Model, Schema};
+use crate::{Classes, Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Schema};
 
 /// Columns, encoder, model, threshold and provenance: judges tables like the one that it was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Detector {
 pub struct Plan {
     /// The estimator and its settings. Default: a random forest with default settings.
     pub method: Method,
+    /// Which kinds of row a classifier tells apart. Default: benign rows and attacks.
+    pub grouping: Grouping,
     /// How the threshold is chosen from validation rows. Default: the largest F1.
     pub rule: Rule,
     /// The share of the rows that is held back to choose the threshold. Default 0.2.
@@ -37,6 +39,7 @@ impl Default for Plan {
     fn default() -> Plan {
         Plan {
             method: Method::RandomForest(RandomForest::default()),
+            grouping: Grouping::Binary,
             rule: Rule::F1,
             validation_share: 0.2,
             seed: 1,
@@ -127,6 +130,11 @@ impl Detector {
         Ok(scores.into_iter().map(|score| Verdict { score, alarm: score >= self.threshold }).collect())
     }
 
+    /// How likely each row is of each of the model's classes; `None` where the model does not tell classes apart.
+    pub fn probabilities(&self, table: &Table) -> Result<Option<Probabilities>, Error> {
+        self.model.probabilities(&self.encoder.encode(table)?)
+    }
+
     /// The columns that a table must have.
     pub fn schema(&self) -> &Schema {
         self.encoder.schema()
@@ -204,6 +212,9 @@ impl Detector {
     fn check(&self) -> Result<(), Error> {
         self.encoder.check()?;
         self.model.check(self.encoder.width())?;
+        if self.encoder.keeps_missing() && !self.model.takes_missing() {
+            return Err(Error::Damaged("its encoder leaves missing values to a model that takes none".into()));
+        }
         if !(0.0..=1.0 + f32::EPSILON).contains(&self.threshold) {
             return Err(Error::Damaged("its threshold is out of range".into()));
         }
@@ -213,7 +224,7 @@ impl Detector {
 
 /// The threshold by the plan's rule, on rows that the fitted model did not see.
 fn choose_threshold(dataset: &Dataset, plan: &Plan) -> Result<f32, Error> {
-    let split = split::random(dataset, plan.validation_share, plan.seed)?;
+    let split = split::stratified(dataset, plan.validation_share, plan.seed)?;
     // Of a handful of rows none may be left to hold back.
     let validation = if split.test.is_empty() { &split.train } else { &split.test };
     let validation = dataset.select(validation);
@@ -240,13 +251,14 @@ fn fit(dataset: &Dataset, plan: &Plan) -> Result<(Encoder, Model), Error> {
         return Err(Error::Empty("benign rows"));
     }
     let encoder = Encoder::fit(rows.table(), rows.attacks(), plan.method.recipe())?;
-    let model = plan.method.fit(&encoder.encode(rows.table())?, rows.attacks(), plan.seed)?;
+    let truth = if plan.method.is_supervised() { Classes::of(rows, plan.grouping) } else { None };
+    let model = plan.method.fit(&encoder.encode(rows.table())?, truth.as_ref(), plan.seed)?;
     Ok((encoder, model))
 }
 
 const MAGIC: [u8; 8] = *b"LAPWING\0";
 /// Raised whenever an older program could not read what is written, or would read it wrongly.
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 const HEADER: usize = MAGIC.len() + size_of::<u16>() + size_of::<u64>();
 const CHECKSUM: usize = 32;
 /// A forest of ten thousand trees has some 250 MB.

@@ -15,6 +15,16 @@ pub enum Error {
     /// Every row that should be learned from has the same label.
     #[error("every row is {0}: a classifier needs rows of both sides, and precision on such a table means nothing")]
     OneClass(&'static str),
+    /// More classes than the method tells apart.
+    #[error("{method} tells at most {most} classes apart, and the rows are of {found}: group them")]
+    Classes {
+        /// The method's name.
+        method: &'static str,
+        /// How many it takes.
+        most: usize,
+        /// How many there are.
+        found: usize,
+    },
     /// Labels or rows of another number than the table has.
     #[error("{found} {what} where the table has {expected} rows")]
     Length {

@@ -1,7 +1,7 @@
 //! Learning and judging.
 //!
 //! A [`Dataset`] is a table with its truth, where there is any. An [`Encoder`] makes of its rows the numbers that an
-//! estimator wants. A [`Method`] holds the settings of one estimator and fits a [`Model`], which can only score. What
+//! estimator wants, and [`Classes`] say what a classifier is to tell apart. A [`Method`] holds the settings of one estimator and fits a [`Model`], which can only score. What
 //! is saved and run is a [`Detector`]: columns, encoder, model, threshold and provenance in one file.
 //! [`evaluation`] says how good any of these is without fooling its reader.
 //!
@@ -28,6 +28,7 @@
 //! assert!(!verdicts[0].alarm && verdicts[1].alarm);
 //! ```
 
+mod classes;
 mod dataset;
 mod detector;
 mod encoder;
@@ -37,9 +38,10 @@ pub mod evaluation;
 mod matrix;
 mod schema;
 
+pub use classes::{Classes, Grouping, Probabilities};
 pub use dataset::Dataset;
 pub use detector::{Detector, Plan, Provenance, Verdict};
-pub use encoder::{Categories, Encoder, Recipe};
+pub use encoder::{Categories, Encoder, Missing, Recipe, Scaling};
 pub use error::Error;
 pub use estimator::{Method, Model};
 pub use matrix::Matrix;

@@ -1,8 +1,9 @@
-//! Rows of finite numbers: what estimators fit on and score.
+//! Rows of numbers: what estimators fit on and score.
 
 use crate::Error;
 
-/// Rows of equally many finite numbers, one row after the other: what an encoder makes and an estimator eats.
+/// Rows of equally many numbers, one row after the other: what an encoder makes and an estimator eats. No number is
+/// infinite; NaN is a missing value, which only some estimators take (their [`Recipe`](crate::Recipe) says so).
 ///
 /// ```
 /// use model::Matrix;
@@ -14,6 +15,7 @@ use crate::Error;
 pub struct Matrix {
     width: usize,
     values: Vec<f32>,
+    missing: bool,
 }
 
 impl Matrix {
@@ -25,13 +27,27 @@ impl Matrix {
         if let Some(position) = values.iter().position(|value| !value.is_finite()) {
             return Err(Error::NotFinite { row: position / width, column: position % width });
         }
-        Ok(Matrix { width, values })
+        Ok(Matrix { width, values, missing: false })
     }
 
-    /// A matrix of values that the caller knows to be finite and whole rows.
-    pub(crate) fn finite(width: usize, values: Vec<f32>) -> Matrix {
-        debug_assert!(width > 0 && values.len().is_multiple_of(width) && values.iter().all(|value| value.is_finite()));
-        Matrix { width, values }
+    /// A matrix of these values, row by row, of which some may be NaN, that is, missing; refused where a value is
+    /// infinite or the last row is cut short.
+    pub fn with_missing(width: usize, values: Vec<f32>) -> Result<Matrix, Error> {
+        if width == 0 || !values.len().is_multiple_of(width) {
+            return Err(Error::Shape { expected: width, found: values.len() });
+        }
+        if let Some(position) = values.iter().position(|value| value.is_infinite()) {
+            return Err(Error::NotFinite { row: position / width, column: position % width });
+        }
+        let missing = values.iter().any(|value| value.is_nan());
+        Ok(Matrix { width, values, missing })
+    }
+
+    /// A matrix of values that the caller knows to be whole rows, and none of them infinite, nor missing unless said so.
+    pub(crate) fn encoded(width: usize, values: Vec<f32>, missing: bool) -> Matrix {
+        debug_assert!(width > 0 && values.len().is_multiple_of(width));
+        debug_assert!(values.iter().all(|value| value.is_finite() || missing && value.is_nan()));
+        Matrix { width, values, missing }
     }
 
     /// The number of rows.
@@ -44,6 +60,17 @@ impl Matrix {
         self.width
     }
 
+    /// Whether any value is missing.
+    pub fn has_missing(&self) -> bool {
+        self.missing
+    }
+
+    /// An error that names the first value that is missing, for an estimator that takes none.
+    pub(crate) fn complete(&self) -> Result<(), Error> {
+        let missing = if self.missing { self.values.iter().position(|value| value.is_nan()) } else { None };
+        missing.map_or(Ok(()), |at| Err(Error::NotFinite { row: at / self.width, column: at % self.width }))
+    }
+
     /// One row. Panics where there is none.
     pub fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.width..][..self.width]
@@ -52,5 +79,9 @@ impl Matrix {
     /// All values, row by row.
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+    /// All values, row by row, taken out of the matrix.
+    pub(crate) fn into_values(self) -> Vec<f32> {
+        self.values
     }
 }

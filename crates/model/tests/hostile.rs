@@ -23,6 +23,14 @@ fn saved() -> Vec<Vec<u8>> {
         r#"{"decision-tree": {}}"#,
         r#"{"random-forest": {"trees": 3}}"#,
         r#"{"logistic-regression": {}}"#,
+        r#"{"mahalanobis": {}}"#,
+        r#"{"principal-components": {}}"#,
+        r#"{"neighbour-distance": {}}"#,
+        r#"{"histogram-score": {}}"#,
+        r#"{"empirical-tails": {}}"#,
+        r#"{"nearest-neighbours": {}}"#,
+        r#"{"one-rule": {}}"#,
+        r#"{"majority": {}}"#,
     ];
     let detector = |settings| {
         let method: Method = serde_json::from_str(settings).unwrap();
@@ -87,7 +95,7 @@ fn another_format_is_named() {
     let mut bytes = saved().remove(0);
     bytes[8] = 9;
     sign(&mut bytes);
-    assert_eq!(Detector::from_bytes(&bytes), Err(Error::Format { expected: 1, found: 9 }));
+    assert_eq!(Detector::from_bytes(&bytes), Err(Error::Format { expected: 2, found: 9 }));
 }
 
 #[test]
@@ -116,7 +124,7 @@ proptest! {
 
     #[test]
     fn several_changes_under_a_right_checksum_end_without_panic(
-        which in 0..4usize,
+        which in 0..12usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut bytes = saved().swap_remove(which);

@@ -151,7 +151,7 @@ fn plan(loaded: &Loaded, settings: &Settings) -> Plan {
 /// The rows of `dataset`, which are these `rows` of the table, set apart.
 fn part(loaded: &Loaded, rows: &[usize], dataset: &Dataset, settings: &Settings) -> Result<Split, Error> {
     Ok(match (settings.split, &loaded.times) {
-        (SplitBy::Random, _) => split::random(dataset, settings.test_share, settings.seed)?,
+        (SplitBy::Random, _) => split::stratified(dataset, settings.test_share, settings.seed)?,
         (SplitBy::Time, Some(times)) => {
             let times: Vec<_> = rows.iter().map(|&row| times[row]).collect();
             split::by_time(&times, settings.test_share)?
@@ -178,7 +178,7 @@ fn leaks(loaded: &Loaded) -> impl Iterator<Item = Finding> + '_ {
             "column `{}` was left out: {reason}; figures that others publish with it are too good",
             flow::printable(name)
         );
-        Finding { severity: Severity::Note, check: "left-out".into(), columns: vec![name.clone()], sentence }
+        Finding { columns: vec![name.clone()], ..Finding::of(Severity::Note, "left-out", sentence) }
     })
 }
 

@@ -6,7 +6,7 @@ use super::binned::Binned;
 use super::forest::Forest;
 use super::growth::{Growth, Sample};
 use super::{ClassWeights, range, stream};
-use crate::{Error, Matrix};
+use crate::{Classes, Error, Matrix};
 
 /// A classification tree by Gini impurity (Breiman et al. 1984).
 ///
@@ -35,7 +35,8 @@ impl DecisionTree {
         range("min-leaf", self.min_leaf, 1, u32::MAX)
     }
 
-    pub(super) fn fit(&self, matrix: &Matrix, attacks: &[bool], seed: u64) -> Forest {
+    pub(super) fn fit(&self, matrix: &Matrix, truth: &Classes, seed: u64) -> Forest {
+        let attacks = &truth.attacks();
         let growth = Growth {
             max_depth: self.max_depth,
             min_leaf: self.min_leaf,
@@ -44,6 +45,6 @@ impl DecisionTree {
         };
         let samples = attacks.iter().enumerate().map(|(row, &attack)| Sample::new(row as u32, 1, attack)).collect();
         let tree = growth.grow(&Binned::of(matrix), samples, &mut stream(seed, 0));
-        Forest::new(vec![tree], matrix.width())
+        Forest::new(vec![tree], matrix.width(), truth.names())
     }
 }

@@ -8,7 +8,7 @@ use super::binned::Binned;
 use super::growth::{Growth, Sample};
 use super::tree::{Tree, sum};
 use super::{ClassWeights, range, stream};
-use crate::{Error, Matrix};
+use crate::{Classes, Error, Matrix};
 
 /// A random forest (Breiman 2001): many trees, each grown on rows drawn with replacement, each split the best of a few
 /// features drawn anew; the score is the mean share of attacks in the leaves.
@@ -54,7 +54,8 @@ impl RandomForest {
         range("min-leaf", self.min_leaf, 1, u32::MAX)
     }
 
-    pub(super) fn fit(&self, matrix: &Matrix, attacks: &[bool], seed: u64) -> Forest {
+    pub(super) fn fit(&self, matrix: &Matrix, truth: &Classes, seed: u64) -> Forest {
+        let attacks = &truth.attacks();
         let binned = Binned::of(matrix);
         let features = match self.features as usize {
             0 => (1.5 * (matrix.width() as f64).sqrt()).round() as usize,
@@ -77,7 +78,7 @@ impl RandomForest {
             let samples = drawn.map(|(row, (&times, &attack))| Sample::new(row as u32, times, attack)).collect();
             growth.grow(&binned, samples, &mut random)
         };
-        Forest::new((0..self.trees).into_par_iter().map(grow).collect(), matrix.width())
+        Forest::new((0..self.trees).into_par_iter().map(grow).collect(), matrix.width(), truth.names())
     }
 }
 
@@ -86,16 +87,22 @@ impl RandomForest {
 pub struct Forest {
     trees: Vec<Tree>,
     width: u32,
+    classes: Vec<String>,
 }
 
 impl Forest {
-    pub(super) fn new(trees: Vec<Tree>, width: usize) -> Forest {
-        Forest { trees, width: width as u32 }
+    pub(super) fn new(trees: Vec<Tree>, width: usize, classes: &[String]) -> Forest {
+        Forest { trees, width: width as u32, classes: classes.to_vec() }
     }
 
     /// The trees.
     pub fn trees(&self) -> &[Tree] {
         &self.trees
+    }
+
+    /// The names of the classes that it tells apart.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
     }
 
     pub(super) fn width(&self) -> usize {
@@ -115,6 +122,7 @@ impl Forest {
                 self.width
             )));
         }
+        super::check_classes(&self.classes)?;
         self.trees.iter().try_for_each(|tree| tree.check(width, 0.0..=1.0))
     }
 }

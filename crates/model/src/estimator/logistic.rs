@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{ClassWeights, range};
-use crate::{Error, Matrix};
+use super::{ClassWeights, check_classes, range};
+use crate::{Classes, Error, Matrix};
 
 /// Logistic regression with an L2 penalty, solved to its one optimum.
 ///
@@ -40,7 +40,8 @@ impl LogisticRegression {
     }
 
     /// Limited-memory BFGS (Nocedal and Wright 2006, algorithm 7.5) with steps halved until they pay.
-    pub(super) fn fit(&self, matrix: &Matrix, attacks: &[bool]) -> Logistic {
+    pub(super) fn fit(&self, matrix: &Matrix, truth: &Classes) -> Logistic {
+        let attacks = &truth.attacks();
         let weights = self.class_weights.of(attacks);
         let loss = Loss { matrix, attacks, weights, l2: self.l2 };
         let mut point = vec![0.0; matrix.width() + 1];
@@ -76,7 +77,11 @@ impl LogisticRegression {
             }
         }
         let intercept = point.pop().unwrap_or(0.0);
-        Logistic { coefficients: point.into_iter().map(narrow).collect(), intercept: narrow(intercept) }
+        Logistic {
+            coefficients: point.into_iter().map(narrow).collect(),
+            intercept: narrow(intercept),
+            classes: truth.names().to_vec(),
+        }
     }
 }
 
@@ -85,6 +90,7 @@ impl LogisticRegression {
 pub struct Logistic {
     coefficients: Vec<f32>,
     intercept: f32,
+    classes: Vec<String>,
 }
 
 impl Logistic {
@@ -98,6 +104,11 @@ impl Logistic {
         self.intercept
     }
 
+    /// The names of the classes that it tells apart.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
     pub(super) fn scores(&self, matrix: &Matrix) -> Vec<f32> {
         let score = |row: &[f32]| {
             let terms =
@@ -108,6 +119,7 @@ impl Logistic {
     }
 
     pub(super) fn check(&self, width: usize) -> Result<(), Error> {
+        check_classes(&self.classes)?;
         let finite = self.intercept.is_finite() && self.coefficients.iter().all(|factor| factor.is_finite());
         if self.coefficients.len() != width || !finite {
             return Err(Error::Damaged("coefficients that do not fit the columns".into()));
@@ -251,7 +263,7 @@ mod tests {
             class_weights: ClassWeights::Equal,
             ..LogisticRegression::default()
         };
-        let fitted = settings.fit(&matrix, &attacks);
+        let fitted = settings.fit(&matrix, &Classes::binary(&attacks));
         assert!((f64::from(fitted.intercept) - (0.2f64 / 0.8).ln()).abs() < 1e-4, "{fitted:?}");
         let odds = (0.7f64 / 0.3).ln() - (0.2f64 / 0.8).ln();
         assert!((f64::from(fitted.coefficients[0]) - odds).abs() < 1e-4, "{fitted:?}");
@@ -277,7 +289,7 @@ mod tests {
     #[test]
     fn separable_rows_end_at_a_finite_optimum() {
         let matrix = Matrix::new(1, vec![-1.0, -2.0, 1.0, 2.0]).unwrap();
-        let fitted = LogisticRegression::default().fit(&matrix, &[false, false, true, true]);
+        let fitted = LogisticRegression::default().fit(&matrix, &Classes::binary(&[false, false, true, true]));
         let scores = fitted.scores(&matrix);
         assert!(scores[1] < scores[0] && scores[0] < 0.5 && scores[2] > 0.5 && scores[3] > scores[2], "{scores:?}");
     }
