@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn more_attacks_are_no_drift() {
-        let value = |every: usize| move |row: usize| if row % every == 0 { 1e6 } else { (row % 100) as f32 };
+        let value = |every: usize| move |row: usize| if row.is_multiple_of(every) { 1e6 } else { (row % 100) as f32 };
         let (few, many) = (dataset((0..2000).map(value(50)), "tcp", 50), dataset((0..2000).map(value(3)), "tcp", 3));
         assert!(drift(&few, &many)[0].stability_index < 0.1);
     }
