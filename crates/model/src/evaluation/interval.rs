@@ -115,7 +115,8 @@ mod tests {
 
     fn rows(count: usize) -> (Vec<Verdict>, Vec<bool>) {
         let attacks: Vec<bool> = (0..count).map(|row| row % 4 == 0).collect();
-        let score = |row: usize| ((row * 7919) % 1000) as f32 / 1000.0 * 0.7 + if row.is_multiple_of(4) { 0.3 } else { 0.0 };
+        let score =
+            |row: usize| ((row * 7919) % 1000) as f32 / 1000.0 * 0.7 + if row.is_multiple_of(4) { 0.3 } else { 0.0 };
         let verdict = |row| Verdict { score: score(row), alarm: score(row) >= 0.6 };
         ((0..count).map(verdict).collect(), attacks)
     }
