@@ -32,9 +32,11 @@ mod classes;
 mod dataset;
 mod detector;
 mod encoder;
+pub mod ensemble;
 mod error;
 pub mod estimator;
 pub mod evaluation;
+mod learn;
 mod matrix;
 mod schema;
 

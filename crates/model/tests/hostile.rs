@@ -33,6 +33,8 @@ fn saved() -> Vec<Vec<u8>> {
         r#"{"nearest-neighbours": {}}"#,
         r#"{"one-rule": {}}"#,
         r#"{"majority": {}}"#,
+        r#"{"voting": {"parts": [{"decision-tree": {}}, {"histogram-score": {}}], "vote": "tails"}}"#,
+        r#"{"stacking": {"parts": [{"one-rule": {}}, {"histogram-score": {}}], "columns": true}}"#,
     ];
     let detector = |settings| {
         let method: Method = serde_json::from_str(settings).unwrap();
@@ -126,7 +128,7 @@ proptest! {
 
     #[test]
     fn several_changes_under_a_right_checksum_end_without_panic(
-        which in 0..14usize,
+        which in 0..16usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut bytes = saved().swap_remove(which);

@@ -44,6 +44,7 @@ pub use one_rule::{OneRule, Ranges};
 pub use principal_components::{Plane, PrincipalComponents};
 pub use tree::{Cut, Node, Step, Tree};
 
+use crate::ensemble::{Stack, Stacking, Votes, Voting};
 use crate::{Categories, Classes, Error, Matrix, Missing, Probabilities, Recipe, Scaling};
 
 /// Settings of one estimator, as a configuration names them.
@@ -85,6 +86,10 @@ pub enum Method {
     OneRule(OneRule),
     /// The shares of the classes: what must be beaten.
     Majority(Majority),
+    /// Several methods whose scores are put together by a fixed rule.
+    Voting(Voting),
+    /// A method that learns from the scores of several others.
+    Stacking(Stacking),
 }
 
 /// A fitted estimator: can only score.
@@ -118,6 +123,10 @@ pub enum Model {
     OneRule(Ranges),
     /// From [`Majority`].
     Majority(Shares),
+    /// From [`Voting`].
+    Voting(Votes),
+    /// From [`Stacking`].
+    Stacking(Stack),
 }
 
 /// What rows of either side weigh when a classifier is fitted.
@@ -133,7 +142,7 @@ pub enum ClassWeights {
 
 impl Method {
     /// Every method with its default settings, in the order of the variants.
-    pub fn all() -> [Method; 14] {
+    pub fn all() -> [Method; 16] {
         [
             Method::IsolationForest(IsolationForest::default()),
             Method::DecisionTree(DecisionTree::default()),
@@ -149,6 +158,8 @@ impl Method {
             Method::NearestNeighbours(NearestNeighbours::default()),
             Method::OneRule(OneRule::default()),
             Method::Majority(Majority::default()),
+            Method::Voting(Voting::default()),
+            Method::Stacking(Stacking::default()),
         ]
     }
 
@@ -169,23 +180,31 @@ impl Method {
             Method::NearestNeighbours(_) => "nearest-neighbours",
             Method::OneRule(_) => "one-rule",
             Method::Majority(_) => "majority",
+            Method::Voting(_) => "voting",
+            Method::Stacking(_) => "stacking",
         }
     }
 
     /// Whether it learns from labels, or only from what is normal.
     pub fn is_supervised(&self) -> bool {
-        !matches!(
-            self,
+        match self {
             Method::IsolationForest(_)
-                | Method::Mahalanobis(_)
-                | Method::PrincipalComponents(_)
-                | Method::NeighbourDistance(_)
-                | Method::HistogramScore(_)
-                | Method::EmpiricalTails(_)
-        )
+            | Method::Mahalanobis(_)
+            | Method::PrincipalComponents(_)
+            | Method::NeighbourDistance(_)
+            | Method::HistogramScore(_)
+            | Method::EmpiricalTails(_) => false,
+            Method::Voting(voting) => voting.parts.iter().any(Method::is_supervised),
+            _ => true,
+        }
     }
 
-    /// How it wants its columns encoded.
+    /// Whether it is made of other methods, each with its own recipe.
+    pub fn is_ensemble(&self) -> bool {
+        matches!(self, Method::Voting(_) | Method::Stacking(_))
+    }
+
+    /// How it wants its columns encoded; of an ensemble the parts' recipes count instead.
     pub fn recipe(&self) -> Recipe {
         let standard =
             |categories| Recipe { logarithm: true, scaling: Scaling::Standard, categories, ..Recipe::default() };
@@ -199,11 +218,12 @@ impl Method {
             Method::NeighbourDistance(_) | Method::NearestNeighbours(_) => standard(Categories::OneHot),
             Method::HistogramScore(_) | Method::EmpiricalTails(_) => standard(Categories::Rarity),
             Method::OneRule(_) | Method::Majority(_) => Recipe::default(),
+            Method::Voting(_) | Method::Stacking(_) => Recipe::default(),
         }
     }
 
     /// Fits a model. `truth` is the class of each row; a method that learns from labels needs it, with rows of at least
-    /// two classes, and any other does not look at it. A matrix with missing values is refused unless the method's
+    /// two classes, and any other does not look at it. An ensemble learns from a data set only. A matrix with missing values is refused unless the method's
     /// recipe keeps them.
     pub fn fit(&self, matrix: &Matrix, truth: Option<&Classes>, seed: u64) -> Result<Model, Error> {
         if matrix.rows() == 0 {
@@ -243,15 +263,13 @@ impl Method {
             Method::NearestNeighbours(settings) => Model::NearestNeighbours(settings.fit(matrix, labels()?, seed)),
             Method::OneRule(settings) => Model::OneRule(settings.fit(matrix, labels()?)),
             Method::Majority(settings) => Model::Majority(settings.fit(matrix, labels()?)),
+            Method::Voting(_) | Method::Stacking(_) => return Err(Error::Ensemble(self.name())),
         })
     }
 
     /// The most classes that it tells apart.
     fn most_classes(&self) -> usize {
-        match self {
-            Method::LogisticRegression(_) => 2,
-            _ => MAX_CLASSES,
-        }
+        MAX_CLASSES
     }
 
     /// Refuses settings out of their range.
@@ -270,6 +288,8 @@ impl Method {
             Method::NearestNeighbours(settings) => settings.check(),
             Method::OneRule(settings) => settings.check(),
             Method::EmpiricalTails(_) | Method::Majority(_) => Ok(()),
+            Method::Voting(settings) => settings.check(),
+            Method::Stacking(settings) => settings.check(),
         }
     }
 }
@@ -293,6 +313,8 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.probabilities(matrix).attacks(),
             Model::OneRule(ranges) => ranges.probabilities(matrix).attacks(),
             Model::Majority(shares) => shares.probabilities(matrix).attacks(),
+            Model::Voting(votes) => votes.scores(matrix)?,
+            Model::Stacking(stack) => stack.scores(matrix)?,
         })
     }
 
@@ -304,10 +326,12 @@ impl Model {
                 Some(forest.probabilities(matrix))
             }
             Model::GradientBoosting(boosted) => Some(boosted.probabilities(matrix)),
-            Model::LogisticRegression(logistic) => Some(Probabilities::binary(logistic.scores(matrix))),
+            Model::LogisticRegression(logistic) => Some(logistic.probabilities(matrix)),
             Model::NearestNeighbours(neighbourhood) => Some(neighbourhood.probabilities(matrix)),
             Model::OneRule(ranges) => Some(ranges.probabilities(matrix)),
             Model::Majority(shares) => Some(shares.probabilities(matrix)),
+            Model::Voting(votes) => votes.probabilities(matrix)?,
+            Model::Stacking(stack) => stack.probabilities(matrix)?,
             Model::IsolationForest(_)
             | Model::Mahalanobis(_)
             | Model::PrincipalComponents(_)
@@ -329,6 +353,8 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.classes(),
             Model::OneRule(ranges) => ranges.classes(),
             Model::Majority(shares) => shares.classes(),
+            Model::Voting(votes) => votes.classes(),
+            Model::Stacking(stack) => stack.last().classes(),
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.classes(),
             Model::GradientBoosting(boosted) => boosted.classes(),
             Model::LogisticRegression(logistic) => logistic.classes(),
@@ -345,10 +371,12 @@ impl Model {
 
     /// Whether rows may have missing values.
     pub fn takes_missing(&self) -> bool {
-        matches!(
-            self,
-            Model::DecisionTree(_) | Model::RandomForest(_) | Model::ExtraTrees(_) | Model::GradientBoosting(_)
-        )
+        match self {
+            Model::DecisionTree(_) | Model::RandomForest(_) | Model::ExtraTrees(_) | Model::GradientBoosting(_) => true,
+            // Each part of an ensemble looks at its own columns.
+            Model::Voting(_) | Model::Stacking(_) => true,
+            _ => false,
+        }
     }
 
     /// The number of values in a row.
@@ -357,7 +385,7 @@ impl Model {
             Model::IsolationForest(forest) => forest.width(),
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.width(),
             Model::GradientBoosting(boosted) => boosted.width(),
-            Model::LogisticRegression(logistic) => logistic.coefficients().len(),
+            Model::LogisticRegression(logistic) => logistic.width(),
             Model::Mahalanobis(distance) => distance.width(),
             Model::PrincipalComponents(plane) => plane.width(),
             Model::NeighbourDistance(surroundings) => surroundings.width(),
@@ -366,6 +394,8 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.width(),
             Model::OneRule(ranges) => ranges.width(),
             Model::Majority(shares) => shares.width(),
+            Model::Voting(votes) => votes.width(),
+            Model::Stacking(stack) => stack.width(),
         }
     }
 
@@ -386,18 +416,8 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.check(width),
             Model::OneRule(ranges) => ranges.check(width),
             Model::Majority(shares) => shares.check(width),
-        }
-    }
-}
-
-impl ClassWeights {
-    /// The weights of a benign and of an attack row.
-    fn of(self, attacks: &[bool]) -> [f64; 2] {
-        let attack = attacks.iter().filter(|attack| **attack).count();
-        let half = attacks.len() as f64 / 2.0;
-        match self {
-            ClassWeights::Equal => [1.0, 1.0],
-            ClassWeights::Balanced => [half / (attacks.len() - attack) as f64, half / attack as f64],
+            Model::Voting(votes) => votes.check(width),
+            Model::Stacking(stack) => stack.check(width),
         }
     }
 }
@@ -423,13 +443,8 @@ fn stream(seed: u64, tree: u64) -> Pcg64Mcg {
     Pcg64Mcg::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(tree))
 }
 
-/// Refuses names that no classifier of two classes can have been fitted with: bytes from outside.
-fn check_classes(classes: &[String]) -> Result<(), Error> {
-    if classes.len() == 2 { Ok(()) } else { Err(Error::Damaged(format!("a classifier of {} classes", classes.len()))) }
-}
-
 /// Refuses a setting out of its range.
-fn range<T: PartialOrd + ToString>(setting: &'static str, value: T, least: T, most: T) -> Result<(), Error> {
+pub(crate) fn range<T: PartialOrd + ToString>(setting: &'static str, value: T, least: T, most: T) -> Result<(), Error> {
     if value >= least && value <= most {
         return Ok(());
     }
