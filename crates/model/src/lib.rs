@@ -28,6 +28,7 @@
 //! assert!(!verdicts[0].alarm && verdicts[1].alarm);
 //! ```
 
+mod card;
 mod classes;
 mod dataset;
 mod detector;
@@ -36,6 +37,7 @@ mod error;
 pub mod estimator;
 pub mod evaluation;
 mod matrix;
+pub mod page;
 mod schema;
 
 pub use classes::{Classes, Grouping, Probabilities};

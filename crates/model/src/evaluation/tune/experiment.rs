@@ -5,6 +5,7 @@ use rand::seq::index;
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
+use super::Strategy;
 use super::space::{Settings, with};
 use crate::evaluation::statistics::moments;
 use crate::evaluation::{Figures, Rule, Split};
@@ -13,6 +14,8 @@ use crate::{Dataset, Detector, Error, Plan};
 /// What to try.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
+    /// How it was chosen.
+    pub strategy: Strategy,
     /// The settings that differ from the method's own.
     pub settings: Settings,
     /// Where each lies in its range, 0..=1, in the order of the space.
@@ -202,7 +205,12 @@ mod tests {
         let dataset = Dataset::labelled(Table::new(vec![Column::numbers("bytes", bytes)]).unwrap(), &labels).unwrap();
         let folds = split::folds(&dataset, 3, 1).unwrap();
         let plan = Plan::default();
-        let trial = |text: &str| Trial { settings: serde_json::from_str(text).unwrap(), place: vec![], share: 0.5 };
+        let trial = |text: &str| Trial {
+            strategy: Strategy::Random,
+            settings: serde_json::from_str(text).unwrap(),
+            place: vec![],
+            share: 0.5,
+        };
         let good = trial(r#"{"trees": 5}"#);
         let tested = run(&dataset, &folds, &plan, &good, Objective::F1);
         let experiment = Experiment::of(good, &tested, Objective::F1, &plan, dataset.sha256(), 1.5);

@@ -60,7 +60,7 @@ pub fn ask(
         let settings = space::settings(space, &place);
         // Settings may be refused together though each is within its range.
         match with(method, &settings) {
-            Ok(_) => return Ok(Trial { settings, place, share }),
+            Ok(_) => return Ok(Trial { strategy, settings, place, share }),
             Err(error) => last = error,
         }
     }
