@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use crate::estimator::RandomForest;
 use crate::evaluation::{Figures, Finding, Rule, split};
-use crate::{Classes, Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Schema};
+use crate::learn::{Lesson, learn};
+use crate::{Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Schema};
 
 /// Columns, encoder, model, threshold and provenance: judges tables like the one that it was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -237,23 +238,10 @@ fn choose_threshold(dataset: &Dataset, plan: &Plan) -> Result<f32, Error> {
     plan.rule.choose(&scores, validation.attacks())
 }
 
-/// An encoder and a model, fitted on the rows that the method learns from.
+/// An encoder and a model by the plan.
 fn fit(dataset: &Dataset, plan: &Plan) -> Result<(Encoder, Model), Error> {
-    let normal;
-    let rows = match (plan.method.is_supervised(), dataset.attacks()) {
-        (false, Some(_)) => {
-            normal = dataset.select(&dataset.benign_rows());
-            &normal
-        }
-        _ => dataset,
-    };
-    if rows.rows() == 0 {
-        return Err(Error::Empty("benign rows"));
-    }
-    let encoder = Encoder::fit(rows.table(), rows.attacks(), plan.method.recipe())?;
-    let truth = if plan.method.is_supervised() { Classes::of(rows, plan.grouping) } else { None };
-    let model = plan.method.fit(&encoder.encode(rows.table())?, truth.as_ref(), plan.seed)?;
-    Ok((encoder, model))
+    let schema = &Schema::of(dataset.table());
+    learn(&plan.method, &Lesson { dataset, schema, grouping: plan.grouping, seed: plan.seed })
 }
 
 const MAGIC: [u8; 8] = *b"LAPWING\0";

@@ -71,6 +71,14 @@ impl Matrix {
         missing.map_or(Ok(()), |at| Err(Error::NotFinite { row: at / self.width, column: at % self.width }))
     }
 
+    /// Some columns of every row. Panics where there are none.
+    pub(crate) fn columns(&self, columns: std::ops::Range<usize>) -> Matrix {
+        let rows = self.values.chunks_exact(self.width);
+        let values: Vec<f32> = rows.flat_map(|row| row[columns.clone()].iter().copied()).collect();
+        let missing = self.missing && values.iter().any(|value| value.is_nan());
+        Matrix { width: columns.len(), values, missing }
+    }
+
     /// One row. Panics where there is none.
     pub fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.width..][..self.width]
@@ -79,5 +87,9 @@ impl Matrix {
     /// All values, row by row.
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+    /// All values, row by row, taken out of the matrix.
+    pub(crate) fn into_values(self) -> Vec<f32> {
+        self.values
     }
 }

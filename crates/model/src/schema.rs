@@ -100,6 +100,14 @@ impl Kind {
         }
     }
 
+    /// The names that occurred in training, in ascending order; none of a column of numbers.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Kind::Number => &[],
+            Kind::Category(names) => names,
+        }
+    }
+
     /// What such a column holds, in words.
     pub fn words(&self) -> &'static str {
         match self {

@@ -77,7 +77,8 @@ fn scores_lie_within_0_and_1_even_for_absurd_rows() {
 
 #[test]
 fn planted_attacks_score_higher_and_alarm() {
-    for method in Method::all() {
+    // The majority class is what it is.
+    for method in Method::all().into_iter().filter(|method| method.name() != "majority") {
         let verdicts = train(&method, 1).judge(&table().0).unwrap();
         let (attacks, benign): (Vec<_>, Vec<_>) = verdicts.iter().enumerate().partition(|(row, _)| row % 20 == 0);
         let least = attacks.iter().map(|(_, verdict)| verdict.score).fold(1.0, f32::min);
@@ -177,7 +178,9 @@ fn probabilities_sum_to_1_and_agree_with_the_score() {
     for method in Method::all() {
         let detector = train(&method, 1);
         let Some(probabilities) = detector.probabilities(&table).unwrap() else {
-            assert!(!method.is_supervised() && detector.model().classes().is_empty(), "{}", method.name());
+            // A vote of a classifier and an anomaly model tells no classes apart.
+            assert!(!method.is_supervised() || method.is_ensemble(), "{}", method.name());
+            assert!(detector.model().classes().is_empty(), "{}", method.name());
             continue;
         };
         assert_eq!(detector.model().classes(), ["benign", "attack"], "{}", method.name());
@@ -207,6 +210,15 @@ fn settings_out_of_range_are_refused() {
         r#"{"random-forest": {"trees": 1000000000}}"#,
         r#"{"decision-tree": {"min-leaf": 0}}"#,
         r#"{"logistic-regression": {"l2": -1.0}}"#,
+        r#"{"mahalanobis": {"support": 0.2}}"#,
+        r#"{"principal-components": {"variance": 1.5}}"#,
+        r#"{"neighbour-distance": {"rows": 100000000}}"#,
+        r#"{"nearest-neighbours": {"neighbours": 0}}"#,
+        r#"{"histogram-score": {"bins": 0}}"#,
+        r#"{"one-rule": {"least": 0}}"#,
+        r#"{"voting": {"parts": []}}"#,
+        r#"{"voting": {"weights": [1.0]}}"#,
+        r#"{"stacking": {"last": {"isolation-forest": {}}}}"#,
     ] {
         let method: Method = serde_json::from_str(wrong).unwrap();
         let (table, labels) = table();

@@ -1,6 +1,6 @@
 //! Methods compared on the same rows.
 
-use model::estimator::{ClassWeights, DecisionTree};
+use model::estimator::{Majority, OneRule};
 use model::evaluation::{Comparison, Entry, Figures};
 use model::{Dataset, Detector, Method, Plan, Verdict};
 
@@ -9,7 +9,7 @@ use crate::partition::{SplitBy, Test};
 use crate::tables::Loaded;
 use crate::train::{self, Settings, Step, Usable};
 
-/// Compares methods, each by its name, with the majority class and a rule of one column beside them.
+/// Compares methods, each by its name, with the majority class and the best rule on one column beside them.
 ///
 /// Every method learns from and is tested on the same rows, its threshold chosen on rows held back from those learned from.
 /// The whole is repeated for as many seeds as the settings say, with new splits where these are random; whether differences
@@ -25,10 +25,10 @@ pub fn compare(
     let usable = Usable::of(loaded, settings.keep_duplicates);
     let dataset = usable.dataset(loaded);
     dataset.attacks().ok_or(model::Error::Unlabelled("a comparison"))?;
-    let rule = Method::DecisionTree(DecisionTree { max_depth: 1, min_leaf: 1, class_weights: ClassWeights::Balanced });
-    let baselines = [("majority class".to_owned(), None), ("one-rule tree".to_owned(), Some(rule))];
-    let methods = methods.iter().map(|(name, method)| (name.clone(), Some(method.clone())));
-    let contenders: Vec<(String, Option<Method>)> = baselines.into_iter().chain(methods).collect();
+    let baselines = [Method::Majority(Majority::default()), Method::OneRule(OneRule::default())];
+    let missing = baselines.into_iter().filter(|baseline| methods.iter().all(|(_, method)| method != baseline));
+    let missing = missing.map(|baseline| (baseline.name().to_owned(), baseline));
+    let contenders: Vec<(String, Method)> = missing.chain(methods.iter().cloned()).collect();
     let mut entries: Vec<Entry> = contenders
         .iter()
         .map(|(name, _)| Entry { name: name.clone(), tests: Vec::new(), verdicts: Vec::new() })
@@ -45,7 +45,7 @@ pub fn compare(
             for ((_, method), entry) in contenders.iter().zip(&mut entries) {
                 step += 1;
                 watch(Step::Test(step, all));
-                let verdicts = judged(loaded, method.as_ref(), settings, seed, &learned, &test)?;
+                let verdicts = judged(loaded, method, settings, seed, &learned, &test)?;
                 entry.tests.push(Figures::of(&verdicts, &test, &seen(&learned))?);
                 if turn == 0 {
                     entry.verdicts.extend(verdicts);
@@ -75,17 +75,12 @@ pub fn detectors(test: String, entries: Vec<(String, Vec<Verdict>)>, truth: &Dat
 
 fn judged(
     loaded: &Loaded,
-    method: Option<&Method>,
+    method: &Method,
     settings: &Settings,
     seed: u64,
     learned: &Dataset,
     test: &Dataset,
 ) -> Result<Vec<Verdict>, Error> {
-    let Some(method) = method else {
-        let attacks = learned.attacks().unwrap_or_default();
-        let share = attacks.iter().filter(|attack| **attack).count() as f32 / attacks.len().max(1) as f32;
-        return Ok(vec![Verdict { score: share, alarm: share > 0.5 }; test.rows()]);
-    };
     let settings = Settings { method: method.clone(), ..settings.clone() };
     let detector = Detector::train(learned, &Plan { seed, ..train::plan(loaded, &settings) })?;
     Ok(detector.judge(test.table())?)

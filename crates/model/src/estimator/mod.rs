@@ -3,11 +3,22 @@
 //! [`Method`] and [`Model`] are the only registries. A new estimator is a file here and a variant and an arm in each.
 
 mod binned;
+mod covariance;
 mod decision_tree;
+mod empirical_tails;
 mod forest;
 mod growth;
+mod histogram;
 mod isolation_forest;
 mod logistic;
+mod mahalanobis;
+mod majority;
+mod nearest_neighbours;
+mod neighbour_distance;
+mod neighbours;
+mod one_rule;
+mod principal_components;
+pub(crate) mod tail;
 mod tree;
 
 use rand::SeedableRng;
@@ -15,12 +26,21 @@ use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
 pub use decision_tree::DecisionTree;
+pub use empirical_tails::{EmpiricalTails, Tails};
 pub use forest::{Forest, RandomForest};
+pub use histogram::{HistogramScore, Histograms};
 pub use isolation_forest::{Isolation, IsolationForest};
 pub use logistic::{Logistic, LogisticRegression};
+pub use mahalanobis::{Distance, Mahalanobis};
+pub use majority::{Majority, Shares};
+pub use nearest_neighbours::{NearestNeighbours, Neighbourhood};
+pub use neighbour_distance::{NeighbourDistance, Surroundings};
+pub use one_rule::{OneRule, Ranges};
+pub use principal_components::{Plane, PrincipalComponents};
 pub use tree::Tree;
 
-use crate::{Categories, Classes, Error, Matrix, Missing, Probabilities, Recipe};
+use crate::ensemble::{Stack, Stacking, Votes, Voting};
+use crate::{Categories, Classes, Error, Matrix, Missing, Probabilities, Recipe, Scaling};
 
 /// Settings of one estimator, as a configuration names them.
 ///
@@ -41,6 +61,26 @@ pub enum Method {
     RandomForest(RandomForest),
     /// A weighted sum.
     LogisticRegression(LogisticRegression),
+    /// The distance from the middle, in which columns that vary together count once; needs no labels.
+    Mahalanobis(Mahalanobis),
+    /// What breaks the relations between columns; needs no labels.
+    PrincipalComponents(PrincipalComponents),
+    /// The distance from the nearest training rows; needs no labels.
+    NeighbourDistance(NeighbourDistance),
+    /// Rare values, each column by itself; needs no labels.
+    HistogramScore(HistogramScore),
+    /// Values far out in the tails of their columns; needs no labels.
+    EmpiricalTails(EmpiricalTails),
+    /// The classes of the nearest training rows.
+    NearestNeighbours(NearestNeighbours),
+    /// The best rule on a single column: what must be beaten.
+    OneRule(OneRule),
+    /// The shares of the classes: what must be beaten.
+    Majority(Majority),
+    /// Several methods whose scores are put together by a fixed rule.
+    Voting(Voting),
+    /// A method that learns from the scores of several others.
+    Stacking(Stacking),
 }
 
 /// A fitted estimator: can only score.
@@ -54,6 +94,26 @@ pub enum Model {
     RandomForest(Forest),
     /// From [`LogisticRegression`].
     LogisticRegression(Logistic),
+    /// From [`Mahalanobis`].
+    Mahalanobis(Distance),
+    /// From [`PrincipalComponents`].
+    PrincipalComponents(Plane),
+    /// From [`NeighbourDistance`].
+    NeighbourDistance(Surroundings),
+    /// From [`HistogramScore`].
+    HistogramScore(Histograms),
+    /// From [`EmpiricalTails`].
+    EmpiricalTails(Tails),
+    /// From [`NearestNeighbours`].
+    NearestNeighbours(Neighbourhood),
+    /// From [`OneRule`].
+    OneRule(Ranges),
+    /// From [`Majority`].
+    Majority(Shares),
+    /// From [`Voting`].
+    Voting(Votes),
+    /// From [`Stacking`].
+    Stacking(Stack),
 }
 
 /// What rows of either side weigh when a classifier is fitted.
@@ -69,12 +129,22 @@ pub enum ClassWeights {
 
 impl Method {
     /// Every method with its default settings, in the order of the variants.
-    pub fn all() -> [Method; 4] {
+    pub fn all() -> [Method; 14] {
         [
             Method::IsolationForest(IsolationForest::default()),
             Method::DecisionTree(DecisionTree::default()),
             Method::RandomForest(RandomForest::default()),
             Method::LogisticRegression(LogisticRegression::default()),
+            Method::Mahalanobis(Mahalanobis::default()),
+            Method::PrincipalComponents(PrincipalComponents::default()),
+            Method::NeighbourDistance(NeighbourDistance::default()),
+            Method::HistogramScore(HistogramScore::default()),
+            Method::EmpiricalTails(EmpiricalTails::default()),
+            Method::NearestNeighbours(NearestNeighbours::default()),
+            Method::OneRule(OneRule::default()),
+            Method::Majority(Majority::default()),
+            Method::Voting(Voting::default()),
+            Method::Stacking(Stacking::default()),
         ]
     }
 
@@ -85,29 +155,56 @@ impl Method {
             Method::DecisionTree(_) => "decision-tree",
             Method::RandomForest(_) => "random-forest",
             Method::LogisticRegression(_) => "logistic-regression",
+            Method::Mahalanobis(_) => "mahalanobis",
+            Method::PrincipalComponents(_) => "principal-components",
+            Method::NeighbourDistance(_) => "neighbour-distance",
+            Method::HistogramScore(_) => "histogram-score",
+            Method::EmpiricalTails(_) => "empirical-tails",
+            Method::NearestNeighbours(_) => "nearest-neighbours",
+            Method::OneRule(_) => "one-rule",
+            Method::Majority(_) => "majority",
+            Method::Voting(_) => "voting",
+            Method::Stacking(_) => "stacking",
         }
     }
 
     /// Whether it learns from labels, or only from what is normal.
     pub fn is_supervised(&self) -> bool {
-        !matches!(self, Method::IsolationForest(_))
+        match self {
+            Method::IsolationForest(_)
+            | Method::Mahalanobis(_)
+            | Method::PrincipalComponents(_)
+            | Method::NeighbourDistance(_)
+            | Method::HistogramScore(_)
+            | Method::EmpiricalTails(_) => false,
+            Method::Voting(voting) => voting.parts.iter().any(Method::is_supervised),
+            _ => true,
+        }
     }
 
-    /// How it wants its columns encoded.
+    /// Whether it is made of other methods, each with its own recipe.
+    pub fn is_ensemble(&self) -> bool {
+        matches!(self, Method::Voting(_) | Method::Stacking(_))
+    }
+
+    /// How it wants its columns encoded; of an ensemble the parts' recipes count instead.
     pub fn recipe(&self) -> Recipe {
+        let standard =
+            |categories| Recipe { logarithm: true, scaling: Scaling::Standard, categories, ..Recipe::default() };
         match self {
-            Method::IsolationForest(_) => {
-                Recipe { logarithm: true, standard: true, categories: Categories::Rarity, ..Recipe::default() }
-            }
+            Method::IsolationForest(_) => standard(Categories::Rarity),
             Method::DecisionTree(_) | Method::RandomForest(_) => Recipe::default(),
-            Method::LogisticRegression(_) => {
-                Recipe { logarithm: true, standard: true, categories: Categories::OneHot, ..Recipe::default() }
-            }
+            Method::LogisticRegression(_) => standard(Categories::OneHot),
+            Method::Mahalanobis(_) | Method::PrincipalComponents(_) => standard(Categories::OneHot),
+            Method::NeighbourDistance(_) | Method::NearestNeighbours(_) => standard(Categories::OneHot),
+            Method::HistogramScore(_) | Method::EmpiricalTails(_) => standard(Categories::Rarity),
+            Method::OneRule(_) | Method::Majority(_) => Recipe::default(),
+            Method::Voting(_) | Method::Stacking(_) => Recipe::default(),
         }
     }
 
     /// Fits a model. `truth` is the class of each row; a method that learns from labels needs it, with rows of at least
-    /// two classes, and any other does not look at it. A matrix with missing values is refused unless the method's
+    /// two classes, and any other does not look at it. An ensemble learns from a data set only. A matrix with missing values is refused unless the method's
     /// recipe keeps them.
     pub fn fit(&self, matrix: &Matrix, truth: Option<&Classes>, seed: u64) -> Result<Model, Error> {
         if matrix.rows() == 0 {
@@ -137,12 +234,24 @@ impl Method {
             Method::DecisionTree(settings) => Model::DecisionTree(settings.fit(matrix, labels()?, seed)),
             Method::RandomForest(settings) => Model::RandomForest(settings.fit(matrix, labels()?, seed)),
             Method::LogisticRegression(settings) => Model::LogisticRegression(settings.fit(matrix, labels()?)),
+            Method::Mahalanobis(settings) => Model::Mahalanobis(settings.fit(matrix)?),
+            Method::PrincipalComponents(settings) => Model::PrincipalComponents(settings.fit(matrix)?),
+            Method::NeighbourDistance(settings) => Model::NeighbourDistance(settings.fit(matrix, seed)),
+            Method::HistogramScore(settings) => Model::HistogramScore(settings.fit(matrix)),
+            Method::EmpiricalTails(settings) => Model::EmpiricalTails(settings.fit(matrix)),
+            Method::NearestNeighbours(settings) => Model::NearestNeighbours(settings.fit(matrix, labels()?, seed)),
+            Method::OneRule(settings) => Model::OneRule(settings.fit(matrix, labels()?)),
+            Method::Majority(settings) => Model::Majority(settings.fit(matrix, labels()?)),
+            Method::Voting(_) | Method::Stacking(_) => return Err(Error::Ensemble(self.name())),
         })
     }
 
     /// The most classes that it tells apart.
     fn most_classes(&self) -> usize {
-        2
+        match self {
+            Method::NearestNeighbours(_) | Method::OneRule(_) | Method::Majority(_) => usize::MAX,
+            _ => 2,
+        }
     }
 
     /// Refuses settings out of their range.
@@ -152,6 +261,15 @@ impl Method {
             Method::DecisionTree(settings) => settings.check(),
             Method::RandomForest(settings) => settings.check(),
             Method::LogisticRegression(settings) => settings.check(),
+            Method::Mahalanobis(settings) => settings.check(),
+            Method::PrincipalComponents(settings) => settings.check(),
+            Method::NeighbourDistance(settings) => settings.check(),
+            Method::HistogramScore(settings) => settings.check(),
+            Method::NearestNeighbours(settings) => settings.check(),
+            Method::OneRule(settings) => settings.check(),
+            Method::EmpiricalTails(_) | Method::Majority(_) => Ok(()),
+            Method::Voting(settings) => settings.check(),
+            Method::Stacking(settings) => settings.check(),
         }
     }
 }
@@ -159,37 +277,69 @@ impl Method {
 impl Model {
     /// The score of each row: 0..=1, higher is worse; of a classifier how likely it is not benign. The matrix must be as wide as the one that was fitted on.
     pub fn scores(&self, matrix: &Matrix) -> Result<Vec<f32>, Error> {
-        if matrix.width() != self.width() {
-            return Err(Error::Shape { expected: self.width(), found: matrix.width() });
-        }
-        if !self.takes_missing() {
-            matrix.complete()?;
-        }
+        self.accepts(matrix)?;
         Ok(match self {
             Model::IsolationForest(forest) => forest.scores(matrix),
             Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.scores(matrix),
             Model::LogisticRegression(logistic) => logistic.scores(matrix),
+            Model::Mahalanobis(distance) => distance.scores(matrix),
+            Model::PrincipalComponents(plane) => plane.scores(matrix),
+            Model::NeighbourDistance(surroundings) => surroundings.scores(matrix),
+            Model::HistogramScore(histograms) => histograms.scores(matrix),
+            Model::EmpiricalTails(tails) => tails.scores(matrix),
+            Model::NearestNeighbours(neighbourhood) => neighbourhood.probabilities(matrix).attacks(),
+            Model::OneRule(ranges) => ranges.probabilities(matrix).attacks(),
+            Model::Majority(shares) => shares.probabilities(matrix).attacks(),
+            Model::Voting(votes) => votes.scores(matrix)?,
+            Model::Stacking(stack) => stack.scores(matrix)?,
         })
     }
 
     /// How likely each row is of each class; `None` of a model that does not tell classes apart.
     pub fn probabilities(&self, matrix: &Matrix) -> Result<Option<Probabilities>, Error> {
-        let scores = self.scores(matrix)?;
-        Ok((!self.classes().is_empty()).then(|| Probabilities::binary(scores)))
+        self.accepts(matrix)?;
+        Ok(match self {
+            Model::NearestNeighbours(neighbourhood) => Some(neighbourhood.probabilities(matrix)),
+            Model::OneRule(ranges) => Some(ranges.probabilities(matrix)),
+            Model::Majority(shares) => Some(shares.probabilities(matrix)),
+            Model::Voting(votes) => votes.probabilities(matrix)?,
+            Model::Stacking(stack) => stack.probabilities(matrix)?,
+            _ if self.classes().is_empty() => None,
+            _ => Some(Probabilities::binary(self.scores(matrix)?)),
+        })
     }
 
     /// The names of the classes that it tells apart, that of benign rows first; none of a model that does not.
     pub fn classes(&self) -> &[String] {
         match self {
-            Model::IsolationForest(_) => &[],
+            Model::IsolationForest(_)
+            | Model::Mahalanobis(_)
+            | Model::PrincipalComponents(_)
+            | Model::NeighbourDistance(_)
+            | Model::HistogramScore(_)
+            | Model::EmpiricalTails(_) => &[],
+            Model::NearestNeighbours(neighbourhood) => neighbourhood.classes(),
+            Model::OneRule(ranges) => ranges.classes(),
+            Model::Majority(shares) => shares.classes(),
+            Model::Voting(votes) => votes.classes(),
+            Model::Stacking(stack) => stack.last().classes(),
             Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.classes(),
             Model::LogisticRegression(logistic) => logistic.classes(),
         }
     }
 
+    /// Refuses a matrix that is not like the one that was fitted on.
+    fn accepts(&self, matrix: &Matrix) -> Result<(), Error> {
+        if matrix.width() != self.width() {
+            return Err(Error::Shape { expected: self.width(), found: matrix.width() });
+        }
+        if self.takes_missing() { Ok(()) } else { matrix.complete() }
+    }
+
     /// Whether rows may have missing values.
     pub fn takes_missing(&self) -> bool {
-        false
+        // Each part of an ensemble looks at its own columns.
+        matches!(self, Model::Voting(_) | Model::Stacking(_))
     }
 
     /// The number of values in a row.
@@ -198,6 +348,16 @@ impl Model {
             Model::IsolationForest(forest) => forest.width(),
             Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.width(),
             Model::LogisticRegression(logistic) => logistic.coefficients().len(),
+            Model::Mahalanobis(distance) => distance.width(),
+            Model::PrincipalComponents(plane) => plane.width(),
+            Model::NeighbourDistance(surroundings) => surroundings.width(),
+            Model::HistogramScore(histograms) => histograms.width(),
+            Model::EmpiricalTails(tails) => tails.width(),
+            Model::NearestNeighbours(neighbourhood) => neighbourhood.width(),
+            Model::OneRule(ranges) => ranges.width(),
+            Model::Majority(shares) => shares.width(),
+            Model::Voting(votes) => votes.width(),
+            Model::Stacking(stack) => stack.width(),
         }
     }
 
@@ -207,6 +367,16 @@ impl Model {
             Model::IsolationForest(forest) => forest.check(width),
             Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.check(width),
             Model::LogisticRegression(logistic) => logistic.check(width),
+            Model::Mahalanobis(distance) => distance.check(width),
+            Model::PrincipalComponents(plane) => plane.check(width),
+            Model::NeighbourDistance(surroundings) => surroundings.check(width),
+            Model::HistogramScore(histograms) => histograms.check(width),
+            Model::EmpiricalTails(tails) => tails.check(width),
+            Model::NearestNeighbours(neighbourhood) => neighbourhood.check(width),
+            Model::OneRule(ranges) => ranges.check(width),
+            Model::Majority(shares) => shares.check(width),
+            Model::Voting(votes) => votes.check(width),
+            Model::Stacking(stack) => stack.check(width),
         }
     }
 }
@@ -234,7 +404,7 @@ fn check_classes(classes: &[String]) -> Result<(), Error> {
 }
 
 /// Refuses a setting out of its range.
-fn range<T: PartialOrd + ToString>(setting: &'static str, value: T, least: T, most: T) -> Result<(), Error> {
+pub(crate) fn range<T: PartialOrd + ToString>(setting: &'static str, value: T, least: T, most: T) -> Result<(), Error> {
     if value >= least && value <= most {
         return Ok(());
     }

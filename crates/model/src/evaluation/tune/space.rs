@@ -110,7 +110,7 @@ fn known(method: &str, setting: &str) -> Option<Range> {
         "max-depth" => Range::Whole(3, 30),
         "min-leaf" | "min-samples-leaf" => Range::WholeMagnitude(1, 100),
         "max-leaves" | "leaves" => Range::WholeMagnitude(7, 255),
-        "sample" | "sample-size" | "rows" if isolation => Range::WholeMagnitude(64, 4096),
+        "sample" | "sample-size" if isolation => Range::WholeMagnitude(64, 4096),
         "learning-rate" | "shrinkage" => Range::Magnitude(0.01, 0.3),
         "l1" | "l2" | "lambda" | "alpha" => Range::Magnitude(1e-6, 100.0),
         "min-gain" => Range::Magnitude(1e-6, 1.0),
@@ -118,13 +118,16 @@ fn known(method: &str, setting: &str) -> Option<Range> {
         "neighbours" => Range::WholeMagnitude(1, 50),
         "bins" => Range::WholeMagnitude(8, 255),
         "class-weights" => Range::Choice(vec![json!("equal"), json!("balanced")]),
+        "variance" => Range::Real(0.5, 0.999),
+        "support" => Range::Real(0.5, 1.0),
+        "least" => Range::WholeMagnitude(1, 100),
         "features" => Range::WholeMagnitude(2, 40),
         _ => return None,
     })
 }
 
-/// How exactly to compute is no matter of taste.
-const FIXED: [&str; 2] = ["tolerance", "max-iterations"];
+/// How exactly to compute, and on how many rows, is no matter of taste.
+const FIXED: [&str; 3] = ["tolerance", "max-iterations", "rows"];
 
 /// A range around a default.
 fn around(default: &Value) -> Option<Range> {

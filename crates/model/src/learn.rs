@@ -1,0 +1,57 @@
+//! From a data set to an encoder and a model.
+
+use crate::{Classes, Dataset, Encoder, Error, Grouping, Method, Model, Schema};
+
+/// What a method learns from, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Lesson<'a> {
+    pub(crate) dataset: &'a Dataset,
+    /// The columns, with the names of all rows that are known, of which the data set may be a part.
+    pub(crate) schema: &'a Schema,
+    pub(crate) grouping: Grouping,
+    pub(crate) seed: u64,
+}
+
+impl Lesson<'_> {
+    /// The same lesson for the part of an ensemble at this place, with random numbers of its own.
+    pub(crate) fn part(&self, place: usize) -> Self {
+        Lesson { seed: self.seed.wrapping_add((place as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)), ..*self }
+    }
+}
+
+/// An encoder and a model, fitted on the rows that the method learns from: one that learns from labels on all of them,
+/// any other on the benign ones, or on all where the truth is unknown.
+pub(crate) fn learn(method: &Method, lesson: &Lesson) -> Result<(Encoder, Model), Error> {
+    method.check()?;
+    let normal;
+    let dataset = match (method.is_supervised(), lesson.dataset.attacks()) {
+        (true, None) => return Err(Error::Unlabelled(method.name())),
+        (false, Some(_)) => {
+            normal = lesson.dataset.select(&lesson.dataset.benign_rows());
+            &normal
+        }
+        _ => lesson.dataset,
+    };
+    if dataset.rows() == 0 {
+        return Err(Error::Empty("benign rows"));
+    }
+    let lesson = &Lesson { dataset, ..*lesson };
+    match method {
+        Method::Voting(voting) => {
+            let (encoder, votes) = voting.learn(lesson)?;
+            Ok((encoder, Model::Voting(votes)))
+        }
+        Method::Stacking(stacking) => {
+            let (encoder, stack) = stacking.learn(lesson)?;
+            Ok((encoder, Model::Stacking(stack)))
+        }
+        _ => {
+            let (table, attacks) = (dataset.table(), dataset.attacks());
+            let encoder = Encoder::fit_under(lesson.schema.clone(), table, attacks, method.recipe())?;
+            let matrix = encoder.encode_training(table, attacks, lesson.seed)?;
+            let truth = if method.is_supervised() { Classes::of(dataset, lesson.grouping) } else { None };
+            let model = method.fit(&matrix, truth.as_ref(), lesson.seed)?;
+            Ok((encoder, model))
+        }
+    }
+}
