@@ -11,6 +11,7 @@ mod learning;
 mod live;
 mod logs;
 mod packets;
+mod peers;
 mod program;
 mod robustness;
 mod speed;
@@ -39,10 +40,11 @@ fn main() -> Result<()> {
     if arguments.next_if(|argument| argument == program::MEASURE).is_some() {
         return program::measure(arguments);
     }
-    // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `live` live capture,
-    // which needs root.
+    // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `peers` the speed beside
+    // theirs, `live` live capture, which needs root.
     let part = arguments.next();
     let only_speed = part.as_ref().is_some_and(|part| part == "speed");
+    let only_peers = part.as_ref().is_some_and(|part| part == "peers");
     let only_agreement = part.as_ref().is_some_and(|part| part == "agreement");
     let program = Program::find()?;
     #[cfg(target_os = "linux")]
@@ -55,6 +57,12 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
 
     let mut rows = Vec::new();
+    if only_peers {
+        let captures: Vec<PathBuf> = arguments.map(PathBuf::from).collect();
+        print(&peers::rows(&program, &captures, &shared, &folder)?);
+        println!("\n{}, {}", program.version()?, machine());
+        return Ok(());
+    }
     // Speed first: peak memory is the largest of all runs so far.
     if !only_agreement {
         rows.extend(speed::rows(&program, &shared, &folder)?);
@@ -70,12 +78,16 @@ fn main() -> Result<()> {
     }
 
     println!("# Bench\n\nWhat `make bench` measured last. `LAPWING_SHARED` names the folder of the public data.\n");
+    print(&rows);
+    println!("\n{}, {}", program.version()?, machine());
+    Ok(())
+}
+
+fn print(rows: &[Row]) {
     println!("| what | at least | measured |\n|---|---|---|");
     for row in rows {
         println!("| {} | {} | {} |", row.what, row.least, row.measured);
     }
-    println!("\n{}, {}", program.version()?, machine());
-    Ok(())
 }
 
 /// The processor and how many of it.
