@@ -43,7 +43,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
-    let settings = arguments.splitting.settings(arguments.estimator.method()?)?;
+    let mut settings = arguments.splitting.settings(arguments.estimator.method()?)?;
+    settings.recipe = arguments.estimator.recipe()?;
     let loaded = arguments.tables.load(verbose)?;
     arguments.splitting.check(&loaded)?;
     let audited = tables::while_learning(|watch| train::audit(&loaded, &settings, !arguments.no_figures, watch))?;

@@ -7,11 +7,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use model::evaluation::Rule;
-use model::{Grouping, Method};
+use model::{Grouping, Method, Recipe};
 use sensor::partition::SplitBy;
 use sensor::tables::{Columns, Loaded, load};
 use sensor::train::Settings;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::tables;
 
@@ -82,6 +82,10 @@ pub(crate) struct Estimator {
     /// A setting of the estimator, such as trees=200; may be given several times.
     #[arg(long, value_name = "SETTING=VALUE")]
     set: Vec<String>,
+    /// A setting of the encoder: logarithm=true, scaling=standard, categories=one-hot, rare=5; may be given several times.
+    /// [default: as the estimator wants]
+    #[arg(long, value_name = "SETTING=VALUE")]
+    encode: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -137,21 +141,37 @@ pub(crate) fn names() -> PossibleValuesParser {
 
 /// The method of that name with these settings, read as a configuration would be, so that unknown settings are refused.
 pub(crate) fn method(name: &str, set: &[String]) -> Result<Method> {
-    let mut settings = serde_json::Map::new();
-    for setting in set {
-        let (name, value) = setting.split_once('=').ok_or_else(|| anyhow!("--set {setting}: write NAME=VALUE"))?;
-        let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
-        settings.insert(name.to_owned(), value);
-    }
+    let settings = pairs(set)?;
     let method: Method =
         serde_json::from_value(json!({ name: settings })).with_context(|| format!("--set does not fit {name}"))?;
     method.check()?;
     Ok(method)
 }
 
+/// Names and values, read as a configuration would be.
+fn pairs(set: &[String]) -> Result<Map<String, Value>> {
+    let pair = |setting: &String| {
+        let (name, value) = setting.split_once('=').ok_or_else(|| anyhow!("{setting}: write NAME=VALUE"))?;
+        Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| json!(value))))
+    };
+    set.iter().map(pair).collect()
+}
+
 impl Estimator {
     pub(crate) fn method(&self) -> Result<Method> {
         method(&self.method, &self.set)
+    }
+
+    /// How columns are encoded, where that was said.
+    pub(crate) fn recipe(&self) -> Result<Option<Recipe>> {
+        if self.encode.is_empty() {
+            return Ok(None);
+        }
+        let mut recipe = serde_json::to_value(self.method()?.recipe())?;
+        if let Some(recipe) = recipe.as_object_mut() {
+            recipe.extend(pairs(&self.encode)?);
+        }
+        Ok(Some(serde_json::from_value(recipe).context("--encode does not fit")?))
     }
 }
 
@@ -193,6 +213,7 @@ impl Splitting {
         }
         Ok(Settings {
             method,
+            recipe: None,
             grouping: match self.classes {
                 Classes::Binary => Grouping::Binary,
                 Classes::Families => Grouping::Families,

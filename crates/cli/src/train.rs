@@ -58,6 +58,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let site = arguments.site.site()?;
     let mut settings = arguments.splitting.settings(arguments.estimator.method()?)?;
     settings.seeds = arguments.seeds;
+    settings.recipe = arguments.estimator.recipe()?;
     let loaded = arguments.tables.load(verbose)?;
     check_labels(&settings.method, &loaded)?;
     arguments.splitting.check(&loaded)?;

@@ -50,6 +50,9 @@ pub(crate) struct Arguments {
     /// The folds that each trial is tested on.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(2..=100))]
     folds: u64,
+    /// Search the encoder's settings too: logarithm, scaling, what becomes of names, rare names.
+    #[arg(long)]
+    encoder: bool,
     /// The file of experiments, one JSON object a line: read where it is there, and added to.
     #[arg(long, value_name = "FILE")]
     experiments: Option<PathBuf>,
@@ -84,7 +87,8 @@ enum Goal {
 }
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
-    let settings = arguments.splitting.settings(arguments.estimator.method()?)?;
+    let mut settings = arguments.splitting.settings(arguments.estimator.method()?)?;
+    settings.recipe = arguments.estimator.recipe()?;
     let loaded = arguments.tables.load(verbose)?;
     check_labels(&settings.method, &loaded)?;
     arguments.splitting.check(&loaded)?;
@@ -92,7 +96,8 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let started = Instant::now();
     let (mut history, mut tests) = (Vec::new(), Vec::new());
     let mut detector = None;
-    for part in search::parts(&loaded, &settings)? {
+    let (parts, findings) = search::parts(&loaded, &settings)?;
+    for part in parts {
         let mut search = Search::new(&loaded, part.train, &settings, arguments.budget(), past.clone())?;
         arguments.search(&mut search, started)?;
         let (trained, figures) = search.finish(part.test.as_ref().map(|(_, test)| test))?;
@@ -108,6 +113,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
         detector.provenance.label = loaded.label.clone();
         detector.provenance.left_out = loaded.left_out.clone();
         detector.provenance.figures = tests.clone();
+        detector.provenance.findings = findings.clone();
         Ok((path, saved::save(&detector, path)?))
     });
     let saved = saved.transpose()?;
@@ -132,8 +138,8 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     } else {
         writeln!(out, "{lead}\n")?;
         print(&mut out, &history)?;
-        if arguments.splitting.cv.is_none() {
-            writeln!(out, "\nbest: {}", serde_json::to_string(&detector.provenance.method)?)?;
+        if let Some(best) = best(&history).filter(|_| arguments.splitting.cv.is_none()) {
+            writeln!(out, "\nbest: {}", serde_json::to_string(&best.trial.settings)?)?;
         }
         match tests.as_slice() {
             [] => {}
@@ -170,6 +176,7 @@ impl Arguments {
             },
             trials: self.trials,
             folds: self.folds as usize,
+            encoder: self.encoder,
         }
     }
 

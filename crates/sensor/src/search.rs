@@ -1,7 +1,7 @@
 //! The search for good settings on a table.
 
 use model::evaluation::tune::{self, Dimension, Experiment, Objective, Strategy};
-use model::evaluation::{Figures, Split};
+use model::evaluation::{Figures, Finding, Split};
 use model::{Dataset, Detector, Plan};
 
 use crate::Error;
@@ -20,6 +20,8 @@ pub struct Budget {
     pub trials: usize,
     /// The folds that each trial is tested on.
     pub folds: usize,
+    /// Whether the encoder's settings are searched too.
+    pub encoder: bool,
 }
 
 /// A search that can be asked for one trial after the other.
@@ -42,20 +44,21 @@ pub struct Parts {
     pub test: Option<(String, Dataset)>,
 }
 
-/// Sets the test apart from what is searched on, after the audit. For nested cross-validation there are several.
-pub fn parts(loaded: &Loaded, settings: &Settings) -> Result<Vec<Parts>, Error> {
-    train::audited(loaded, settings)?;
+/// Sets the test apart from what is searched on, after the audit, whose findings come with it. For nested
+/// cross-validation there are several.
+pub fn parts(loaded: &Loaded, settings: &Settings) -> Result<(Vec<Parts>, Vec<Finding>), Error> {
+    let findings = train::audited(loaded, settings)?;
     let usable = Usable::of(loaded, settings.keep_duplicates);
     let dataset = usable.dataset(loaded);
     if settings.test_share == 0.0 && settings.folds.is_none() && settings.split != partition::SplitBy::File {
-        return Ok(vec![Parts { train: dataset.clone(), test: None }]);
+        return Ok((vec![Parts { train: dataset.clone(), test: None }], findings));
     }
     let tests = usable.tests(loaded, settings, settings.seed)?.into_iter();
     let parts = tests.map(|(name, part)| Parts {
         train: dataset.select(&part.train),
         test: Some((name, dataset.select(&part.test))),
     });
-    Ok(parts.collect())
+    Ok((parts.collect(), findings))
 }
 
 impl Search {
@@ -70,7 +73,10 @@ impl Search {
         let plan = train::plan(loaded, settings);
         let folds = model::evaluation::split::folds(&dataset, budget.folds, settings.seed)?;
         let data = dataset.sha256();
-        let space = tune::space(&plan.method);
+        let mut space = tune::space(&plan.method);
+        if budget.encoder {
+            space.extend(tune::encoder_space(&plan.method));
+        }
         let mut search = Search { dataset, folds, plan, budget, space, data, history: Vec::new() };
         search.history = history.into_iter().filter(|of| search.is_own(of)).collect();
         Ok(search)
@@ -95,7 +101,7 @@ impl Search {
 
     /// Tries the next settings. `measured` is called when they have been tried and says how many seconds that took.
     pub fn step(&mut self, measured: impl FnOnce() -> f64) -> Result<&Experiment, Error> {
-        let trial = tune::ask(self.budget.strategy, &self.plan.method, &self.space, &self.history, self.plan.seed)?;
+        let trial = tune::ask(self.budget.strategy, &self.plan, &self.space, &self.history)?;
         let tested = tune::run(&self.dataset, &self.folds, &self.plan, &trial, self.budget.objective);
         let experiment = Experiment::of(trial, &tested, self.budget.objective, &self.plan, self.data, measured());
         self.history.push(experiment);
@@ -105,7 +111,7 @@ impl Search {
     /// The plan with the best settings found; as it was where no trial succeeded.
     pub fn best_plan(&self) -> Result<Plan, Error> {
         let Some(best) = tune::best(&self.history) else { return Ok(self.plan.clone()) };
-        Ok(Plan { method: tune::with(&self.plan.method, &best.trial.settings)?, ..self.plan.clone() })
+        Ok(tune::with(&self.plan, &best.trial.settings)?)
     }
 
     /// A detector with the best settings, trained on all rows that were searched on, and its figures on others, if any.

@@ -1,7 +1,7 @@
 //! Tables become detectors, with figures that can be believed.
 
 use model::evaluation::{Drift, Figures, Finding, Outcome, Role, Rule, Severity, Tested, audit, split, suspects};
-use model::{Dataset, Detector, Grouping, Method, Plan};
+use model::{Dataset, Detector, Grouping, Method, Plan, Recipe};
 
 use crate::Error;
 use crate::partition::{self, SplitBy};
@@ -12,6 +12,8 @@ use crate::tables::Loaded;
 pub struct Settings {
     /// The estimator and its settings. Default: a random forest.
     pub method: Method,
+    /// How columns are encoded. Default: as the method wants.
+    pub recipe: Option<Recipe>,
     /// Which kinds of row a classifier tells apart. Default: benign rows and attacks.
     pub grouping: Grouping,
     /// How the threshold is chosen on validation rows. Default: the largest F1 for a method that learns from labels, and
@@ -40,6 +42,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             method: Plan::default().method,
+            recipe: None,
             grouping: Grouping::default(),
             rule: None,
             split: SplitBy::default(),
@@ -274,6 +277,7 @@ pub(crate) fn plan(loaded: &Loaded, settings: &Settings) -> Plan {
     let left_out = loaded.left_out.iter().map(|(name, _)| name);
     Plan {
         method: settings.method.clone(),
+        recipe: settings.recipe,
         grouping: settings.grouping,
         rule: settings.rule.unwrap_or(default),
         seed: settings.seed,

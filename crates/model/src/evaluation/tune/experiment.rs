@@ -79,9 +79,8 @@ pub type Tested = Result<Vec<Figures>, Error>;
 
 /// Tries settings: a detector for every fold, trained by the plan, tested on rows that it did not learn from.
 pub fn run(dataset: &Dataset, folds: &[Split], plan: &Plan, trial: &Trial, objective: Objective) -> Tested {
-    let method = with(&plan.method, &trial.settings)?;
     let rule = if objective.needs_threshold() { plan.rule } else { Rule::Fixed(0.5) };
-    let plan = Plan { method, rule, ..plan.clone() };
+    let plan = Plan { rule, ..with(plan, &trial.settings)? };
     let fold = |fold: &Split| {
         let (train, test) = (dataset.select(&part(&fold.train, trial.share, plan.seed)), dataset.select(&fold.test));
         let detector = Detector::train(&train, &plan)?;
