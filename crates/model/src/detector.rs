@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::estimator::RandomForest;
 use crate::evaluation::{Figures, Finding, Rule, split};
 use crate::learn::{Lesson, learn};
-use crate::{Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Schema};
+use crate::{Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Recipe, Schema};
 
 /// Columns, encoder, model, threshold and provenance: judges tables like the one that it was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub struct Detector {
 pub struct Plan {
     /// The estimator and its settings. Default: a random forest with default settings.
     pub method: Method,
+    /// How columns are encoded; ensembles do not look at it. Default: as the method wants.
+    pub recipe: Option<Recipe>,
     /// Which kinds of row a classifier tells apart. Default: benign rows and attacks.
     pub grouping: Grouping,
     /// How the threshold is chosen from validation rows. Default: the largest F1.
@@ -40,6 +42,7 @@ impl Default for Plan {
     fn default() -> Plan {
         Plan {
             method: Method::RandomForest(RandomForest::default()),
+            recipe: None,
             grouping: Grouping::Binary,
             rule: Rule::F1,
             validation_share: 0.2,
@@ -241,7 +244,7 @@ fn choose_threshold(dataset: &Dataset, plan: &Plan) -> Result<f32, Error> {
 /// An encoder and a model by the plan.
 fn fit(dataset: &Dataset, plan: &Plan) -> Result<(Encoder, Model), Error> {
     let schema = &Schema::of(dataset.table());
-    learn(&plan.method, &Lesson { dataset, schema, grouping: plan.grouping, seed: plan.seed })
+    learn(&plan.method, &Lesson { dataset, schema, grouping: plan.grouping, recipe: plan.recipe, seed: plan.seed })
 }
 
 const MAGIC: [u8; 8] = *b"LAPWING\0";

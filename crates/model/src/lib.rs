@@ -28,6 +28,7 @@
 //! assert!(!verdicts[0].alarm && verdicts[1].alarm);
 //! ```
 
+mod card;
 mod classes;
 mod dataset;
 mod detector;
@@ -38,6 +39,7 @@ pub mod estimator;
 pub mod evaluation;
 mod learn;
 mod matrix;
+pub mod page;
 mod schema;
 
 pub use classes::{Classes, Grouping, Probabilities};
