@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use model::evaluation::metrics::Curve;
+use model::evaluation::Curve;
 use model::evaluation::{Confusion, Figures, Rule, split};
 use model::{Dataset, Detector, Method, Plan};
 use sensor::tables::{Columns, load};
