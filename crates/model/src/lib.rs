@@ -35,6 +35,7 @@ mod encoder;
 mod error;
 pub mod estimator;
 pub mod evaluation;
+mod learner;
 mod matrix;
 mod schema;
 
@@ -44,5 +45,6 @@ pub use detector::{Detector, Plan, Provenance, Verdict};
 pub use encoder::{Categories, Encoder, Missing, Recipe, Scaling};
 pub use error::Error;
 pub use estimator::{Method, Model};
+pub use learner::Learner;
 pub use matrix::{Feature, Matrix};
 pub use schema::{Field, Kind, Schema};

@@ -214,6 +214,9 @@ fn settings_out_of_range_are_refused() {
         r#"{"nearest-neighbours": {"neighbours": 0}}"#,
         r#"{"histogram-score": {"bins": 0}}"#,
         r#"{"one-rule": {"least": 0}}"#,
+        r#"{"half-space-trees": {"height": 40}}"#,
+        r#"{"random-cut-forest": {"sample": 1}}"#,
+        r#"{"online-logistic": {"alpha": 0.0}}"#,
     ] {
         let method: Method = serde_json::from_str(wrong).unwrap();
         let (table, labels) = table();

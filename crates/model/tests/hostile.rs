@@ -33,6 +33,9 @@ fn saved() -> Vec<Vec<u8>> {
         r#"{"nearest-neighbours": {}}"#,
         r#"{"one-rule": {}}"#,
         r#"{"majority": {}}"#,
+        r#"{"half-space-trees": {"trees": 2, "height": 3, "window": 20}}"#,
+        r#"{"random-cut-forest": {"trees": 2, "sample": 8}}"#,
+        r#"{"online-logistic": {}}"#,
     ];
     let detector = |settings| {
         let method: Method = serde_json::from_str(settings).unwrap();
@@ -126,7 +129,7 @@ proptest! {
 
     #[test]
     fn several_changes_under_a_right_checksum_end_without_panic(
-        which in 0..14usize,
+        which in 0..17usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut bytes = saved().swap_remove(which);

@@ -9,6 +9,7 @@ mod covariance;
 mod decision_tree;
 mod empirical_tails;
 mod forest;
+mod half_space_trees;
 mod histogram;
 mod isolation_forest;
 mod logistic;
@@ -18,8 +19,10 @@ mod nearest_neighbours;
 mod neighbour_distance;
 mod neighbours;
 mod one_rule;
+mod online_logistic;
 mod principal_components;
 mod pruning;
+mod random_cut_forest;
 mod scoring;
 pub(crate) mod tail;
 mod tree;
@@ -33,6 +36,7 @@ pub use classification::Criterion;
 pub use decision_tree::DecisionTree;
 pub use empirical_tails::{EmpiricalTails, Tails};
 pub use forest::{ExtraTrees, Forest, OutOfBag, RandomForest};
+pub use half_space_trees::{HalfSpaceTrees, HalfSpaces};
 pub use histogram::{HistogramScore, Histograms};
 pub use isolation_forest::{Isolation, IsolationForest};
 pub use logistic::{Logistic, LogisticRegression};
@@ -41,7 +45,9 @@ pub use majority::{Majority, Shares};
 pub use nearest_neighbours::{NearestNeighbours, Neighbourhood};
 pub use neighbour_distance::{NeighbourDistance, Surroundings};
 pub use one_rule::{OneRule, Ranges};
+pub use online_logistic::{OnlineLogistic, Proximal};
 pub use principal_components::{Plane, PrincipalComponents};
+pub use random_cut_forest::{RandomCutForest, RandomCuts};
 pub use tree::{Cut, Node, Step, Tree};
 
 use crate::{Categories, Classes, Error, Matrix, Missing, Probabilities, Recipe, Scaling};
@@ -85,6 +91,12 @@ pub enum Method {
     OneRule(OneRule),
     /// The shares of the classes: what must be beaten.
     Majority(Majority),
+    /// Where few of the latest window of rows fell; needs no labels, goes on learning.
+    HalfSpaceTrees(HalfSpaceTrees),
+    /// Rows that would displace many others; needs no labels, goes on learning.
+    RandomCutForest(RandomCutForest),
+    /// A weighted sum that goes on learning.
+    OnlineLogistic(OnlineLogistic),
 }
 
 /// A fitted estimator: can only score.
@@ -118,6 +130,12 @@ pub enum Model {
     OneRule(Ranges),
     /// From [`Majority`].
     Majority(Shares),
+    /// From [`HalfSpaceTrees`].
+    HalfSpaceTrees(HalfSpaces),
+    /// From [`RandomCutForest`].
+    RandomCutForest(RandomCuts),
+    /// From [`OnlineLogistic`].
+    OnlineLogistic(Proximal),
 }
 
 /// What rows of either side weigh when a classifier is fitted.
@@ -133,7 +151,7 @@ pub enum ClassWeights {
 
 impl Method {
     /// Every method with its default settings, in the order of the variants.
-    pub fn all() -> [Method; 14] {
+    pub fn all() -> [Method; 17] {
         [
             Method::IsolationForest(IsolationForest::default()),
             Method::DecisionTree(DecisionTree::default()),
@@ -149,6 +167,9 @@ impl Method {
             Method::NearestNeighbours(NearestNeighbours::default()),
             Method::OneRule(OneRule::default()),
             Method::Majority(Majority::default()),
+            Method::HalfSpaceTrees(HalfSpaceTrees::default()),
+            Method::RandomCutForest(RandomCutForest::default()),
+            Method::OnlineLogistic(OnlineLogistic::default()),
         ]
     }
 
@@ -169,6 +190,9 @@ impl Method {
             Method::NearestNeighbours(_) => "nearest-neighbours",
             Method::OneRule(_) => "one-rule",
             Method::Majority(_) => "majority",
+            Method::HalfSpaceTrees(_) => "half-space-trees",
+            Method::RandomCutForest(_) => "random-cut-forest",
+            Method::OnlineLogistic(_) => "online-logistic",
         }
     }
 
@@ -182,7 +206,14 @@ impl Method {
                 | Method::NeighbourDistance(_)
                 | Method::HistogramScore(_)
                 | Method::EmpiricalTails(_)
+                | Method::HalfSpaceTrees(_)
+                | Method::RandomCutForest(_)
         )
+    }
+
+    /// Whether its models go on learning, see [`Learner`](crate::Learner).
+    pub fn is_online(&self) -> bool {
+        matches!(self, Method::HalfSpaceTrees(_) | Method::RandomCutForest(_) | Method::OnlineLogistic(_))
     }
 
     /// How it wants its columns encoded.
@@ -199,6 +230,8 @@ impl Method {
             Method::NeighbourDistance(_) | Method::NearestNeighbours(_) => standard(Categories::OneHot),
             Method::HistogramScore(_) | Method::EmpiricalTails(_) => standard(Categories::Rarity),
             Method::OneRule(_) | Method::Majority(_) => Recipe::default(),
+            Method::HalfSpaceTrees(_) => standard(Categories::Rarity),
+            Method::RandomCutForest(_) | Method::OnlineLogistic(_) => standard(Categories::OneHot),
         }
     }
 
@@ -243,6 +276,9 @@ impl Method {
             Method::NearestNeighbours(settings) => Model::NearestNeighbours(settings.fit(matrix, labels()?, seed)),
             Method::OneRule(settings) => Model::OneRule(settings.fit(matrix, labels()?)),
             Method::Majority(settings) => Model::Majority(settings.fit(matrix, labels()?)),
+            Method::HalfSpaceTrees(settings) => Model::HalfSpaceTrees(settings.fit(matrix, seed)),
+            Method::RandomCutForest(settings) => Model::RandomCutForest(settings.fit(matrix, seed)),
+            Method::OnlineLogistic(settings) => Model::OnlineLogistic(settings.fit(matrix, labels()?, seed)),
         })
     }
 
@@ -270,6 +306,9 @@ impl Method {
             Method::NearestNeighbours(settings) => settings.check(),
             Method::OneRule(settings) => settings.check(),
             Method::EmpiricalTails(_) | Method::Majority(_) => Ok(()),
+            Method::HalfSpaceTrees(settings) => settings.check(),
+            Method::RandomCutForest(settings) => settings.check(),
+            Method::OnlineLogistic(settings) => settings.check(),
         }
     }
 }
@@ -293,6 +332,9 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.probabilities(matrix).attacks(),
             Model::OneRule(ranges) => ranges.probabilities(matrix).attacks(),
             Model::Majority(shares) => shares.probabilities(matrix).attacks(),
+            Model::HalfSpaceTrees(spaces) => spaces.scores(matrix),
+            Model::RandomCutForest(cuts) => cuts.scores(matrix),
+            Model::OnlineLogistic(proximal) => proximal.probabilities(matrix).attacks(),
         })
     }
 
@@ -308,12 +350,15 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => Some(neighbourhood.probabilities(matrix)),
             Model::OneRule(ranges) => Some(ranges.probabilities(matrix)),
             Model::Majority(shares) => Some(shares.probabilities(matrix)),
+            Model::OnlineLogistic(proximal) => Some(proximal.probabilities(matrix)),
             Model::IsolationForest(_)
             | Model::Mahalanobis(_)
             | Model::PrincipalComponents(_)
             | Model::NeighbourDistance(_)
             | Model::HistogramScore(_)
-            | Model::EmpiricalTails(_) => None,
+            | Model::EmpiricalTails(_)
+            | Model::HalfSpaceTrees(_)
+            | Model::RandomCutForest(_) => None,
         })
     }
 
@@ -325,10 +370,13 @@ impl Model {
             | Model::PrincipalComponents(_)
             | Model::NeighbourDistance(_)
             | Model::HistogramScore(_)
-            | Model::EmpiricalTails(_) => &[],
+            | Model::EmpiricalTails(_)
+            | Model::HalfSpaceTrees(_)
+            | Model::RandomCutForest(_) => &[],
             Model::NearestNeighbours(neighbourhood) => neighbourhood.classes(),
             Model::OneRule(ranges) => ranges.classes(),
             Model::Majority(shares) => shares.classes(),
+            Model::OnlineLogistic(proximal) => proximal.classes(),
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.classes(),
             Model::GradientBoosting(boosted) => boosted.classes(),
             Model::LogisticRegression(logistic) => logistic.classes(),
@@ -336,7 +384,7 @@ impl Model {
     }
 
     /// Refuses a matrix that is not like the one that was fitted on.
-    fn accepts(&self, matrix: &Matrix) -> Result<(), Error> {
+    pub(crate) fn accepts(&self, matrix: &Matrix) -> Result<(), Error> {
         if matrix.width() != self.width() {
             return Err(Error::Shape { expected: self.width(), found: matrix.width() });
         }
@@ -366,6 +414,9 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.width(),
             Model::OneRule(ranges) => ranges.width(),
             Model::Majority(shares) => shares.width(),
+            Model::HalfSpaceTrees(spaces) => spaces.width(),
+            Model::RandomCutForest(cuts) => cuts.width(),
+            Model::OnlineLogistic(proximal) => proximal.width(),
         }
     }
 
@@ -386,6 +437,9 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.check(width),
             Model::OneRule(ranges) => ranges.check(width),
             Model::Majority(shares) => shares.check(width),
+            Model::HalfSpaceTrees(spaces) => spaces.check(width),
+            Model::RandomCutForest(cuts) => cuts.check(width),
+            Model::OnlineLogistic(proximal) => proximal.check(width),
         }
     }
 }
