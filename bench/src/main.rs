@@ -10,9 +10,11 @@ mod learning;
 #[cfg(target_os = "linux")]
 mod live;
 mod logs;
+mod models;
 mod packets;
 mod peers;
 mod program;
+mod quality;
 mod robustness;
 mod speed;
 mod walk;
@@ -41,18 +43,27 @@ fn main() -> Result<()> {
         return program::measure(arguments);
     }
     // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `peers` the speed beside
-    // theirs, `live` live capture, which needs root.
+    // theirs, `models` the estimators (and of them one part: `speed`), `live` live capture, which needs root.
     let part = arguments.next();
     let only_speed = part.as_ref().is_some_and(|part| part == "speed");
     let only_peers = part.as_ref().is_some_and(|part| part == "peers");
     let only_agreement = part.as_ref().is_some_and(|part| part == "agreement");
+    let shared = std::env::var_os("LAPWING_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
+    if part.as_ref().is_some_and(|part| part == "models") {
+        let only: Vec<String> = arguments.map(|part| part.to_string_lossy().into_owned()).collect();
+        print(&models::rows(&shared, &only)?);
+        return Ok(());
+    }
+    if part.as_ref().is_some_and(|part| part == "quality") {
+        print(&quality::rows(&shared)?);
+        return Ok(());
+    }
     let program = Program::find()?;
     #[cfg(target_os = "linux")]
     if part.is_some_and(|part| part == "live") {
         return live::run(&program);
     }
-    let shared = std::env::var_os("LAPWING_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
     let folder = std::env::temp_dir().join("lapwing-bench");
     std::fs::create_dir_all(&folder)?;
 
@@ -74,6 +85,8 @@ fn main() -> Result<()> {
     if !only_speed && !only_agreement {
         rows.extend(detection::rows(&program, &shared, &folder)?);
         rows.extend(learning::rows(&program, &shared, &folder)?);
+        rows.extend(quality::rows(&shared)?);
+        rows.extend(models::rows(&shared, &[])?);
         rows.extend(robustness::rows(&program, &folder)?);
     }
 
@@ -83,6 +96,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// The table as Markdown.
 fn print(rows: &[Row]) {
     println!("| what | at least | measured |\n|---|---|---|");
     for row in rows {

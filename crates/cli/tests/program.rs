@@ -209,7 +209,8 @@ fn a_detector_is_trained_saved_evaluated_and_scores() {
     let trained = [1, 2].map(|threads| {
         let detector = file(&format!("{threads}.lapwing"));
         let method = ["--method", "random-forest", "--label", "label", "--allow", "giveaway"];
-        let arguments = [&["train", &file("table.csv"), "-o", &detector], &method[..]].concat();
+        let table = file("table.csv");
+        let arguments = [&["train", &table, "-o", &detector], &method[..]].concat();
         let output = lapwing_on_threads(&threads.to_string(), &arguments);
         assert!(output.status.success(), "{}", stderr(&output));
         fs::read(&detector).expect("the detector was saved")

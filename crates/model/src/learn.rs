@@ -1,6 +1,6 @@
 //! From a data set to an encoder and a model.
 
-use crate::{Classes, Dataset, Encoder, Error, Grouping, Method, Model, Recipe, Schema};
+use crate::{Classes, Dataset, Encoder, Error, Feature, Grouping, Method, Model, Recipe, Schema};
 
 /// What a method learns from, and how.
 #[derive(Clone, Copy)]
@@ -50,12 +50,17 @@ pub(crate) fn learn(method: &Method, lesson: &Lesson) -> Result<(Encoder, Model)
         }
         _ => {
             let (table, attacks) = (dataset.table(), dataset.attacks());
-            let encoder =
-                Encoder::fit_under(lesson.schema.clone(), table, attacks, lesson.recipe.unwrap_or(method.recipe()))?;
-            let matrix = encoder.encode_training(table, attacks, lesson.seed)?;
+            let recipe = lesson.recipe.unwrap_or(method.recipe());
+            let encoder = Encoder::fit_under(lesson.schema.clone(), table, attacks, recipe)?;
+            let matrix = encoder.encode_training(table, attacks, lesson.seed)?.with_features(features(&encoder))?;
             let truth = if method.is_supervised() { Classes::of(dataset, lesson.grouping) } else { None };
             let model = method.fit(&matrix, truth.as_ref(), lesson.seed)?;
             Ok((encoder, model))
         }
     }
+}
+
+/// What the values of an encoded row are.
+fn features(encoder: &Encoder) -> Vec<Feature> {
+    encoder.names().into_iter().zip(encoder.codes()).map(|(name, is_code)| Feature { name, is_code }).collect()
 }

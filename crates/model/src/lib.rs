@@ -48,5 +48,5 @@ pub use detector::{Detector, Plan, Provenance, Verdict};
 pub use encoder::{Categories, Encoder, Missing, Recipe, Scaling};
 pub use error::Error;
 pub use estimator::{Method, Model};
-pub use matrix::Matrix;
+pub use matrix::{Feature, Matrix};
 pub use schema::{Field, Kind, Schema};

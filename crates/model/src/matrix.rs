@@ -16,6 +16,16 @@ pub struct Matrix {
     width: usize,
     values: Vec<f32>,
     missing: bool,
+    features: Vec<Feature>,
+}
+
+/// What a value of a row is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// Its name.
+    pub name: String,
+    /// Whether it is the code of a name, so that its order means nothing.
+    pub is_code: bool,
 }
 
 impl Matrix {
@@ -27,7 +37,7 @@ impl Matrix {
         if let Some(position) = values.iter().position(|value| !value.is_finite()) {
             return Err(Error::NotFinite { row: position / width, column: position % width });
         }
-        Ok(Matrix { width, values, missing: false })
+        Ok(Matrix { width, values, missing: false, features: Vec::new() })
     }
 
     /// A matrix of these values, row by row, of which some may be NaN, that is, missing; refused where a value is
@@ -40,14 +50,32 @@ impl Matrix {
             return Err(Error::NotFinite { row: position / width, column: position % width });
         }
         let missing = values.iter().any(|value| value.is_nan());
-        Ok(Matrix { width, values, missing })
+        Ok(Matrix { width, values, missing, features: Vec::new() })
     }
 
     /// A matrix of values that the caller knows to be whole rows, and none of them infinite, nor missing unless said so.
     pub(crate) fn encoded(width: usize, values: Vec<f32>, missing: bool) -> Matrix {
         debug_assert!(width > 0 && values.len().is_multiple_of(width));
         debug_assert!(values.iter().all(|value| value.is_finite() || missing && value.is_nan()));
-        Matrix { width, values, missing }
+        Matrix { width, values, missing, features: Vec::new() }
+    }
+
+    /// The same matrix with what its values are, one a column; refused where there are more or fewer.
+    pub fn with_features(self, features: Vec<Feature>) -> Result<Matrix, Error> {
+        if features.len() != self.width {
+            return Err(Error::Shape { expected: self.width, found: features.len() });
+        }
+        Ok(Matrix { features, ..self })
+    }
+
+    /// What the values of a row are; empty where nobody has told.
+    pub fn features(&self) -> &[Feature] {
+        &self.features
+    }
+
+    /// Whether the values of a column are codes of names.
+    pub(crate) fn is_code(&self, column: usize) -> bool {
+        self.features.get(column).is_some_and(|feature| feature.is_code)
     }
 
     /// The number of rows.
@@ -76,7 +104,8 @@ impl Matrix {
         let rows = self.values.chunks_exact(self.width);
         let values: Vec<f32> = rows.flat_map(|row| row[columns.clone()].iter().copied()).collect();
         let missing = self.missing && values.iter().any(|value| value.is_nan());
-        Matrix { width: columns.len(), values, missing }
+        let features = self.features.get(columns.clone()).unwrap_or_default().to_vec();
+        Matrix { width: columns.len(), values, missing, features }
     }
 
     /// One row. Panics where there is none.

@@ -22,6 +22,8 @@ fn saved() -> Vec<Vec<u8>> {
         r#"{"isolation-forest": {"trees": 3}}"#,
         r#"{"decision-tree": {}}"#,
         r#"{"random-forest": {"trees": 3}}"#,
+        r#"{"extra-trees": {"trees": 3}}"#,
+        r#"{"gradient-boosting": {"trees": 3, "min-samples-leaf": 2}}"#,
         r#"{"logistic-regression": {}}"#,
         r#"{"mahalanobis": {}}"#,
         r#"{"principal-components": {}}"#,
@@ -126,7 +128,7 @@ proptest! {
 
     #[test]
     fn several_changes_under_a_right_checksum_end_without_panic(
-        which in 0..14usize,
+        which in 0..16usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut bytes = saved().swap_remove(which);

@@ -39,7 +39,7 @@ pub(crate) struct Rows {
 
 enum Writer {
     Csv(csv::Writer),
-    Parquet(parquet::Writer),
+    Parquet(Box<parquet::Writer>),
 }
 
 impl Format {
@@ -63,7 +63,7 @@ impl Rows {
         let names: Vec<&str> = features.features().iter().map(|feature| feature.name).collect();
         let writer = match format {
             Format::Csv => Writer::Csv(csv::Writer::begin(&names, columns, output)?),
-            Format::Parquet => Writer::Parquet(parquet::Writer::begin(&features, columns, output)?),
+            Format::Parquet => Writer::Parquet(Box::new(parquet::Writer::begin(&features, columns, output)?)),
         };
         let (hosts, table) = (Hosts::with_budget(hosts_bytes), Table::default());
         Ok(Rows { set: features, hosts, table, waiting, writer, count: 0, left_out: 0 })

@@ -8,8 +8,8 @@ use super::scale::Scale;
 /// How a column of numbers is encoded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Number {
-    /// What a missing number becomes; NaN where it stays missing.
-    fill: f32,
+    /// What a missing number becomes; none where it stays missing.
+    fill: Option<f32>,
     logarithm: bool,
     scale: Scale,
     /// Whether the number itself is part of a row; it may be left out.
@@ -23,9 +23,9 @@ impl Number {
         let mut present: Vec<f32> = numbers.iter().copied().filter(|number| number.is_finite()).collect();
         let indicator = recipe.missing == Missing::Indicator && present.len() < numbers.len();
         let fill = match recipe.missing {
-            Missing::Keep => f32::NAN,
-            Missing::Mode => mode(&mut present),
-            Missing::Median | Missing::Indicator => median(&mut present),
+            Missing::Keep => None,
+            Missing::Mode => Some(mode(&mut present)),
+            Missing::Median | Missing::Indicator => Some(median(&mut present)),
         };
         let mut number = Number { fill, logarithm: recipe.logarithm, scale: Scale::NONE, value: true, indicator };
         let mut prepared: Vec<f32> = numbers.iter().map(|&value| number.prepare(value)).collect();
@@ -52,7 +52,7 @@ impl Number {
     }
 
     pub(super) fn keeps_missing(&self) -> bool {
-        self.fill.is_nan()
+        self.fill.is_none()
     }
 
     /// Writes these numbers, one a row, at position `at` of each row of `out`.
@@ -74,13 +74,16 @@ impl Number {
 
     /// The number, or what stands for it where it is missing, after the logarithm where asked.
     fn prepare(&self, number: f32) -> f32 {
-        let number = if number.is_finite() { number } else { self.fill };
+        let number = if number.is_finite() { number } else { self.fill.unwrap_or(f32::NAN) };
         if self.logarithm { number.abs().ln_1p().copysign(number) } else { number }
     }
 
     /// Whether no encoded value can be infinite, nor missing where the recipe does not leave it so.
     pub(super) fn is_sane(&self, recipe: Recipe) -> bool {
-        let fill = if recipe.missing == Missing::Keep { self.fill.is_nan() } else { self.fill.is_finite() };
+        let fill = match self.fill {
+            None => recipe.missing == Missing::Keep,
+            Some(fill) => recipe.missing != Missing::Keep && fill.is_finite(),
+        };
         fill && self.scale.is_sane()
     }
 }

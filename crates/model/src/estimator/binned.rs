@@ -1,69 +1,293 @@
-//! Columns cut into at most 255 bins, once for all trees.
+//! Columns cut into at most 256 bins, once for all trees.
 
+use rand::Rng;
 use rayon::prelude::*;
 
+use super::tree::Division;
 use crate::Matrix;
 
-/// A matrix by columns, each value replaced by the number of its bin; bins ascend with the values.
+/// A matrix with each value replaced by the number of its bin, one byte each, row by row.
+///
+/// Columns do not stand in the order of the matrix: those of which nearly all rows fall into one bin come last, so that
+/// sums need to look at them only where a row differs. [`Column::feature`] tells which is which.
 pub(super) struct Binned {
     /// One a feature.
-    pub(super) features: Vec<Feature>,
+    pub(super) columns: Vec<Column>,
+    /// How many of them are not nearly constant.
+    pub(super) varied: usize,
+    /// The bins of each row.
+    bins: Vec<u8>,
+    /// For each row, in which of the first nearly constant columns it differs, a bit each.
+    odd: Vec<u64>,
 }
 
-/// One feature of all rows.
-pub(super) struct Feature {
-    /// The bin of each row.
-    pub(super) bins: Vec<u8>,
-    /// The smallest and the largest value in each bin.
-    ranges: Vec<(f32, f32)>,
+/// How one column is cut into bins.
+pub(super) struct Column {
+    /// Its position in the matrix.
+    pub(super) feature: usize,
+    /// The bin with the most rows.
+    pub(super) usual: u8,
+    kind: Kind,
+    /// The number of bins, that of missing values included.
+    pub(super) count: usize,
+    /// The bin of missing values, the last, where training rows had any.
+    pub(super) missing: Option<u8>,
+}
+
+enum Kind {
+    /// Bins ascend with the values: bin b holds those above cut b - 1 and at most cut b.
+    Number { cuts: Vec<f32> },
+    /// Each bin is a code, in this order, and the last one all codes that are rarer.
+    Codes { codes: Vec<u32> },
 }
 
 impl Binned {
     /// Bins every column of a matrix.
     pub(super) fn of(matrix: &Matrix) -> Binned {
-        Binned { features: (0..matrix.width()).into_par_iter().map(|column| Feature::of(matrix, column)).collect() }
+        let width = matrix.width();
+        // Some columns at a time share the cache lines of a row.
+        let groups: Vec<usize> = (0..width).step_by(GROUP).collect();
+        let group = |&first: &usize| -> Vec<(Column, bool)> {
+            (first..(first + GROUP).min(width)).map(|column| Column::of(matrix, column)).collect()
+        };
+        let columns: Vec<(Column, bool)> = groups.par_iter().flat_map_iter(group).collect();
+        let (constant, mut columns): (Vec<_>, Vec<_>) = columns.into_iter().partition(|(_, constant)| *constant);
+        let varied = columns.len();
+        columns.extend(constant);
+        let columns: Vec<Column> = columns.into_iter().map(|(column, _)| column).collect();
+        let mut bins = vec![0; matrix.values().len()];
+        let mut odd = vec![0u64; if varied < width { matrix.rows() } else { 0 }];
+        let blocks = bins.par_chunks_mut(width * BLOCK).zip(matrix.values().par_chunks(width * BLOCK));
+        blocks.for_each(|(bins, values)| {
+            for (at, column) in columns.iter().enumerate() {
+                column.fill(values, bins, at, width);
+            }
+        });
+        let constant = &columns[varied..][..(width - varied).min(64)];
+        odd.par_iter_mut().zip(bins.par_chunks(width)).with_min_len(BLOCK).for_each(|(odd, bins)| {
+            let differs = constant.iter().zip(&bins[varied..]).map(|(column, bin)| u64::from(column.usual != *bin));
+            *odd = differs.enumerate().fold(0, |odd, (bit, differs)| odd | differs << bit);
+        });
+        Binned { columns, varied, bins, odd }
+    }
+
+    /// In which of the columns that are not varied a row differs from most, a bit each; of at most 64 of them.
+    #[inline]
+    pub(super) fn odd(&self, row: u32) -> u64 {
+        self.odd[row as usize]
+    }
+
+    /// The bins of one row.
+    #[inline]
+    pub(super) fn row(&self, row: u32) -> &[u8] {
+        &self.bins[row as usize * self.columns.len()..][..self.columns.len()]
+    }
+
+    /// Fetches a row that will be asked for soon, as rows of a node lie far apart.
+    #[inline]
+    pub(super) fn expect(&self, row: u32) {
+        let first = row as usize * self.columns.len();
+        prefetch_index::prefetch_index(&self.bins, first);
+        prefetch_index::prefetch_index(&self.bins, first + self.columns.len() - 1);
+    }
+
+    /// The same of one column alone.
+    #[inline]
+    pub(super) fn expect_at(&self, row: u32, column: usize) {
+        prefetch_index::prefetch_index(&self.bins, row as usize * self.columns.len() + column);
+    }
+
+    /// The number of columns.
+    pub(super) fn width(&self) -> usize {
+        self.columns.len()
     }
 }
 
-impl Feature {
-    fn of(matrix: &Matrix, column: usize) -> Feature {
-        let values: Vec<f32> = matrix.values().iter().skip(column).step_by(matrix.width()).copied().collect();
-        let mut sorted = values.clone();
-        sorted.sort_unstable_by(f32::total_cmp);
-        let ranges = ranges(&sorted);
-        let bins = values.iter().map(|&value| ranges.partition_point(|&(_, high)| high < value) as u8).collect();
-        Feature { bins, ranges }
+impl Column {
+    /// The bins of a column, and whether it is nearly constant.
+    fn of(matrix: &Matrix, column: usize) -> (Column, bool) {
+        let step = matrix.rows().div_ceil(SAMPLE).max(1);
+        let sample = matrix.values().iter().skip(column).step_by(matrix.width() * step).copied();
+        let all = matrix.values().iter().skip(column).step_by(matrix.width());
+        let missing = matrix.has_missing() && all.into_iter().any(|value| value.is_nan());
+        let runs = runs(sample);
+        let most = MAX_BINS - usize::from(missing);
+        let kind = if matrix.is_code(column) {
+            Kind::Codes { codes: frequent(&runs, most) }
+        } else {
+            Kind::Number { cuts: cuts(&runs, most) }
+        };
+        let values = match &kind {
+            Kind::Number { cuts } => cuts.len() + 1,
+            Kind::Codes { codes } => codes.len() + 1,
+        };
+        let count = values + usize::from(missing);
+        let mut column = Column { feature: column, usual: 0, kind, count, missing: missing.then_some(values as u8) };
+        let (usual, share) = column.usual(&runs);
+        column.usual = usual;
+        // Values that are missing are not among the runs.
+        (column, share > NEARLY && !missing)
     }
 
-    /// The number of bins.
-    pub(super) fn count(&self) -> usize {
-        self.ranges.len()
+    /// The bin with the most rows, and its share of them.
+    fn usual(&self, runs: &[(f32, usize)]) -> (u8, f64) {
+        let values: Vec<f32> = runs.iter().map(|run| run.0).collect();
+        let mut bins = vec![0; values.len()];
+        self.fill(&values, &mut bins, 0, 1);
+        let mut rows = [0usize; 256];
+        bins.iter().zip(runs).for_each(|(&bin, run)| rows[usize::from(bin)] += run.1);
+        let usual = (0..256).max_by_key(|&bin| (rows[bin], 255 - bin)).unwrap_or(0);
+        (usual as u8, rows[usual] as f64 / rows.iter().sum::<usize>().max(1) as f64)
     }
 
-    /// The threshold halfway between the values of two bins: at most it, and above it.
-    pub(super) fn threshold(&self, below: usize, above: usize) -> f32 {
-        let (low, high) = (self.ranges[below].1, self.ranges[above].0);
+    /// Whether bins stand for names, which have no order.
+    pub(super) fn is_code(&self) -> bool {
+        matches!(self.kind, Kind::Codes { .. })
+    }
+
+    /// The number of bins of values that are not missing.
+    pub(super) fn values(&self) -> usize {
+        self.count - usize::from(self.missing.is_some())
+    }
+
+    /// The threshold between two bins, of which those in between hold no rows: at most it, and above it.
+    pub(super) fn threshold(&self, below: usize, above: usize) -> Division {
+        let Kind::Number { cuts } = &self.kind else { return Division::Among(Vec::new()) };
+        let (low, high) = (cuts[below], cuts[above - 1]);
         let middle = low / 2.0 + high / 2.0;
-        if middle >= low && middle < high { middle } else { low }
+        Division::AtMost(if middle >= low && middle <= high { middle } else { low })
     }
-}
 
-/// The bins of sorted values: one a distinct value where they are few, of about equally many rows otherwise.
-fn ranges(sorted: &[f32]) -> Vec<(f32, f32)> {
-    let mut runs: Vec<(f32, usize)> = Vec::new();
-    for &value in sorted {
-        match runs.last_mut() {
-            Some((last, count)) if *last == value => *count += 1,
-            _ => runs.push((value, 1)),
+    /// A bin drawn so that the threshold behind it may lie anywhere between two bins that hold rows.
+    pub(super) fn draw(&self, first: u8, last: u8, random: &mut impl Rng) -> u8 {
+        let Kind::Number { cuts } = &self.kind else { return first };
+        let (low, high) = (f64::from(cuts[usize::from(first)]), f64::from(cuts[usize::from(last) - 1]));
+        let drawn = (low + random.random::<f64>() * (high - low)) as f32;
+        (cuts.partition_point(|cut| *cut < drawn)).clamp(first.into(), usize::from(last) - 1) as u8
+    }
+
+    /// The codes of these bins; that of the rarer ones, the last, cannot be asked for.
+    pub(super) fn among(&self, bins: impl Iterator<Item = u8>) -> Division {
+        let Kind::Codes { codes } = &self.kind else { return Division::Among(Vec::new()) };
+        let mut codes: Vec<u32> = bins.filter_map(|bin| codes.get(usize::from(bin)).copied()).collect();
+        codes.sort_unstable();
+        Division::Among(codes)
+    }
+
+    /// Writes the bins of this column at position `at` of each of a block of rows; of a width of 1, `values` are its own.
+    fn fill(&self, values: &[f32], bins: &mut [u8], at: usize, width: usize) {
+        let values = values.iter().skip(if width == 1 { 0 } else { self.feature }).step_by(width);
+        let bins = bins.iter_mut().skip(at).step_by(width);
+        let missing = self.missing.unwrap_or(0);
+        match &self.kind {
+            Kind::Number { cuts } => {
+                let values: Vec<f32> = values.copied().collect();
+                let mut places = vec![0; values.len()];
+                Search::new(cuts).find_all(&values, &mut places);
+                for ((bin, value), place) in bins.zip(values).zip(places) {
+                    *bin = if value.is_nan() { missing } else { place };
+                }
+            }
+            Kind::Codes { codes } => {
+                let mut places = vec![codes.len() as u8; codes.iter().max().map_or(0, |most| *most as usize + 1)];
+                codes.iter().enumerate().for_each(|(place, &code)| places[code as usize] = place as u8);
+                for (&value, bin) in values.zip(bins) {
+                    let place = places.get(value as usize).copied().unwrap_or(codes.len() as u8);
+                    *bin = if value.is_nan() { missing } else { place };
+                }
+            }
         }
     }
-    let mut ranges: Vec<(f32, f32)> = Vec::with_capacity(runs.len().min(MAX_BINS));
-    let (mut rows_left, mut filled) = (sorted.len(), usize::MAX);
+}
+
+/// A search among at most 255 ascending cuts that takes no branch.
+pub(super) struct Search {
+    cuts: [f32; 256],
+    steps: u32,
+}
+
+impl Search {
+    pub(super) fn new(cuts: &[f32]) -> Search {
+        let mut padded = [f32::INFINITY; 256];
+        padded[..cuts.len()].copy_from_slice(cuts);
+        Search { cuts: padded, steps: (cuts.len() + 1).next_power_of_two().trailing_zeros() }
+    }
+
+    /// How many cuts are below each value.
+    pub(super) fn find_all(&self, values: &[f32], places: &mut [u8]) {
+        match self.steps {
+            0 => places.fill(0),
+            1 => self.find_by::<1>(values, places),
+            2 => self.find_by::<2>(values, places),
+            3 => self.find_by::<3>(values, places),
+            4 => self.find_by::<4>(values, places),
+            5 => self.find_by::<5>(values, places),
+            6 => self.find_by::<6>(values, places),
+            7 => self.find_by::<7>(values, places),
+            _ => self.find_by::<8>(values, places),
+        }
+    }
+
+    /// The same by a number of steps that is known beforehand, so that no loop is left and many values wait together.
+    fn find_by<const STEPS: u32>(&self, values: &[f32], places: &mut [u8]) {
+        for (&value, place) in values.iter().zip(places) {
+            let mut at = 0usize;
+            for step in (0..STEPS).rev() {
+                // In this form no branch is made of it.
+                at += usize::from(self.cuts[(at + (1 << step) - 1) & 255] < value) << step;
+            }
+            *place = at as u8;
+        }
+    }
+}
+
+/// The distinct values that are not missing, ascending, with their numbers of rows.
+fn runs(values: impl Iterator<Item = f32> + Clone) -> Vec<(f32, usize)> {
+    if let Some(runs) = few_runs(values.clone()) {
+        return runs;
+    }
+    let mut sorted: Vec<f32> = values.filter(|value| !value.is_nan()).map(|value| value + 0.0).collect();
+    sorted.sort_unstable_by(f32::total_cmp);
+    sorted.chunk_by(|one, next| one == next).map(|run| (run[0], run.len())).collect()
+}
+
+/// The same by counting, where there are few; sorting a long column costs ten times as much.
+fn few_runs(values: impl Iterator<Item = f32>) -> Option<Vec<(f32, usize)>> {
+    let mut slots = vec![(f32::NAN, 0usize); SLOTS];
+    let mut used = 0;
+    for value in values.filter(|value| !value.is_nan()) {
+        let value = value + 0.0;
+        let mut slot = (value.to_bits().wrapping_mul(0x9e37_79b1) >> (32 - SLOTS.trailing_zeros())) as usize;
+        loop {
+            let (known, count) = &mut slots[slot];
+            if *count == 0 {
+                *known = value;
+                used += 1;
+            }
+            if *known == value {
+                *count += 1;
+                break;
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+        if used > SLOTS / 2 {
+            return None;
+        }
+    }
+    let mut runs: Vec<(f32, usize)> = slots.into_iter().filter(|(_, count)| *count > 0).collect();
+    runs.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+    Some(runs)
+}
+
+/// The cuts between bins: one bin a distinct value where they are few, of about equally many rows otherwise.
+fn cuts(runs: &[(f32, usize)], most: usize) -> Vec<f32> {
+    let mut ranges: Vec<(f32, f32)> = Vec::with_capacity(runs.len().min(most));
+    let (mut rows_left, mut filled) = (runs.iter().map(|run| run.1).sum::<usize>(), usize::MAX);
     for (position, &(value, count)) in runs.iter().enumerate() {
-        let bins_left = MAX_BINS - ranges.len();
+        let bins_left = most - ranges.len();
         let few = runs.len() - position <= bins_left;
         // A bin is full when it has its share of the rows that were left when it began.
-        let full = filled >= share(rows_left, filled, bins_left);
+        let full = filled >= rows_left.saturating_add(filled).div_ceil(bins_left + 1);
         match ranges.last_mut() {
             Some(range) if !few && (!full || bins_left == 0) => {
                 range.1 = value;
@@ -76,51 +300,83 @@ fn ranges(sorted: &[f32]) -> Vec<(f32, f32)> {
         }
         rows_left -= count;
     }
-    ranges
+    let middle = |low: f32, high: f32| {
+        let middle = low / 2.0 + high / 2.0;
+        if middle >= low && middle < high { middle } else { low }
+    };
+    ranges.windows(2).map(|pair| middle(pair[0].1, pair[1].0)).collect()
 }
 
-/// The rows that the bin being filled should have.
-fn share(rows_left: usize, filled: usize, bins_left: usize) -> usize {
-    rows_left.saturating_add(filled).div_ceil(bins_left + 1)
+/// The codes with the most rows, the most frequent first, one bin short of `most`.
+fn frequent(runs: &[(f32, usize)], most: usize) -> Vec<u32> {
+    let mut runs: Vec<(f32, usize)> = runs.iter().copied().filter(|run| run.0 >= 0.0 && run.0 < MAX_CODE).collect();
+    runs.sort_by_key(|run| std::cmp::Reverse(run.1));
+    runs.iter().take(most - 1).map(|run| run.0 as u32).collect()
 }
 
-const MAX_BINS: usize = 255;
+/// At most 255 cuts, so that every bin has a number of one byte.
+const MAX_BINS: usize = 256;
+/// Bins are cut by at most so many rows, evenly spread over the table.
+const SAMPLE: usize = 200_000;
+const SLOTS: usize = 1024;
+/// Columns with a larger share of rows in one bin are nearly constant.
+const NEARLY: f64 = 0.97;
+const GROUP: usize = 8;
+const BLOCK: usize = 256;
+/// Codes above this are no names that anybody has.
+const MAX_CODE: f32 = 1e6;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn feature(values: Vec<f32>) -> Feature {
-        Feature::of(&Matrix::new(1, values).unwrap(), 0)
+    fn binned(values: Vec<f32>) -> Binned {
+        Binned::of(&Matrix::with_missing(1, values).unwrap())
     }
 
     #[test]
     fn few_values_have_a_bin_each() {
-        let feature = feature(vec![3.0, 1.0, 2.0, 1.0]);
-        assert_eq!(feature.bins, [2, 0, 1, 0]);
-        assert_eq!(feature.threshold(0, 2), 2.0);
+        let binned = binned(vec![3.0, 1.0, 2.0, 1.0]);
+        assert_eq!(binned.bins, [2, 0, 1, 0]);
+        assert_eq!(binned.columns[0].threshold(0, 2), Division::AtMost(2.0));
     }
 
     #[test]
     fn many_values_share_bins_of_about_equal_size_in_ascending_order() {
-        let feature = feature((0..10_000).map(|value| value as f32).collect());
-        assert!(feature.count() <= 255 && feature.count() > 200, "{}", feature.count());
-        assert!(feature.bins.is_sorted());
-        let largest = (0..feature.count()).map(|bin| feature.bins.iter().filter(|&&b| usize::from(b) == bin).count());
+        let binned = binned((0..10_000).map(|value| value as f32).collect());
+        let count = binned.columns[0].count;
+        assert!(count <= 256 && count > 200, "{count}");
+        assert!(binned.bins.is_sorted());
+        let largest = (0..count).map(|bin| binned.bins.iter().filter(|&&b| usize::from(b) == bin).count());
         assert!(largest.max().unwrap() <= 80);
     }
 
     #[test]
     fn a_value_of_most_rows_does_not_use_up_the_bins_of_the_others() {
-        let feature = feature((0..10_000).map(|row| if row < 9_000 { 0.0 } else { row as f32 }).collect());
-        assert!(feature.count() > 200, "{}", feature.count());
+        let binned = binned((0..10_000).map(|row| if row < 9_000 { 0.0 } else { row as f32 }).collect());
+        assert!(binned.columns[0].count > 200, "{}", binned.columns[0].count);
+    }
+
+    #[test]
+    fn missing_values_have_the_last_bin() {
+        let binned = binned(vec![5.0, f32::NAN, 7.0]);
+        assert_eq!((binned.bins, binned.columns[0].missing), (vec![0, 2, 1], Some(2)));
     }
 
     #[test]
     fn a_threshold_separates_neighbouring_floats() {
         let (low, high) = (1.0f32, 1.0f32.next_up());
-        let feature = feature(vec![low, high]);
-        let threshold = feature.threshold(0, 1);
-        assert!(low <= threshold && high > threshold);
+        let binned = binned(vec![low, high]);
+        assert_eq!(binned.columns[0].threshold(0, 1), Division::AtMost(low));
+    }
+
+    #[test]
+    fn sorting_and_counting_find_the_same_runs() {
+        let values = (0..5000).map(|row| ((row * 7919) % 400) as f32 - 200.0);
+        let mut sorted: Vec<f32> = values.clone().collect();
+        sorted.sort_unstable_by(f32::total_cmp);
+        let expected: Vec<_> = sorted.chunk_by(|one, next| one == next).map(|run| (run[0], run.len())).collect();
+        assert_eq!(few_runs(values).unwrap(), expected);
+        assert!(few_runs((0..5000).map(|row| row as f32)).is_none());
     }
 }

@@ -5,7 +5,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::forest::MAX_TREES;
-use super::tree::{Tree, sum};
+use super::scoring::Lazy;
+use super::tree::{Branch, Division, Tree};
 use super::{range, stream};
 use crate::{Error, Matrix};
 
@@ -46,7 +47,7 @@ impl IsolationForest {
             isolate(matrix, &mut rows, height, &mut random)
         };
         let trees = (0..self.trees).into_par_iter().map(grow).collect();
-        Isolation { trees, sample: sample as u32, width: matrix.width() as u32 }
+        Isolation { trees, sample: sample as u32, width: matrix.width() as u32, scorer: Lazy::default() }
     }
 }
 
@@ -56,6 +57,8 @@ pub struct Isolation {
     trees: Vec<Tree>,
     sample: u32,
     width: u32,
+    #[serde(skip)]
+    scorer: Lazy,
 }
 
 impl Isolation {
@@ -71,8 +74,8 @@ impl Isolation {
     /// 2^(-E(h) / c(n)), Liu 2008 equation 2.
     pub(super) fn scores(&self, matrix: &Matrix) -> Vec<f32> {
         let scale = -1.0 / (self.trees.len() as f64 * average_path(f64::from(self.sample)).max(f64::MIN_POSITIVE));
-        let paths = sum(&self.trees, matrix.values(), matrix.width());
-        paths.into_iter().map(|path| (path * scale).exp2() as f32).collect()
+        let paths = self.scorer.sums(&self.trees, matrix, &[0.0]);
+        paths.into_iter().map(|path| (f64::from(path) * scale).exp2() as f32).collect()
     }
 
     pub(super) fn check(&self, width: usize) -> Result<(), Error> {
@@ -81,13 +84,13 @@ impl Isolation {
         {
             return Err(Error::Damaged(format!("an isolation forest of {trees} trees on {} rows", self.sample)));
         }
-        self.trees.iter().try_for_each(|tree| tree.check(width, 0.0..=MAX_PATH))
+        self.trees.iter().try_for_each(|tree| tree.check(width, 1, 0.0..=MAX_PATH))
     }
 }
 
 /// A random tree on these rows, no deeper than `height`.
 fn isolate(matrix: &Matrix, rows: &mut [usize], height: u32, random: &mut impl Rng) -> Tree {
-    let mut tree = Tree::leaf(path(0, rows.len()));
+    let mut tree = Tree::leaf(&[path(0, rows.len())], rows.len() as f64);
     let mut features: Vec<usize> = (0..matrix.width()).collect();
     let mut open = vec![(0, 0, 0..rows.len())];
     while let Some((leaf, depth, range)) = open.pop() {
@@ -97,8 +100,16 @@ fn isolate(matrix: &Matrix, rows: &mut [usize], height: u32, random: &mut impl R
         }
         let Some((feature, threshold)) = random_cut(matrix, part, &mut features, random) else { continue };
         let middle = move_left(part, |row| matrix.row(row)[feature] <= threshold);
-        let values = [path(depth + 1, middle), path(depth + 1, part.len() - middle)];
-        let Some(left) = tree.split(leaf, feature, threshold, values) else { break };
+        let counts = [middle, part.len() - middle];
+        let values = counts.map(|count| [path(depth + 1, count)]);
+        let branch = Branch {
+            feature,
+            missing_left: true,
+            cut: Division::AtMost(threshold),
+            gain: 0.0,
+            sides: [(&values[0], counts[0] as f64), (&values[1], counts[1] as f64)],
+        };
+        let Some(left) = tree.split(leaf, branch) else { break };
         open.push((left + 1, depth + 1, range.start + middle..range.end));
         open.push((left, depth + 1, range.start..range.start + middle));
     }
@@ -152,7 +163,7 @@ fn average_path(rows: f64) -> f64 {
 }
 
 const EULER_GAMMA: f64 = 0.577_215_664_901_532_9;
-const MAX_SAMPLE: u32 = 1 << 19;
+const MAX_SAMPLE: u32 = 1 << 18;
 const MAX_PATH: f32 = 1000.0;
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 //! [`Method`] and [`Model`] are the only registries. A new estimator is a file here and a variant and an arm in each.
 
 mod binned;
+mod boosting;
+mod classification;
 mod covariance;
 mod decision_tree;
 mod empirical_tails;
 mod forest;
-mod growth;
 mod histogram;
 mod isolation_forest;
 mod logistic;
@@ -18,6 +19,8 @@ mod neighbour_distance;
 mod neighbours;
 mod one_rule;
 mod principal_components;
+mod pruning;
+mod scoring;
 pub(crate) mod tail;
 mod tree;
 
@@ -25,9 +28,11 @@ use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
+pub use boosting::{Boosted, GradientBoosting, Growth};
+pub use classification::Criterion;
 pub use decision_tree::DecisionTree;
 pub use empirical_tails::{EmpiricalTails, Tails};
-pub use forest::{Forest, RandomForest};
+pub use forest::{ExtraTrees, Forest, OutOfBag, RandomForest};
 pub use histogram::{HistogramScore, Histograms};
 pub use isolation_forest::{Isolation, IsolationForest};
 pub use logistic::{Logistic, LogisticRegression};
@@ -37,7 +42,7 @@ pub use nearest_neighbours::{NearestNeighbours, Neighbourhood};
 pub use neighbour_distance::{NeighbourDistance, Surroundings};
 pub use one_rule::{OneRule, Ranges};
 pub use principal_components::{Plane, PrincipalComponents};
-pub use tree::Tree;
+pub use tree::{Cut, Node, Step, Tree};
 
 use crate::ensemble::{Stack, Stacking, Votes, Voting};
 use crate::{Categories, Classes, Error, Matrix, Missing, Probabilities, Recipe, Scaling};
@@ -59,6 +64,10 @@ pub enum Method {
     DecisionTree(DecisionTree),
     /// The mean of many trees.
     RandomForest(RandomForest),
+    /// The mean of many trees that are cut at random.
+    ExtraTrees(ExtraTrees),
+    /// Trees that mend each other's errors.
+    GradientBoosting(GradientBoosting),
     /// A weighted sum.
     LogisticRegression(LogisticRegression),
     /// The distance from the middle, in which columns that vary together count once; needs no labels.
@@ -92,6 +101,10 @@ pub enum Model {
     DecisionTree(Forest),
     /// From [`RandomForest`].
     RandomForest(Forest),
+    /// From [`ExtraTrees`].
+    ExtraTrees(Forest),
+    /// From [`GradientBoosting`].
+    GradientBoosting(Boosted),
     /// From [`LogisticRegression`].
     LogisticRegression(Logistic),
     /// From [`Mahalanobis`].
@@ -129,11 +142,13 @@ pub enum ClassWeights {
 
 impl Method {
     /// Every method with its default settings, in the order of the variants.
-    pub fn all() -> [Method; 14] {
+    pub fn all() -> [Method; 16] {
         [
             Method::IsolationForest(IsolationForest::default()),
             Method::DecisionTree(DecisionTree::default()),
             Method::RandomForest(RandomForest::default()),
+            Method::ExtraTrees(ExtraTrees::default()),
+            Method::GradientBoosting(GradientBoosting::default()),
             Method::LogisticRegression(LogisticRegression::default()),
             Method::Mahalanobis(Mahalanobis::default()),
             Method::PrincipalComponents(PrincipalComponents::default()),
@@ -154,6 +169,8 @@ impl Method {
             Method::IsolationForest(_) => "isolation-forest",
             Method::DecisionTree(_) => "decision-tree",
             Method::RandomForest(_) => "random-forest",
+            Method::ExtraTrees(_) => "extra-trees",
+            Method::GradientBoosting(_) => "gradient-boosting",
             Method::LogisticRegression(_) => "logistic-regression",
             Method::Mahalanobis(_) => "mahalanobis",
             Method::PrincipalComponents(_) => "principal-components",
@@ -193,7 +210,9 @@ impl Method {
             |categories| Recipe { logarithm: true, scaling: Scaling::Standard, categories, ..Recipe::default() };
         match self {
             Method::IsolationForest(_) => standard(Categories::Rarity),
-            Method::DecisionTree(_) | Method::RandomForest(_) => Recipe::default(),
+            Method::DecisionTree(_) | Method::RandomForest(_) | Method::ExtraTrees(_) | Method::GradientBoosting(_) => {
+                Recipe { missing: Missing::Keep, ..Recipe::default() }
+            }
             Method::LogisticRegression(_) => standard(Categories::OneHot),
             Method::Mahalanobis(_) | Method::PrincipalComponents(_) => standard(Categories::OneHot),
             Method::NeighbourDistance(_) | Method::NearestNeighbours(_) => standard(Categories::OneHot),
@@ -233,6 +252,8 @@ impl Method {
             Method::IsolationForest(settings) => Model::IsolationForest(settings.fit(matrix, seed)),
             Method::DecisionTree(settings) => Model::DecisionTree(settings.fit(matrix, labels()?, seed)),
             Method::RandomForest(settings) => Model::RandomForest(settings.fit(matrix, labels()?, seed)),
+            Method::ExtraTrees(settings) => Model::ExtraTrees(settings.fit(matrix, labels()?, seed)),
+            Method::GradientBoosting(settings) => Model::GradientBoosting(settings.fit(matrix, labels()?, seed)?),
             Method::LogisticRegression(settings) => Model::LogisticRegression(settings.fit(matrix, labels()?)),
             Method::Mahalanobis(settings) => Model::Mahalanobis(settings.fit(matrix)?),
             Method::PrincipalComponents(settings) => Model::PrincipalComponents(settings.fit(matrix)?),
@@ -248,10 +269,7 @@ impl Method {
 
     /// The most classes that it tells apart.
     fn most_classes(&self) -> usize {
-        match self {
-            Method::NearestNeighbours(_) | Method::OneRule(_) | Method::Majority(_) => usize::MAX,
-            _ => 2,
-        }
+        MAX_CLASSES
     }
 
     /// Refuses settings out of their range.
@@ -260,6 +278,8 @@ impl Method {
             Method::IsolationForest(settings) => settings.check(),
             Method::DecisionTree(settings) => settings.check(),
             Method::RandomForest(settings) => settings.check(),
+            Method::ExtraTrees(settings) => settings.check(),
+            Method::GradientBoosting(settings) => settings.check(),
             Method::LogisticRegression(settings) => settings.check(),
             Method::Mahalanobis(settings) => settings.check(),
             Method::PrincipalComponents(settings) => settings.check(),
@@ -280,7 +300,10 @@ impl Model {
         self.accepts(matrix)?;
         Ok(match self {
             Model::IsolationForest(forest) => forest.scores(matrix),
-            Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.scores(matrix),
+            Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
+                forest.scores(matrix)
+            }
+            Model::GradientBoosting(boosted) => boosted.scores(matrix),
             Model::LogisticRegression(logistic) => logistic.scores(matrix),
             Model::Mahalanobis(distance) => distance.scores(matrix),
             Model::PrincipalComponents(plane) => plane.scores(matrix),
@@ -299,13 +322,22 @@ impl Model {
     pub fn probabilities(&self, matrix: &Matrix) -> Result<Option<Probabilities>, Error> {
         self.accepts(matrix)?;
         Ok(match self {
+            Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
+                Some(forest.probabilities(matrix))
+            }
+            Model::GradientBoosting(boosted) => Some(boosted.probabilities(matrix)),
+            Model::LogisticRegression(logistic) => Some(logistic.probabilities(matrix)),
             Model::NearestNeighbours(neighbourhood) => Some(neighbourhood.probabilities(matrix)),
             Model::OneRule(ranges) => Some(ranges.probabilities(matrix)),
             Model::Majority(shares) => Some(shares.probabilities(matrix)),
             Model::Voting(votes) => votes.probabilities(matrix)?,
             Model::Stacking(stack) => stack.probabilities(matrix)?,
-            _ if self.classes().is_empty() => None,
-            _ => Some(Probabilities::binary(self.scores(matrix)?)),
+            Model::IsolationForest(_)
+            | Model::Mahalanobis(_)
+            | Model::PrincipalComponents(_)
+            | Model::NeighbourDistance(_)
+            | Model::HistogramScore(_)
+            | Model::EmpiricalTails(_) => None,
         })
     }
 
@@ -323,7 +355,8 @@ impl Model {
             Model::Majority(shares) => shares.classes(),
             Model::Voting(votes) => votes.classes(),
             Model::Stacking(stack) => stack.last().classes(),
-            Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.classes(),
+            Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.classes(),
+            Model::GradientBoosting(boosted) => boosted.classes(),
             Model::LogisticRegression(logistic) => logistic.classes(),
         }
     }
@@ -338,16 +371,21 @@ impl Model {
 
     /// Whether rows may have missing values.
     pub fn takes_missing(&self) -> bool {
-        // Each part of an ensemble looks at its own columns.
-        matches!(self, Model::Voting(_) | Model::Stacking(_))
+        match self {
+            Model::DecisionTree(_) | Model::RandomForest(_) | Model::ExtraTrees(_) | Model::GradientBoosting(_) => true,
+            // Each part of an ensemble looks at its own columns.
+            Model::Voting(_) | Model::Stacking(_) => true,
+            _ => false,
+        }
     }
 
     /// The number of values in a row.
     pub fn width(&self) -> usize {
         match self {
             Model::IsolationForest(forest) => forest.width(),
-            Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.width(),
-            Model::LogisticRegression(logistic) => logistic.coefficients().len(),
+            Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.width(),
+            Model::GradientBoosting(boosted) => boosted.width(),
+            Model::LogisticRegression(logistic) => logistic.width(),
             Model::Mahalanobis(distance) => distance.width(),
             Model::PrincipalComponents(plane) => plane.width(),
             Model::NeighbourDistance(surroundings) => surroundings.width(),
@@ -365,7 +403,10 @@ impl Model {
     pub(crate) fn check(&self, width: usize) -> Result<(), Error> {
         match self {
             Model::IsolationForest(forest) => forest.check(width),
-            Model::DecisionTree(forest) | Model::RandomForest(forest) => forest.check(width),
+            Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
+                forest.check(width)
+            }
+            Model::GradientBoosting(boosted) => boosted.check(width),
             Model::LogisticRegression(logistic) => logistic.check(width),
             Model::Mahalanobis(distance) => distance.check(width),
             Model::PrincipalComponents(plane) => plane.check(width),
@@ -382,25 +423,24 @@ impl Model {
 }
 
 impl ClassWeights {
-    /// The weights of a benign and of an attack row.
-    fn of(self, attacks: &[bool]) -> [f64; 2] {
-        let attack = attacks.iter().filter(|attack| **attack).count();
-        let half = attacks.len() as f64 / 2.0;
-        match self {
-            ClassWeights::Equal => [1.0, 1.0],
-            ClassWeights::Balanced => [half / (attacks.len() - attack) as f64, half / attack as f64],
-        }
+    /// The weight of a row of each class.
+    fn each(self, truth: &Classes) -> Vec<f64> {
+        let sizes = truth.sizes();
+        let present = sizes.iter().filter(|rows| **rows > 0).count() as f64;
+        let weight = |&rows: &usize| match self {
+            ClassWeights::Balanced if rows > 0 => truth.rows() as f64 / (present * rows as f64),
+            _ => 1.0,
+        };
+        sizes.iter().map(weight).collect()
     }
 }
+
+/// The most classes that any method tells apart.
+const MAX_CLASSES: usize = 1000;
 
 /// The random numbers of one tree: the same for the same seed, whichever thread grows it.
 fn stream(seed: u64, tree: u64) -> Pcg64Mcg {
     Pcg64Mcg::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(tree))
-}
-
-/// Refuses names that no classifier of two classes can have been fitted with: bytes from outside.
-fn check_classes(classes: &[String]) -> Result<(), Error> {
-    if classes.len() == 2 { Ok(()) } else { Err(Error::Damaged(format!("a classifier of {} classes", classes.len()))) }
 }
 
 /// Refuses a setting out of its range.

@@ -100,7 +100,12 @@ pub fn strengths(dataset: &Dataset) -> Result<Vec<(String, Strength)>, Error> {
 
 fn strength(train: &Table, learned: &[bool], test: &Table, truth: &[bool]) -> Result<Strength, Error> {
     let encoder = Encoder::fit(train, Some(learned), Recipe::default())?;
-    let tree = DecisionTree { max_depth: 8, class_weights: ClassWeights::Balanced, ..DecisionTree::default() };
+    let tree = DecisionTree {
+        max_depth: 8,
+        min_samples_leaf: 10,
+        class_weights: ClassWeights::Balanced,
+        ..DecisionTree::default()
+    };
     let model = Method::DecisionTree(tree).fit(&encoder.encode(train)?, Some(&Classes::binary(learned)), 1)?;
     let scores = model.scores(&encoder.encode(test)?)?;
     let confusion = Confusion::of(scores.iter().map(|score| *score >= 0.5), truth);
