@@ -139,8 +139,9 @@ mod tests {
     fn delongs_test_agrees_with_its_definition() {
         let attacks: Vec<bool> = (0..60).map(|row: usize| row.is_multiple_of(3)).collect();
         let scores = |factor: usize, prime: usize, lift: f64| {
-            let score =
-                |row: usize| ((row * factor) % prime) as f64 / prime as f64 + lift * f64::from(u8::from(row.is_multiple_of(3)));
+            let score = |row: usize| {
+                ((row * factor) % prime) as f64 / prime as f64 + lift * f64::from(u8::from(row.is_multiple_of(3)))
+            };
             (0..60).map(|row| score(row) as f32).collect::<Vec<f32>>()
         };
         let test = delong(&scores(37, 61, 0.35), &scores(17, 59, 0.25), &attacks).unwrap().unwrap();
