@@ -12,6 +12,7 @@ mod live;
 mod logs;
 mod models;
 mod packets;
+mod peers;
 mod program;
 mod quality;
 mod robustness;
@@ -41,10 +42,11 @@ fn main() -> Result<()> {
     if arguments.next_if(|argument| argument == program::MEASURE).is_some() {
         return program::measure(arguments);
     }
-    // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `models` the estimators
-    // (and of them one part: `speed`), `live` live capture, which needs root.
+    // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `peers` the speed beside
+    // theirs, `models` the estimators (and of them one part: `speed`), `live` live capture, which needs root.
     let part = arguments.next();
     let only_speed = part.as_ref().is_some_and(|part| part == "speed");
+    let only_peers = part.as_ref().is_some_and(|part| part == "peers");
     let only_agreement = part.as_ref().is_some_and(|part| part == "agreement");
     let shared = std::env::var_os("LAPWING_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
@@ -66,6 +68,12 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
 
     let mut rows = Vec::new();
+    if only_peers {
+        let captures: Vec<PathBuf> = arguments.map(PathBuf::from).collect();
+        print(&peers::rows(&program, &captures, &shared, &folder)?);
+        println!("\n{}, {}", program.version()?, machine());
+        return Ok(());
+    }
     // Speed first: peak memory is the largest of all runs so far.
     if !only_agreement {
         rows.extend(speed::rows(&program, &shared, &folder)?);

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use model::evaluation::metrics::Curve;
+use model::evaluation::Curve;
 use model::evaluation::{Confusion, Figures, Rule, split};
 use model::{Classes, Dataset, Detector, Grouping, Method, Plan};
 use sensor::tables::{Columns, load};

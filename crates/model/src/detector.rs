@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::estimator::RandomForest;
 use crate::evaluation::{Figures, Finding, Rule, split};
 use crate::learn::{Lesson, learn};
-use crate::{Calibration, Calibrator, Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Schema};
+use crate::{Calibration, Calibrator, Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Recipe, Schema};
 
 /// Columns, encoder, model, threshold and provenance: judges tables like the one that it was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub struct Detector {
 pub struct Plan {
     /// The estimator and its settings. Default: a random forest with default settings.
     pub method: Method,
+    /// How columns are encoded; ensembles do not look at it. Default: as the method wants.
+    pub recipe: Option<Recipe>,
     /// Which kinds of row a classifier tells apart. Default: benign rows and attacks.
     pub grouping: Grouping,
     /// How scores become probabilities, by the rows that are held back. Default: they stay what the method makes them.
@@ -44,6 +46,7 @@ impl Default for Plan {
     fn default() -> Plan {
         Plan {
             method: Method::RandomForest(RandomForest::default()),
+            recipe: None,
             grouping: Grouping::Binary,
             calibration: None,
             rule: Rule::F1,
@@ -236,7 +239,7 @@ impl Detector {
 
 /// Calibration and threshold by the plan, on rows that the fitted model did not see.
 fn calibrate(dataset: &Dataset, plan: &Plan) -> Result<(Option<Calibrator>, f32), Error> {
-    let split = split::random(dataset, plan.validation_share, plan.seed)?;
+    let split = split::stratified(dataset, plan.validation_share, plan.seed)?;
     // Of a handful of rows none may be left to hold back.
     let validation = if split.test.is_empty() { &split.train } else { &split.test };
     let validation = dataset.select(validation);
@@ -269,7 +272,7 @@ fn calibrated(mut scores: Vec<f32>, calibrator: Option<&Calibrator>) -> Vec<f32>
 /// An encoder and a model by the plan.
 fn fit(dataset: &Dataset, plan: &Plan) -> Result<(Encoder, Model), Error> {
     let schema = &Schema::of(dataset.table());
-    learn(&plan.method, &Lesson { dataset, schema, grouping: plan.grouping, seed: plan.seed })
+    learn(&plan.method, &Lesson { dataset, schema, grouping: plan.grouping, recipe: plan.recipe, seed: plan.seed })
 }
 
 const MAGIC: [u8; 8] = *b"LAPWING\0";

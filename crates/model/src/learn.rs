@@ -1,6 +1,6 @@
 //! From a data set to an encoder and a model.
 
-use crate::{Classes, Dataset, Encoder, Error, Feature, Grouping, Method, Model, Schema};
+use crate::{Classes, Dataset, Encoder, Error, Feature, Grouping, Method, Model, Recipe, Schema};
 
 /// What a method learns from, and how.
 #[derive(Clone, Copy)]
@@ -9,13 +9,16 @@ pub(crate) struct Lesson<'a> {
     /// The columns, with the names of all rows that are known, of which the data set may be a part.
     pub(crate) schema: &'a Schema,
     pub(crate) grouping: Grouping,
+    /// How columns are encoded, where not as the method wants; the parts of an ensemble have each their own way.
+    pub(crate) recipe: Option<Recipe>,
     pub(crate) seed: u64,
 }
 
 impl Lesson<'_> {
     /// The same lesson for the part of an ensemble at this place, with random numbers of its own.
     pub(crate) fn part(&self, place: usize) -> Self {
-        Lesson { seed: self.seed.wrapping_add((place as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)), ..*self }
+        let seed = self.seed.wrapping_add((place as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        Lesson { seed, recipe: None, ..*self }
     }
 }
 
@@ -47,7 +50,8 @@ pub(crate) fn learn(method: &Method, lesson: &Lesson) -> Result<(Encoder, Model)
         }
         _ => {
             let (table, attacks) = (dataset.table(), dataset.attacks());
-            let encoder = Encoder::fit_under(lesson.schema.clone(), table, attacks, method.recipe())?;
+            let recipe = lesson.recipe.unwrap_or(method.recipe());
+            let encoder = Encoder::fit_under(lesson.schema.clone(), table, attacks, recipe)?;
             let matrix = encoder.encode_training(table, attacks, lesson.seed)?.with_features(features(&encoder))?;
             let truth = if method.is_supervised() { Classes::of(dataset, lesson.grouping) } else { None };
             let model = method.fit(&matrix, truth.as_ref(), lesson.seed)?;

@@ -29,6 +29,7 @@
 //! ```
 
 mod calibration;
+mod card;
 mod classes;
 mod dataset;
 mod detector;
@@ -38,7 +39,9 @@ mod error;
 pub mod estimator;
 pub mod evaluation;
 mod learn;
+mod learner;
 mod matrix;
+pub mod page;
 mod schema;
 
 pub use calibration::{Calibration, Calibrator, Reliability, reliability};
@@ -48,5 +51,6 @@ pub use detector::{Detector, Plan, Provenance, Verdict};
 pub use encoder::{Categories, Encoder, Missing, Recipe, Scaling};
 pub use error::Error;
 pub use estimator::{Method, Model};
+pub use learner::Learner;
 pub use matrix::{Feature, Matrix};
 pub use schema::{Field, Kind, Schema};
