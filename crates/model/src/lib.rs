@@ -28,6 +28,7 @@
 //! assert!(!verdicts[0].alarm && verdicts[1].alarm);
 //! ```
 
+mod calibration;
 mod card;
 mod classes;
 mod dataset;
@@ -42,6 +43,7 @@ mod matrix;
 pub mod page;
 mod schema;
 
+pub use calibration::{Calibration, Calibrator, Reliability, reliability};
 pub use classes::{Classes, Grouping, Probabilities};
 pub use dataset::Dataset;
 pub use detector::{Detector, Plan, Provenance, Verdict};
