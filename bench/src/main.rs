@@ -72,7 +72,7 @@ fn main() -> Result<()> {
     if !only_speed && !only_agreement {
         rows.extend(detection::rows(&program, &shared, &folder)?);
         rows.extend(learning::rows(&program, &shared, &folder)?);
-        rows.extend(models::rows(&shared, &[])?);
+        rows.extend(models::rows(&shared, &["speed", "nsl-kdd", "unsw-nb15", "cic-ids2017"].map(String::from))?);
         rows.extend(robustness::rows(&program, &folder)?);
     }
 

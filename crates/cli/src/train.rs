@@ -94,6 +94,7 @@ enum Name {
     DecisionTree,
     LogisticRegression,
     IsolationForest,
+    ExtendedIsolationForest,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -20,6 +20,7 @@ fn saved() -> Vec<Vec<u8>> {
     let dataset = Dataset::labelled(table(), &labels).unwrap();
     let settings = [
         r#"{"isolation-forest": {"trees": 3}}"#,
+        r#"{"extended-isolation-forest": {"trees": 3}}"#,
         r#"{"decision-tree": {}}"#,
         r#"{"random-forest": {"trees": 3}}"#,
         r#"{"extra-trees": {"trees": 3}}"#,
@@ -118,7 +119,7 @@ proptest! {
 
     #[test]
     fn several_changes_under_a_right_checksum_end_without_panic(
-        which in 0..6usize,
+        which in 0..7usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut bytes = saved().swap_remove(which);

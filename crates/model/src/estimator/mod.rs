@@ -6,6 +6,7 @@ mod binned;
 mod boosting;
 mod classification;
 mod decision_tree;
+mod extended_isolation_forest;
 mod forest;
 mod isolation_forest;
 mod logistic;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use boosting::{Boosted, GradientBoosting, Growth};
 pub use classification::Criterion;
 pub use decision_tree::DecisionTree;
+pub use extended_isolation_forest::{ExtendedIsolation, ExtendedIsolationForest};
 pub use forest::{ExtraTrees, Forest, OutOfBag, RandomForest};
 pub use isolation_forest::{Isolation, IsolationForest};
 pub use logistic::{Logistic, LogisticRegression};
@@ -40,6 +42,8 @@ use crate::{Categories, Classes, Error, Matrix, Missing, Probabilities, Recipe, 
 pub enum Method {
     /// Rows that are few and different; needs no labels.
     IsolationForest(IsolationForest),
+    /// The same with slanted cuts.
+    ExtendedIsolationForest(ExtendedIsolationForest),
     /// One tree that can be read.
     DecisionTree(DecisionTree),
     /// The mean of many trees.
@@ -57,6 +61,8 @@ pub enum Method {
 pub enum Model {
     /// From [`IsolationForest`].
     IsolationForest(Isolation),
+    /// From [`ExtendedIsolationForest`].
+    ExtendedIsolationForest(ExtendedIsolation),
     /// From [`DecisionTree`]: a forest of one tree.
     DecisionTree(Forest),
     /// From [`RandomForest`].
@@ -82,9 +88,10 @@ pub enum ClassWeights {
 
 impl Method {
     /// Every method with its default settings, in the order of the variants.
-    pub fn all() -> [Method; 6] {
+    pub fn all() -> [Method; 7] {
         [
             Method::IsolationForest(IsolationForest::default()),
+            Method::ExtendedIsolationForest(ExtendedIsolationForest::default()),
             Method::DecisionTree(DecisionTree::default()),
             Method::RandomForest(RandomForest::default()),
             Method::ExtraTrees(ExtraTrees::default()),
@@ -97,6 +104,7 @@ impl Method {
     pub fn name(&self) -> &'static str {
         match self {
             Method::IsolationForest(_) => "isolation-forest",
+            Method::ExtendedIsolationForest(_) => "extended-isolation-forest",
             Method::DecisionTree(_) => "decision-tree",
             Method::RandomForest(_) => "random-forest",
             Method::ExtraTrees(_) => "extra-trees",
@@ -107,7 +115,7 @@ impl Method {
 
     /// Whether it learns from labels, or only from what is normal.
     pub fn is_supervised(&self) -> bool {
-        !matches!(self, Method::IsolationForest(_))
+        !matches!(self, Method::IsolationForest(_) | Method::ExtendedIsolationForest(_))
     }
 
     /// How it wants its columns encoded.
@@ -115,7 +123,7 @@ impl Method {
         let standard =
             |categories| Recipe { logarithm: true, scaling: Scaling::Standard, categories, ..Recipe::default() };
         match self {
-            Method::IsolationForest(_) => standard(Categories::Rarity),
+            Method::IsolationForest(_) | Method::ExtendedIsolationForest(_) => standard(Categories::Rarity),
             Method::DecisionTree(_) | Method::RandomForest(_) | Method::ExtraTrees(_) | Method::GradientBoosting(_) => {
                 Recipe { missing: Missing::Keep, ..Recipe::default() }
             }
@@ -151,6 +159,7 @@ impl Method {
         };
         Ok(match self {
             Method::IsolationForest(settings) => Model::IsolationForest(settings.fit(matrix, seed)),
+            Method::ExtendedIsolationForest(settings) => Model::ExtendedIsolationForest(settings.fit(matrix, seed)),
             Method::DecisionTree(settings) => Model::DecisionTree(settings.fit(matrix, labels()?, seed)),
             Method::RandomForest(settings) => Model::RandomForest(settings.fit(matrix, labels()?, seed)),
             Method::ExtraTrees(settings) => Model::ExtraTrees(settings.fit(matrix, labels()?, seed)),
@@ -171,6 +180,7 @@ impl Method {
     pub fn check(&self) -> Result<(), Error> {
         match self {
             Method::IsolationForest(settings) => settings.check(),
+            Method::ExtendedIsolationForest(settings) => settings.check(),
             Method::DecisionTree(settings) => settings.check(),
             Method::RandomForest(settings) => settings.check(),
             Method::ExtraTrees(settings) => settings.check(),
@@ -186,6 +196,7 @@ impl Model {
         self.takes(matrix)?;
         Ok(match self {
             Model::IsolationForest(forest) => forest.scores(matrix),
+            Model::ExtendedIsolationForest(forest) => forest.scores(matrix),
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
                 forest.scores(matrix)
             }
@@ -205,7 +216,7 @@ impl Model {
     pub fn probabilities(&self, matrix: &Matrix) -> Result<Option<Probabilities>, Error> {
         self.takes(matrix)?;
         Ok(match self {
-            Model::IsolationForest(_) => None,
+            Model::IsolationForest(_) | Model::ExtendedIsolationForest(_) => None,
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
                 Some(forest.probabilities(matrix))
             }
@@ -217,7 +228,7 @@ impl Model {
     /// The names of the classes that it tells apart, that of benign rows first; none of a model that does not.
     pub fn classes(&self) -> &[String] {
         match self {
-            Model::IsolationForest(_) => &[],
+            Model::IsolationForest(_) | Model::ExtendedIsolationForest(_) => &[],
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.classes(),
             Model::GradientBoosting(boosted) => boosted.classes(),
             Model::LogisticRegression(logistic) => logistic.classes(),
@@ -226,13 +237,14 @@ impl Model {
 
     /// Whether rows may have missing values.
     pub fn takes_missing(&self) -> bool {
-        !matches!(self, Model::IsolationForest(_) | Model::LogisticRegression(_))
+        !matches!(self, Model::IsolationForest(_) | Model::ExtendedIsolationForest(_) | Model::LogisticRegression(_))
     }
 
     /// The number of values in a row.
     pub fn width(&self) -> usize {
         match self {
             Model::IsolationForest(forest) => forest.width(),
+            Model::ExtendedIsolationForest(forest) => forest.width(),
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.width(),
             Model::GradientBoosting(boosted) => boosted.width(),
             Model::LogisticRegression(logistic) => logistic.coefficients().len(),
@@ -243,6 +255,7 @@ impl Model {
     pub(crate) fn check(&self, width: usize) -> Result<(), Error> {
         match self {
             Model::IsolationForest(forest) => forest.check(width),
+            Model::ExtendedIsolationForest(forest) => forest.check(width),
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
                 forest.check(width)
             }
