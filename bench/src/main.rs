@@ -12,7 +12,9 @@ mod live;
 mod logs;
 mod models;
 mod packets;
+mod peers;
 mod program;
+mod quality;
 mod robustness;
 mod speed;
 mod walk;
@@ -40,16 +42,21 @@ fn main() -> Result<()> {
     if arguments.next_if(|argument| argument == program::MEASURE).is_some() {
         return program::measure(arguments);
     }
-    // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `models` the estimators
-    // (and of them one part: `speed`), `live` live capture, which needs root.
+    // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `peers` the speed beside
+    // theirs, `models` the estimators (and of them one part: `speed`), `live` live capture, which needs root.
     let part = arguments.next();
     let only_speed = part.as_ref().is_some_and(|part| part == "speed");
+    let only_peers = part.as_ref().is_some_and(|part| part == "peers");
     let only_agreement = part.as_ref().is_some_and(|part| part == "agreement");
     let shared = std::env::var_os("LAPWING_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
     if part.as_ref().is_some_and(|part| part == "models") {
         let only: Vec<String> = arguments.map(|part| part.to_string_lossy().into_owned()).collect();
         print(&models::rows(&shared, &only)?);
+        return Ok(());
+    }
+    if part.as_ref().is_some_and(|part| part == "quality") {
+        print(&quality::rows(&shared)?);
         return Ok(());
     }
     let program = Program::find()?;
@@ -61,6 +68,12 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
 
     let mut rows = Vec::new();
+    if only_peers {
+        let captures: Vec<PathBuf> = arguments.map(PathBuf::from).collect();
+        print(&peers::rows(&program, &captures, &shared, &folder)?);
+        println!("\n{}, {}", program.version()?, machine());
+        return Ok(());
+    }
     // Speed first: peak memory is the largest of all runs so far.
     if !only_agreement {
         rows.extend(speed::rows(&program, &shared, &folder)?);
@@ -72,6 +85,7 @@ fn main() -> Result<()> {
     if !only_speed && !only_agreement {
         rows.extend(detection::rows(&program, &shared, &folder)?);
         rows.extend(learning::rows(&program, &shared, &folder)?);
+        rows.extend(quality::rows(&shared)?);
         rows.extend(models::rows(&shared, &["speed", "nsl-kdd", "unsw-nb15", "cic-ids2017"].map(String::from))?);
         rows.extend(robustness::rows(&program, &folder)?);
     }

@@ -95,7 +95,7 @@ fn nsl_kdd(dataset: &Dataset) -> Result<Vec<Row>> {
         let mut errors = Vec::new();
         let mut areas = Vec::new();
         for seed in 1..=SEEDS {
-            let split = split::random(&distinct, 0.2, seed)?;
+            let split = split::stratified(&distinct, 0.2, seed)?;
             let (train, test) = (distinct.select(&split.train), distinct.select(&split.test));
             let (encoder, model) = fit(&train, &method, Grouping::Binary, seed)?;
             let scores = model.scores(&encoder.encode(test.table())?)?;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -148,21 +148,7 @@ fn flood(program: &Program) -> Result<Row> {
 
 /// The 2.5-million-packet capture of the shared generator, or a simulated office where that is missing.
 fn capture(program: &Program, shared: &Path, folder: &Path) -> Result<(String, &'static str)> {
-    let generator = shared.join("bench/gen_pcap.py");
-    if generator.is_file() {
-        let path = folder.join("mixed.pcap");
-        if !path.is_file() {
-            eprintln!("making the 2,500,000-packet capture (some minutes)");
-            let partial = folder.join("mixed.partial");
-            let status = Command::new("python3")
-                .arg(generator)
-                .args(["--packets", "2500000", "--out"])
-                .arg(&partial)
-                .status()
-                .context("python3 is needed for the shared generator")?;
-            ensure!(status.success(), "the generator failed");
-            std::fs::rename(partial, &path)?;
-        }
+    if let Some(path) = made_capture(shared, folder, 2_500_000)? {
         return Ok((path.display().to_string(), "2,500,000-packet capture of gen_pcap.py"));
     }
     let path = folder.join("simulated.pcap").display().to_string();
@@ -170,8 +156,30 @@ fn capture(program: &Program, shared: &Path, folder: &Path) -> Result<(String, &
     Ok((path, "a simulated office of 60 hosts, 4 hours (the shared generator is missing)"))
 }
 
+/// So many packets of mixed traffic by the shared generator, kept from an earlier run; `None` where there is no generator.
+pub(crate) fn made_capture(shared: &Path, folder: &Path, count: u64) -> Result<Option<PathBuf>> {
+    let generator = shared.join("bench/gen_pcap.py");
+    if !generator.is_file() {
+        return Ok(None);
+    }
+    let path = folder.join(if count == 2_500_000 { "mixed.pcap".to_owned() } else { format!("mixed-{count}.pcap") });
+    if !path.is_file() {
+        eprintln!("making the capture of {count} packets (some minutes)");
+        let partial = folder.join("mixed.partial");
+        let status = Command::new("python3")
+            .arg(generator)
+            .args(["--packets", &count.to_string(), "--out"])
+            .arg(&partial)
+            .status()
+            .context("python3 is needed for the shared generator")?;
+        ensure!(status.success(), "the generator failed");
+        std::fs::rename(partial, &path)?;
+    }
+    Ok(Some(path))
+}
+
 /// The packets that the program says it read.
-fn packets(stderr: &[u8]) -> Result<f64> {
+pub(crate) fn packets(stderr: &[u8]) -> Result<f64> {
     let text = String::from_utf8_lossy(stderr);
     let line = text.lines().find(|line| line.starts_with("input: ")).context("no count of packets")?;
     line.split(' ').nth(1).and_then(|count| count.replace(',', "").parse().ok()).context("no count of packets")
@@ -185,7 +193,7 @@ fn flows_of(stderr: &[u8]) -> Result<f64> {
 }
 
 /// The middle one; puts them in order.
-fn median(values: &mut [f64]) -> f64 {
+pub(crate) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -1,6 +1,6 @@
 //! The columns that say more of who talked, where they are asked for: not features, and no detector learns from them.
 
-use std::io::{self, Write};
+use std::borrow::Cow;
 
 use clap::ValueEnum;
 use flow::{Application, Flow, community_id, printable};
@@ -44,20 +44,24 @@ impl Columns {
         self.columns.iter().map(|column| column.name())
     }
 
+    /// What the flow has of each column.
+    pub(crate) fn cells<'a>(&'a self, flow: &'a Flow) -> impl Iterator<Item = Option<Cow<'a, str>>> {
+        self.columns.iter().map(move |column| match column {
+            Column::History => flow.history.as_ref().map(|history| printable(history.as_str())),
+            Column::Tunnel => flow.tunnel.map(|tunnel| tunnel.to_string().into()),
+            Column::Vlan => flow.vlan.map(|vlan| vlan.to_string().into()),
+            Column::Id => flow.id.as_deref().map(printable),
+            Column::CommunityId => community_id(&flow.key, self.seed).map(Cow::from),
+            Column::ServerName => server_name(flow).map(printable),
+        })
+    }
+
     /// Appends a cell a column, each behind a comma.
-    pub(crate) fn write(&self, text: &mut Vec<u8>, flow: &Flow) -> io::Result<()> {
-        for column in &self.columns {
+    pub(crate) fn write(&self, text: &mut Vec<u8>, flow: &Flow) {
+        for cell in self.cells(flow) {
             text.push(b',');
-            match column {
-                Column::History => write_text(text, flow.history.as_ref().map_or("", |history| history.as_str())),
-                Column::Tunnel => flow.tunnel.map_or(Ok(()), |tunnel| write!(text, "{tunnel}"))?,
-                Column::Vlan => flow.vlan.map_or(Ok(()), |vlan| write!(text, "{vlan}"))?,
-                Column::Id => write_text(text, flow.id.as_deref().unwrap_or_default()),
-                Column::CommunityId => write!(text, "{}", community_id(&flow.key, self.seed).unwrap_or_default())?,
-                Column::ServerName => write_text(text, server_name(flow).unwrap_or_default()),
-            }
+            write_text(text, &cell.unwrap_or_default());
         }
-        Ok(())
     }
 }
 
@@ -82,9 +86,8 @@ fn server_name(flow: &Flow) -> Option<&str> {
     }
 }
 
-/// Writes text that came from an input: printable, and in quotes where it would end its cell (RFC 4180 s.2).
-fn write_text(text: &mut Vec<u8>, from_input: &str) {
-    let shown = printable(from_input);
+/// Writes text, in quotes where it would end its cell (RFC 4180 s.2).
+fn write_text(text: &mut Vec<u8>, shown: &str) {
     if shown.contains([',', '"']) {
         text.push(b'"');
         text.extend_from_slice(shown.replace('"', "\"\"").as_bytes());
@@ -102,7 +105,7 @@ mod tests {
 
     fn row(asked: &[Column], flow: &Flow) -> String {
         let mut text = Vec::new();
-        Columns::new(asked, 0).write(&mut text, flow).expect("a vector takes all");
+        Columns::new(asked, 0).write(&mut text, flow);
         String::from_utf8(text).expect("cells are text")
     }
 

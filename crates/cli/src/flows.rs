@@ -9,18 +9,19 @@ use source::{Batch, Source};
 
 use crate::columns::{Column, Columns};
 use crate::input::{Live, Reader, Reading, hint};
-use crate::rows::Rows;
+use crate::rows::{Format, Rows};
 use crate::{features, output, pipeline};
 
-/// Write the flows of captures or flow logs as CSV, one row a flow, with every feature.
+/// Write the flows of captures or flow logs as CSV or Parquet, one row a flow, with every feature.
 ///
-/// A missing value is an empty cell. Rows come in the order in which the flows ended. The features are those of one of
+/// A missing value is an empty cell, in Parquet a null. Rows come in the order in which the flows ended. The features are those of one of
 /// four sets; `lapwing features` lists them.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lapwing flows capture.pcap -o flows.csv
   lapwing flows monday.pcap.gz tuesday.pcap.gz -o week.csv
   lapwing flows conn.log | head
+  lapwing flows conn.log -o flows.parquet
   lapwing flows conn.log dns.log http.log ssl.log -o flows.csv   # joined by uid, in any order
   lapwing flows eve.json.gz --features kdd -o kdd.csv
   lapwing flows sessions.csv --config site.toml -o flows.csv      # its [mapping] names the columns
@@ -37,9 +38,12 @@ pub(crate) struct Arguments {
     reading: Reading,
     #[command(flatten)]
     live: Live,
-    /// The CSV file to write; stdout where it is not given.
+    /// The file to write; stdout where it is not given.
     #[arg(short, long)]
     output: Option<PathBuf>,
+    /// What to write; where it is not given, Parquet for an output whose name ends in `.parquet`, else CSV.
+    #[arg(long)]
+    format: Option<Format>,
     /// Columns to add before the features; empty cells where a flow has no such thing.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     columns: Vec<Column>,
@@ -61,7 +65,8 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let reader = Reader::open_live(&arguments.inputs, &arguments.live, settings)?;
     let columns = Columns::new(&arguments.columns, arguments.community_id_seed);
     let output = output::create(arguments.output.as_deref(), &arguments.inputs)?;
-    let rows = Rows::begin(set, config.hosts_bytes(), columns, output)?;
+    let format = arguments.format.unwrap_or_else(|| Format::of(arguments.output.as_deref()));
+    let rows = Rows::begin(set, config.hosts_bytes(), columns, format, output)?;
     let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let (reader, rows) = if reader.goes_on() { follow(reader, rows)? } else { pipeline::run(threads, reader, rows)? };
     let (left_out, goes_on) = (rows.left_out, reader.goes_on());

@@ -265,8 +265,12 @@ impl Reader {
         #[cfg(target_os = "linux")]
         if let Kind::Interfaces(live) = &self.input {
             for (name, statistics) in live.statistics() {
-                eprintln!("{name}: {} packets, {} dropped by the kernel", statistics.packets, statistics.dropped);
+                let packets = statistics.packets.saturating_sub(statistics.repeated);
+                eprintln!("{name}: {packets} packets, {} dropped by the kernel", statistics.dropped);
             }
+        }
+        if let Some(count) = report.notes.get(source::EXPORTED) {
+            eprintln!("lapwing: {count} {}; --source netflow reads the flows that they tell of", source::EXPORTED);
         }
         if verbose {
             for (what, count) in report.skipped.iter().chain(&report.notes) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use model::Verdict;
-use sensor::tables::judge;
+use sensor::tables::{Beside, judge};
 use serde_json::json;
 use source::format::rows::Batch;
 
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
             alarms += verdicts.iter().filter(|verdict| verdict.alarm).count();
             Ok(())
         };
-        judge(&detector, &arguments.table, None, take, watch)
+        judge(&detector, &arguments.table, Beside::default(), take, watch)
     })?;
     out.finish()?;
     tables::print(&report, verbose);

@@ -1,9 +1,13 @@
 //! The program as a user meets it: any input, its output and its exit status.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
 use serde_json::Value;
 
 /// A folder of its own for each test, below the one that Cargo gives to tests.
@@ -146,6 +150,40 @@ fn flows_carry_their_community_id_where_asked() {
 }
 
 #[test]
+fn parquet_holds_what_the_csv_says_with_nulls_for_what_is_missing() {
+    let folder = folder("parquet");
+    let capture = capture(&folder, "syn-scan,arp-scan");
+    let [text, table] = ["flows.csv", "flows.parquet"].map(|name| folder.join(name).display().to_string());
+    for output in [&text, &table] {
+        let written = lapwing(&["flows", &capture, "--columns", "history,server-name", "-o", output]);
+        assert!(written.status.success(), "{}", stderr(&written));
+    }
+    let mut rows = csv::Reader::from_path(&text).expect("the program wrote it");
+    let names = rows.headers().expect("a line of names").clone();
+    let file = fs::File::open(&table).expect("the program wrote it");
+    let reader = SerializedFileReader::new(file).expect("it is Parquet");
+    let mut missing = 0;
+    let mut read = reader.get_row_iter(None).expect("it has rows");
+    for row in rows.records() {
+        let (row, there) = (row.expect("a row"), read.next().expect("as many rows").expect("a readable one"));
+        for ((cell, name), (column, field)) in row.iter().zip(&names).zip(there.get_column_iter()) {
+            assert_eq!(column, name);
+            match field {
+                Field::Null => missing += usize::from(cell.is_empty()),
+                Field::Float(number) => assert_eq!(cell.parse(), Ok(*number), "{name}"),
+                Field::Str(text) => assert_eq!(cell, text, "{name}"),
+                Field::Long(nanoseconds) => {
+                    assert_eq!(flow::Time::from_nanoseconds(*nanoseconds).to_string(), cell, "{name}");
+                }
+                other => panic!("{name} is {other:?}"),
+            }
+            assert_eq!(cell.is_empty(), matches!(field, Field::Null), "{name}");
+        }
+    }
+    assert!(read.next().is_none() && missing > 0);
+}
+
+#[test]
 fn one_thread_and_two_give_the_same_bytes() {
     let folder = folder("threads");
     let path = capture(&folder, "syn-scan,http-flood");
@@ -170,7 +208,9 @@ fn a_detector_is_trained_saved_evaluated_and_scores() {
     fs::write(file("table.csv"), &table).expect("the tests' folder can be written");
     let trained = [1, 2].map(|threads| {
         let detector = file(&format!("{threads}.lapwing"));
-        let arguments = ["train", &file("table.csv"), "--method", "random-forest", "--label", "label", "-o", &detector];
+        let method = ["--method", "random-forest", "--label", "label", "--allow", "giveaway"];
+        let table = file("table.csv");
+        let arguments = [&["train", &table, "-o", &detector], &method[..]].concat();
         let output = lapwing_on_threads(&threads.to_string(), &arguments);
         assert!(output.status.success(), "{}", stderr(&output));
         fs::read(&detector).expect("the detector was saved")
@@ -202,7 +242,9 @@ fn a_detector_is_trained_saved_evaluated_and_scores() {
 
 #[test]
 fn every_verb_has_help_with_what_it_is_for() {
-    for verb in ["scan", "flows", "train", "evaluate", "score", "simulate", "features", "demo", "completions"] {
+    let learning = ["train", "evaluate", "compare", "audit", "profile", "tune", "describe", "score"];
+    let others = ["scan", "flows", "simulate", "features", "demo", "completions"];
+    for verb in learning.into_iter().chain(others) {
         let output = lapwing(&[verb, "--help"]);
         assert!(output.status.success(), "{verb}");
         assert!(String::from_utf8_lossy(&output.stdout).contains("Usage: lapwing"), "{verb}");
@@ -263,6 +305,94 @@ fn fields_of_flow_logs_without_a_header_can_be_told() {
     let output = lapwing(&["flows", &path, "--source", "vpc", "--config", &site]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("\n2023-11-14T22:13:20.000000000Z,2023-11-14T22:14:20"), "{text}{}", stderr(&output));
+    // With a word that shows what it is, it need not be said.
+    let path = folder("vpc-fields").join("more.log").display().to_string();
+    fs::write(&path, "192.0.2.1 198.51.100.2 50000 443 6 7 800 1700000000 1700000060 ACCEPT\n").unwrap();
+    let output = lapwing(&["flows", &path]);
+    assert!(stderr(&output).contains("[vpc]") && stderr(&output).contains("--config"), "{}", stderr(&output));
+    fs::write(&site, format!("[vpc]\nfields = '{fields} action'\n")).unwrap();
+    let output = lapwing(&["flows", &path, "--config", &site]);
+    assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 2, "{}", stderr(&output));
+}
+
+/// A line of Zeek's conn.log.
+fn conn_line(number: u8) -> String {
+    format!("170000000{number}.0\tC{number}\t192.0.2.{number}\t50000\t198.51.100.1\t443\ttcp\n")
+}
+
+#[test]
+fn a_followed_log_gives_its_flows_as_they_are_written() {
+    let path = folder("follow").join("conn.log");
+    let header = "#path\tconn\n#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\n";
+    fs::write(&path, format!("{header}{}", conn_line(1))).unwrap();
+    // It ends by itself where the flow never comes.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lapwing"))
+        .args(["flows", "--follow", "--duration", "3s"])
+        .arg(&path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains(",192.0.2.1,")), "the first flow did not come");
+    let mut log = fs::OpenOptions::new().append(true).open(&path).unwrap();
+    log.write_all(conn_line(2).as_bytes()).unwrap();
+    assert!(lines.any(|line| line.contains(",192.0.2.2,")), "the second flow did not come");
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && stderr(&output).contains("2 flows"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_an_exporter_sends_becomes_flows() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lapwing"))
+        .args(["flows", "--listen", "127.0.0.1:0", "--duration", "2s"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut said = BufReader::new(child.stderr.take().expect("stderr is piped"));
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    let address = line.split([' ', ';']).nth(2).expect("it says where it listens");
+    // NetFlow version 5 with a record of each direction.
+    let mut message = vec![0, 5, 0, 2];
+    message.extend([1_000_000u32, 1_700_000_000, 0, 0, 0].map(u32::to_be_bytes).concat());
+    for (from, to) in
+        [(([192, 0, 2, 7], 50_000u16), ([198, 51, 100, 1], 443)), (([198, 51, 100, 1], 443), ([192, 0, 2, 7], 50_000))]
+    {
+        message.extend([from.0, to.0, [0; 4], [0, 1, 0, 2]].concat());
+        message.extend([10u32, 1000, 990_000, 999_000].map(u32::to_be_bytes).concat());
+        message.extend([from.1, to.1].map(u16::to_be_bytes).concat());
+        message.extend([0, 0x1b, 6, 0, 0, 0, 0, 0, 24, 24, 0, 0]);
+    }
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&message, address).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text.lines().filter(|line| line.contains(",192.0.2.7,198.51.100.1,")).count(), 1, "{text}");
+}
+
+#[test]
+fn a_capture_of_export_traffic_says_how_to_read_it() {
+    let path = folder("exports").join("exports.pcap").display().to_string();
+    let mut payload = vec![0, 5, 0, 1];
+    payload.extend([1u32, 1_700_000_000, 0, 0, 0].map(u32::to_be_bytes).concat());
+    payload.extend([0; 48]);
+    let length = payload.len() as u16;
+    let mut packet = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0];
+    packet.extend((28 + length).to_be_bytes());
+    packet.extend([0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, 0xc3, 0x50, 8, 7]);
+    packet.extend((8 + length).to_be_bytes());
+    packet.extend([0, 0]);
+    packet.extend(payload);
+    let mut capture = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
+    let captured = packet.len() as u32;
+    capture.extend([1_700_000_000, 0, captured, captured].map(u32::to_le_bytes).concat());
+    capture.extend(packet);
+    fs::write(&path, capture).unwrap();
+    let output = lapwing(&["flows", &path]);
+    assert!(stderr(&output).contains("--source netflow"), "{}", stderr(&output));
+    let output = lapwing(&["flows", "--source", "netflow", &path]);
+    assert!(!stderr(&output).contains("--source netflow"), "{}", stderr(&output));
 }
 
 #[test]

@@ -134,6 +134,11 @@ impl Probabilities {
         self.classes
     }
 
+    /// How likely each row is not of the first class, that of benign rows.
+    pub fn attacks(&self) -> Vec<f32> {
+        self.values.chunks_exact(self.classes).map(|row| row[1..].iter().sum::<f32>().clamp(0.0, 1.0)).collect()
+    }
+
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.values.len() / self.classes

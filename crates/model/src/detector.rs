@@ -6,13 +6,16 @@ use sha2::{Digest, Sha256};
 
 use crate::estimator::RandomForest;
 use crate::evaluation::{Figures, Finding, Rule, split};
-use crate::{Classes, Dataset, Encoder, Error, Feature, Grouping, Method, Model, Probabilities, Schema};
+use crate::learn::{Lesson, learn};
+use crate::{Calibration, Calibrator, Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Recipe, Schema};
 
 /// Columns, encoder, model, threshold and provenance: judges tables like the one that it was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Detector {
     encoder: Encoder,
     model: Model,
+    /// What turns the model's scores into probabilities, where the plan asked for it.
+    calibrator: Option<Calibrator>,
     threshold: f32,
     /// Where it comes from; changes nothing in what it judges.
     pub provenance: Provenance,
@@ -23,8 +26,12 @@ pub struct Detector {
 pub struct Plan {
     /// The estimator and its settings. Default: a random forest with default settings.
     pub method: Method,
+    /// How columns are encoded; ensembles do not look at it. Default: as the method wants.
+    pub recipe: Option<Recipe>,
     /// Which kinds of row a classifier tells apart. Default: benign rows and attacks.
     pub grouping: Grouping,
+    /// How scores become probabilities, by the rows that are held back. Default: they stay what the method makes them.
+    pub calibration: Option<Calibration>,
     /// How the threshold is chosen from validation rows. Default: the largest F1.
     pub rule: Rule,
     /// The share of the rows that is held back to choose the threshold. Default 0.2.
@@ -39,7 +46,9 @@ impl Default for Plan {
     fn default() -> Plan {
         Plan {
             method: Method::RandomForest(RandomForest::default()),
+            recipe: None,
             grouping: Grouping::Binary,
+            calibration: None,
             rule: Rule::F1,
             validation_share: 0.2,
             seed: 1,
@@ -95,9 +104,9 @@ impl Detector {
         if dataset.rows() < 2 {
             return Err(Error::Empty("two rows"));
         }
-        let threshold = match plan.rule {
-            Rule::Fixed(_) => plan.rule.choose(&[], None)?,
-            _ => choose_threshold(dataset, plan)?,
+        let (calibrator, threshold) = match (plan.rule, plan.calibration) {
+            (Rule::Fixed(_), None) => (None, plan.rule.choose(&[], None)?),
+            _ => calibrate(dataset, plan)?,
         };
         let (mut encoder, model) = fit(dataset, plan)?;
         encoder.schema_mut().ignored = plan.ignored.clone();
@@ -121,12 +130,12 @@ impl Detector {
             findings: Vec::new(),
             figures: Vec::new(),
         };
-        Ok(Detector { encoder, model, threshold, provenance })
+        Ok(Detector { encoder, model, calibrator, threshold, provenance })
     }
 
     /// The verdict on each row. The table must have the columns that the detector was trained on, in any order.
     pub fn judge(&self, table: &Table) -> Result<Vec<Verdict>, Error> {
-        let scores = self.model.scores(&self.encoder.encode(table)?)?;
+        let scores = calibrated(self.model.scores(&self.encoder.encode(table)?)?, self.calibrator.as_ref());
         Ok(scores.into_iter().map(|score| Verdict { score, alarm: score >= self.threshold }).collect())
     }
 
@@ -148,6 +157,11 @@ impl Detector {
     /// What scores the numbers.
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// What turns the model's scores into probabilities, where the plan asked for it.
+    pub fn calibrator(&self) -> Option<&Calibrator> {
+        self.calibrator.as_ref()
     }
 
     /// The score from which on a row alarms.
@@ -212,6 +226,7 @@ impl Detector {
     fn check(&self) -> Result<(), Error> {
         self.encoder.check()?;
         self.model.check(self.encoder.width())?;
+        self.calibrator.as_ref().map_or(Ok(()), Calibrator::check)?;
         if self.encoder.keeps_missing() && !self.model.takes_missing() {
             return Err(Error::Damaged("its encoder leaves missing values to a model that takes none".into()));
         }
@@ -222,44 +237,42 @@ impl Detector {
     }
 }
 
-/// The threshold by the plan's rule, on rows that the fitted model did not see.
-fn choose_threshold(dataset: &Dataset, plan: &Plan) -> Result<f32, Error> {
-    let split = split::random(dataset, plan.validation_share, plan.seed)?;
+/// Calibration and threshold by the plan, on rows that the fitted model did not see.
+fn calibrate(dataset: &Dataset, plan: &Plan) -> Result<(Option<Calibrator>, f32), Error> {
+    let split = split::stratified(dataset, plan.validation_share, plan.seed)?;
     // Of a handful of rows none may be left to hold back.
     let validation = if split.test.is_empty() { &split.train } else { &split.test };
     let validation = dataset.select(validation);
     let (encoder, model) = fit(&dataset.select(&split.train), plan)?;
+    let scores = |rows: &Dataset| model.scores(&encoder.encode(rows.table())?);
+    let calibrator = match plan.calibration {
+        None => None,
+        Some(calibration) => {
+            let attacks = validation.attacks().ok_or(Error::Unlabelled("calibration"))?;
+            Some(calibration.fit(&scores(&validation)?, attacks)?)
+        }
+    };
     let validation = match plan.rule {
         Rule::Contamination(_) if !plan.method.is_supervised() => validation.select(&validation.benign_rows()),
         _ => validation,
     };
-    let scores = model.scores(&encoder.encode(validation.table())?)?;
-    plan.rule.choose(&scores, validation.attacks())
+    let scores = calibrated(scores(&validation)?, calibrator.as_ref());
+    let threshold = plan.rule.choose(&scores, validation.attacks())?;
+    Ok((calibrator, threshold))
 }
 
-/// An encoder and a model, fitted on the rows that the method learns from.
-fn fit(dataset: &Dataset, plan: &Plan) -> Result<(Encoder, Model), Error> {
-    let normal;
-    let rows = match (plan.method.is_supervised(), dataset.attacks()) {
-        (false, Some(_)) => {
-            normal = dataset.select(&dataset.benign_rows());
-            &normal
-        }
-        _ => dataset,
-    };
-    if rows.rows() == 0 {
-        return Err(Error::Empty("benign rows"));
+/// What scores become.
+fn calibrated(mut scores: Vec<f32>, calibrator: Option<&Calibrator>) -> Vec<f32> {
+    if let Some(calibrator) = calibrator {
+        scores.iter_mut().for_each(|score| *score = calibrator.apply(*score));
     }
-    let encoder = Encoder::fit(rows.table(), rows.attacks(), plan.method.recipe())?;
-    let matrix = encoder.encode(rows.table())?.with_features(features(&encoder))?;
-    let truth = if plan.method.is_supervised() { Classes::of(rows, plan.grouping) } else { None };
-    let model = plan.method.fit(&matrix, truth.as_ref(), plan.seed)?;
-    Ok((encoder, model))
+    scores
 }
 
-/// What the values of an encoded row are.
-fn features(encoder: &Encoder) -> Vec<Feature> {
-    encoder.names().into_iter().zip(encoder.codes()).map(|(name, is_code)| Feature { name, is_code }).collect()
+/// An encoder and a model by the plan.
+fn fit(dataset: &Dataset, plan: &Plan) -> Result<(Encoder, Model), Error> {
+    let schema = &Schema::of(dataset.table());
+    learn(&plan.method, &Lesson { dataset, schema, grouping: plan.grouping, recipe: plan.recipe, seed: plan.seed })
 }
 
 const MAGIC: [u8; 8] = *b"LAPWING\0";

@@ -28,16 +28,22 @@
 //! assert!(!verdicts[0].alarm && verdicts[1].alarm);
 //! ```
 
+mod calibration;
+mod card;
 mod classes;
 mod dataset;
 mod detector;
 mod encoder;
+pub mod ensemble;
 mod error;
 pub mod estimator;
 pub mod evaluation;
+mod learn;
 mod matrix;
+pub mod page;
 mod schema;
 
+pub use calibration::{Calibration, Calibrator, Reliability, reliability};
 pub use classes::{Classes, Grouping, Probabilities};
 pub use dataset::Dataset;
 pub use detector::{Detector, Plan, Provenance, Verdict};

@@ -26,6 +26,17 @@ fn saved() -> Vec<Vec<u8>> {
         r#"{"extra-trees": {"trees": 3}}"#,
         r#"{"gradient-boosting": {"trees": 3, "min-samples-leaf": 2}}"#,
         r#"{"logistic-regression": {}}"#,
+        r#"{"mahalanobis": {}}"#,
+        r#"{"principal-components": {}}"#,
+        r#"{"neighbour-distance": {}}"#,
+        r#"{"histogram-score": {}}"#,
+        r#"{"empirical-tails": {}}"#,
+        r#"{"nearest-neighbours": {}}"#,
+        r#"{"naive-bayes": {}}"#,
+        r#"{"one-rule": {}}"#,
+        r#"{"majority": {}}"#,
+        r#"{"voting": {"parts": [{"decision-tree": {}}, {"histogram-score": {}}], "vote": "tails"}}"#,
+        r#"{"stacking": {"parts": [{"one-rule": {}}, {"histogram-score": {}}], "columns": true}}"#,
     ];
     let detector = |settings| {
         let method: Method = serde_json::from_str(settings).unwrap();
@@ -119,7 +130,7 @@ proptest! {
 
     #[test]
     fn several_changes_under_a_right_checksum_end_without_panic(
-        which in 0..7usize,
+        which in 0..18usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut bytes = saved().swap_remove(which);

@@ -75,7 +75,7 @@ pub struct Report {
     pub skipped: BTreeMap<&'static str, u64>,
     /// What else is worth knowing, by what happened: packets put back in order, steps of the clock, flows ended early.
     pub notes: BTreeMap<&'static str, u64>,
-    /// Where files are damaged; what came before was read.
+    /// Where files are damaged; what came before was read. And what of a folder was left out.
     pub damage: Vec<String>,
 }
 

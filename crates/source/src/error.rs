@@ -35,10 +35,13 @@ pub enum Error {
         path: PathBuf,
     },
     /// The folder holds no file.
-    #[error("{path} is a folder without files; name one that holds captures or logs", path = .path.display())]
+    #[error("{path} is a folder without files{and}; name one that holds captures or logs", path = .path.display(),
+            and = if *.folders == 0 { "" } else { ", and folders inside it are not looked into" })]
     EmptyFolder {
         /// The folder.
         path: PathBuf,
+        /// How many folders are in it.
+        folders: usize,
     },
     /// The first bytes belong to no format that can be read.
     #[error("{path} is no input that can be read: it starts with {start}; expected {expected}", path = .path.display())]

@@ -1,5 +1,7 @@
 //! Inputs that grow: files that are appended to, folders that get new ones.
 
+mod table;
+
 use std::collections::HashSet;
 use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use std::time::{Instant, SystemTime};
 
 use flow::Duration;
 
+use self::table::Table;
+use crate::format::mapping::Mapping;
 use crate::format::{Decoder, FORMATS, Format, packet};
 use crate::transport::tail::{Identity, Name, Tail, Tailing, identity};
 use crate::transport::{file, folder};
@@ -52,6 +56,8 @@ pub(crate) struct Growing {
     name: Name,
     tail: Tailing,
     pub(crate) content: Content,
+    /// Of [`Content::Table`].
+    table: Option<Table>,
     /// Bytes that were read and not yet used.
     bytes: Vec<u8>,
     records: u64,
@@ -68,6 +74,8 @@ pub(crate) enum Content {
     Capture,
     /// Messages of this format.
     Log(&'static Format),
+    /// Rows that are flows.
+    Table,
     /// Nothing that can be read; that was said.
     Refused,
 }
@@ -87,8 +95,8 @@ pub(crate) enum News {
 
 impl Follower {
     /// Finds what is complete among the paths, to be read once, and what grows, to be followed: each file that is named,
-    /// and those in folders that were written lately.
-    pub(crate) fn new(paths: &[PathBuf], settings: Follow) -> Result<(Follower, Vec<PathBuf>), Error> {
+    /// and those in folders that were written lately. Last, what is to be said of folders inside of folders.
+    pub(crate) fn new(paths: &[PathBuf], settings: Follow) -> Result<(Follower, Vec<PathBuf>, Vec<String>), Error> {
         let mut follower = Follower {
             end: settings.duration.map(|duration| Instant::now() + duration),
             settings,
@@ -98,7 +106,7 @@ impl Follower {
             next: 0,
             is_current: true,
         };
-        let mut complete = Vec::new();
+        let (mut complete, mut left_out) = (Vec::new(), Vec::new());
         for path in paths.iter().filter(|path| !path.is_dir()) {
             if path != Path::new("-") {
                 // One that is not there would be waited for in silence, and most often its name is mistyped.
@@ -113,7 +121,9 @@ impl Follower {
         }
         for path in follower.folders.clone() {
             let mut files = Vec::new();
-            for path in folder::files(&path)? {
+            let listing = folder::list(&path)?;
+            left_out.extend(folder::left_out_in(&path, listing.folders));
+            for path in listing.files {
                 let Ok(metadata) = path.metadata() else { continue };
                 follower.known.insert(identity(&metadata));
                 files.push((metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), path));
@@ -132,7 +142,7 @@ impl Follower {
         for (number, file) in follower.files.iter_mut().enumerate() {
             file.number = complete.len() + number;
         }
-        Ok((follower, complete))
+        Ok((follower, complete, left_out))
     }
 
     /// Whether it is time to stop.
@@ -164,7 +174,7 @@ impl Follower {
     /// the longest time and too many are open.
     pub(crate) fn look_for_files(&mut self, batch: &mut Batch) -> Result<Vec<Growing>, Error> {
         for folder in self.folders.clone() {
-            for path in folder::files(&folder)? {
+            for path in folder::list(&folder)?.files {
                 let Ok(metadata) = path.metadata() else { continue };
                 if !self.known.insert(identity(&metadata)) {
                     continue;
@@ -192,6 +202,7 @@ impl Follower {
             name,
             tail: Tailing::new(Tail::new(path, name)),
             content: Content::Unknown,
+            table: None,
             bytes: Vec::new(),
             records: 0,
             quiet: 0,
@@ -201,10 +212,12 @@ impl Follower {
 }
 
 impl Growing {
-    /// Reads what has come; whole messages go through `decoder`, which is asked for the format's.
+    /// Reads what has come; whole messages go through `decoder`, which is asked for the format's. The rows of tables are
+    /// flows by the mapping, or as they are known.
     pub(crate) fn read<'a>(
         &mut self,
         decoder: impl FnOnce(&'static Format) -> &'a mut dyn Decoder,
+        mapping: Option<&Mapping>,
         lines: &mut u64,
         batch: &mut Batch,
     ) -> News {
@@ -232,7 +245,7 @@ impl Growing {
         self.quiet = 0;
         let mut news = News::Some;
         if let Content::Unknown = self.content {
-            self.content = self.recognised(is_over);
+            self.recognise(is_over, mapping);
             match self.content {
                 Content::Capture => return News::Capture,
                 Content::Refused if !self.bytes.is_empty() => {
@@ -241,9 +254,12 @@ impl Growing {
                 _ => {}
             }
         }
-        if let Content::Log(format) = self.content
-            && let Err(reason) = self.decode(format, decoder(format), is_over, lines, batch)
-        {
+        let outcome = match self.content {
+            Content::Log(format) => self.decode(format, decoder(format), is_over, lines, batch),
+            Content::Table => self.decode_rows(is_over, lines, batch),
+            _ => Ok(()),
+        };
+        if let Err(reason) = outcome {
             self.content = Content::Refused;
             news = News::Damage(reason);
         }
@@ -256,14 +272,22 @@ impl Growing {
         news
     }
 
-    /// Gives out what waits for the end of its line, which will not come.
-    pub(crate) fn finish(&mut self, decoder: &mut dyn Decoder, lines: &mut u64, batch: &mut Batch) -> Option<String> {
-        let Content::Log(format) = self.content else { return None };
-        self.decode(format, decoder, true, lines, batch).err()
+    /// Gives out what waits for the end of its line, which will not come; what is wrong with the file.
+    pub(crate) fn finish<'a>(
+        &mut self,
+        decoder: impl FnOnce(&'static Format) -> &'a mut dyn Decoder,
+        lines: &mut u64,
+        batch: &mut Batch,
+    ) -> Option<String> {
+        match self.content {
+            Content::Log(format) => self.decode(format, decoder(format), true, lines, batch).err(),
+            Content::Table => self.decode_rows(true, lines, batch).err(),
+            _ => self.refusal().map(str::to_owned),
+        }
     }
 
     /// What is wrong with a file that never turned out to be anything.
-    pub(crate) fn refusal(&self) -> Option<&'static str> {
+    fn refusal(&self) -> Option<&'static str> {
         (matches!(self.content, Content::Unknown) && !self.bytes.is_empty()).then_some(NO_LOG)
     }
 
@@ -276,22 +300,47 @@ impl Growing {
     /// What comes next is another file.
     pub(crate) fn start_anew(&mut self) {
         self.content = Content::Unknown;
+        self.table = None;
         self.bytes.clear();
         self.records = 0;
     }
 
-    fn recognised(&self, is_over: bool) -> Content {
+    fn recognise(&mut self, is_over: bool, mapping: Option<&Mapping>) {
         let head = &self.bytes[..];
         if packet::is_capture(head) {
-            return if head.len() >= CAPTURE_HEADER { Content::Capture } else { Content::Unknown };
+            self.content = if head.len() >= CAPTURE_HEADER { Content::Capture } else { Content::Unknown };
+            return;
         }
         let is_enough = is_over || head.contains(&b'\n') || head.len() >= PIECE;
         let format = FORMATS.iter().find(|format| is_enough && (format.recognises)(head));
-        match format {
+        let table = if format.is_none() { Table::of(head, &self.path, mapping) } else { None };
+        self.content = match format {
             Some(format) => Content::Log(format),
+            None if table.is_some() => Content::Table,
             None if is_over || head.len() >= PIECE => Content::Refused,
             None => Content::Unknown,
+        };
+        if let Some((table, header_bytes)) = table {
+            self.bytes.drain(..header_bytes);
+            self.table = Some(table);
         }
+    }
+
+    /// Makes flows of the rows that are whole; at the end, of those that are not, too.
+    fn decode_rows(&mut self, is_over: bool, lines: &mut u64, batch: &mut Batch) -> Result<(), String> {
+        let Some(table) = &mut self.table else { return Ok(()) };
+        let whole = if is_over { self.bytes.len() } else { table.whole(&self.bytes) };
+        if self.bytes.len() - whole > MOST_ROW {
+            return Err("row longer than 1 MiB, perhaps a quote that is never closed".to_owned());
+        }
+        if whole > 0 {
+            *lines += table.decode(&self.bytes[..whole], &self.path, batch)?;
+            self.bytes.drain(..whole);
+        }
+        if is_over {
+            table.finish(batch);
+        }
+        Ok(())
     }
 
     /// Decodes the messages that are whole; at the end, those that are not, too.
@@ -355,11 +404,14 @@ impl BufRead for Rest<'_> {
     }
 }
 
-const NO_LOG: &str = "it is neither a capture nor a log of flows; tables are not followed";
+const NO_LOG: &str =
+    "it is neither a capture, nor a log of flows, nor a table with a header whose columns are known or mapped";
 /// Read at a time, and the most that is looked at to tell what a file is.
 const PIECE: usize = 1 << 16;
 /// The shortest header of a capture file.
 const CAPTURE_HEADER: usize = 24;
+/// No row of a table is longer.
+const MOST_ROW: usize = 1 << 20;
 /// No message is longer.
 const MOST_WAITING: usize = 16 << 20;
 /// A file in a folder whose newest one is so much newer is not written to any more.

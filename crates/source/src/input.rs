@@ -65,10 +65,12 @@ impl Input {
     /// files, one that is empty or in no known format (the last of a rotation, a note beside the captures) is reported
     /// as damage and passed over.
     pub fn open(paths: &[PathBuf], settings: impl Into<Settings>) -> Result<Input, Error> {
-        let (input, mut unreadable) = Input::of(folder::expand(paths)?, settings.into());
+        let (files, left_out) = folder::expand(paths)?;
+        let (mut input, mut unreadable) = Input::of(files, settings.into());
         if input.waiting.is_empty() && !unreadable.is_empty() {
             return Err(unreadable.swap_remove(0));
         }
+        input.report.damage.extend(left_out);
         Ok(input)
     }
 
@@ -76,8 +78,9 @@ impl Input {
     /// last line that is not whole yet. Of folders, new files are taken up as they appear. What is compressed, and what
     /// is an hour older than the newest file of its folder, is read once.
     pub fn follow(paths: &[PathBuf], settings: impl Into<Settings>, follow: Follow) -> Result<Input, Error> {
-        let (follower, complete) = Follower::new(paths, follow)?;
-        let (input, _) = Input::of(complete, settings.into());
+        let (follower, complete, left_out) = Follower::new(paths, follow)?;
+        let (mut input, _) = Input::of(complete, settings.into());
+        input.report.damage.extend(left_out);
         Ok(Input { follower: Some(follower), ..input })
     }
 
@@ -92,7 +95,8 @@ impl Input {
         }
         arrange(&mut waiting);
         let mut decoders: Vec<(&'static str, Box<dyn Decoder>)> = Vec::new();
-        if let Some(vpc) = settings.vpc.take() {
+        // That the fields are told is asked again when a file is opened.
+        if let Some(vpc) = settings.vpc.as_mut().map(std::mem::take) {
             decoders.push((vpc::FORMAT.name, Box::new(vpc)));
         }
         let input = Input {
@@ -206,10 +210,13 @@ impl Input {
         // After a step of the clock the flows from before it come first.
         let is_full = meter.is_behind_step() && meter.finish_some(&mut batch.flows, most);
         if !is_full {
+            let mut exports = 0;
             self.captures.give(PACKETS_A_BATCH, until, |record| {
+                exports += u64::from(datagram::is_export(&record));
                 take(record, meter, &mut batch.flows);
                 batch.flows.len() < most && !meter.is_behind_step()
             });
+            batch.note(EXPORTED, exports);
         }
         while let Some((open, damage)) = self.captures.pop_over() {
             let read = |(_, progress): (_, Progress)| progress.read();
@@ -235,7 +242,8 @@ impl Input {
         let mut is_current = self.captures.due().is_none() && !self.captures.has_over();
         for file in follower.files() {
             let decoders = &mut self.decoders;
-            let news = file.read(|format| decoder(decoders, format), &mut self.report.lines, batch);
+            let mapping = self.settings.mapping.as_ref();
+            let news = file.read(|format| decoder(decoders, format), mapping, &mut self.report.lines, batch);
             is_current &= news == News::None;
             match news {
                 News::None | News::Some => {}
@@ -396,10 +404,7 @@ fn end(
     lines: &mut u64,
     batch: &mut Batch,
 ) -> Option<String> {
-    let reason = match file.content {
-        Content::Log(format) => file.finish(decoder(decoders, format), lines, batch)?,
-        _ => file.refusal()?.to_owned(),
-    };
+    let reason = file.finish(|format| decoder(decoders, format), lines, batch)?;
     Some(format!("{}: {reason}", file.path.display()))
 }
 
@@ -428,6 +433,8 @@ fn in_full(error: &Error) -> String {
     text
 }
 
+/// The note of a [`Report`] on a capture that holds what exporters told a collector, and was read as traffic.
+pub const EXPORTED: &str = "datagrams of NetFlow or IPFIX on their way to a collector";
 const PACKETS_A_BATCH: u64 = 2048;
 /// A reading ends with so many flows: the rest of a full table would take its memory a second time.
 const FLOWS_A_BATCH: usize = 4096;

@@ -18,5 +18,5 @@ pub mod transport;
 pub use batch::{Batch, Report, Source};
 pub use error::Error;
 pub use follow::Follow;
-pub use input::Input;
+pub use input::{EXPORTED, Input};
 pub use opening::Settings;

@@ -131,6 +131,10 @@ pub(crate) fn kind(path: &Path, mut opened: Opened, settings: &Settings) -> Resu
     if let Some(kind) = recognise(&head, settings) {
         return Ok((kind, opened));
     }
+    if settings.mapping.is_none() && vpc::is_headerless(&head) {
+        // The fields in the configuration tell what the order is; without them nobody knows it.
+        return if settings.vpc.is_some() { Ok((Kind::Log(&vpc::FORMAT), opened)) } else { Err(headerless(path)) };
+    }
     let rows = match Rows::of(opened, path, &[]) {
         Ok(rows) => rows,
         // Only of Parquet it is sure that a table is meant.
@@ -166,6 +170,12 @@ pub(crate) fn head<'a>(path: &Path, opened: &'a mut Opened) -> Result<&'a [u8], 
 
 pub(crate) fn damaged(path: &Path, record: &'static str, number: u64, reason: String) -> Error {
     Error::Damaged { path: path.to_owned(), record, number, reason }
+}
+
+fn headerless(path: &Path) -> Error {
+    let reason = "it looks like VPC flow logs without a header, in other fields than the default format's; `fields` under \
+                  [vpc] in a configuration file (--config) tells which field stands where";
+    Error::Table { path: path.to_owned(), reason: reason.to_owned() }
 }
 
 fn unknown(path: &Path, head: &[u8]) -> Error {

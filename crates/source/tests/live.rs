@@ -272,6 +272,9 @@ mod namespace {
         one.send_to(&[2; 20], other.local_addr()?)?;
         let flows = read_all(&mut live)?;
         assert_eq!(flows.iter().map(|flow| flow.originator.payload_bytes).collect::<Vec<_>>(), [Some(30)]);
+        // The kernel counts each of them twice.
+        let packets = live.statistics().map(|(_, statistics)| statistics.packets - statistics.repeated);
+        assert_eq!(packets.collect::<Vec<_>>(), [2]);
         Ok(())
     }
 

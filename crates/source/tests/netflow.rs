@@ -5,7 +5,7 @@ mod made;
 
 use exported::{
     ANSWER, CALL, EXPORTED, FIELDS, OneWay, UPTIME, decode, decode_from, host, ipfix, record, set, template, version_5,
-    version_9, with_template,
+    version_7, version_9, with_template,
 };
 use flow::{Application, Duration, Ended, Flow, Side, State, Time, Tunnel, TunnelKind};
 use made::{Order, file, pcap, read, read_bytes};
@@ -30,7 +30,8 @@ fn at(milliseconds: u32) -> Time {
 
 #[test]
 fn the_two_directions_of_a_conversation_are_one_flow() {
-    for messages in [vec![version_5(0, 0, &[ANSWER, CALL])], vec![with_template(&[CALL, ANSWER])]] {
+    let messages = [version_5(0, 0, &[ANSWER, CALL]), version_7(0, &[ANSWER, CALL]), with_template(&[CALL, ANSWER])];
+    for messages in messages.map(|message| vec![message]) {
         let batch = decode(&messages);
         let flow = only(&batch);
         assert_eq!((flow.key.originator.address, flow.key.responder.port), (host(1), 443));
@@ -40,6 +41,13 @@ fn the_two_directions_of_a_conversation_are_one_flow() {
         assert_eq!((flow.state, flow.ended), (Some(State::SF), Ended::Closed));
         assert!(batch.skipped.is_empty());
     }
+}
+
+#[test]
+fn messages_of_version_7_follow_each_other_in_a_file() {
+    let messages = [version_7(0, &[CALL, ANSWER]), version_7(2, &[OneWay { source: (3, 50_001), ..CALL }])].concat();
+    let (flows, report) = read_bytes("version-7.dat", &messages).unwrap();
+    assert_eq!((flows.len(), report.lines, report.skipped.len()), (2, 2, 0));
 }
 
 #[test]

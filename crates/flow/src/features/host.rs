@@ -11,7 +11,7 @@ use super::contacts::{Contacts, SKETCH_BYTES, WINDOWS};
 use super::kdd::Windows;
 use super::recent::Recent;
 use super::rhythm::{Regularity, Rhythm};
-use super::{Feature, Value, ratio};
+use super::{Feature, Past, Value, ratio};
 use crate::{Duration, Flow, Time};
 
 pub(super) const FEATURES: &[Feature] = &[
@@ -135,6 +135,8 @@ pub struct Hosts {
     forgotten: u64,
     /// The connections that KDD's columns count.
     pub(super) windows: Windows,
+    /// What came before the flows of the last table; kept for its memory, because so large a piece is dear to ask for.
+    pub(super) past: Past,
 }
 
 impl Hosts {
@@ -153,6 +155,7 @@ impl Hosts {
             epoch: None,
             forgotten: 0,
             windows: Windows::default(),
+            past: Past::default(),
         }
     }
 

@@ -137,6 +137,12 @@ impl FeatureSet {
         }
     }
 
+    /// The table of no flow: its columns are those of every other.
+    pub fn empty(&self) -> Table {
+        Table::new(self.features.iter().map(Feature::column).collect())
+            .unwrap_or_else(|error| unreachable!("features have distinct names: {error}"))
+    }
+
     /// Which set they are of.
     pub fn set(&self) -> Set {
         self.set
@@ -180,24 +186,26 @@ impl FeatureSet {
         let suits = |(feature, column): (&Feature, &Column)| feature.suits(column);
         let columns = table.columns();
         if columns.len() != self.features.len() || !self.features.iter().zip(columns).all(suits) {
-            *table = Table::new(self.features.iter().map(Feature::column).collect())
-                .unwrap_or_else(|error| unreachable!("features have distinct names: {error}"));
+            *table = self.empty();
         }
         let uses = |is_used: fn(&Value) -> bool| self.features.iter().any(|feature| is_used(&feature.value));
-        let mut past = Past::default();
+        let mut past = std::mem::take(&mut hosts.past);
+        past.contexts.clear();
+        past.surroundings.clear();
         if uses(|value| matches!(value, Value::Context(_))) {
-            past.contexts = flows.iter().map(|flow| hosts.observe(flow)).collect();
+            past.contexts.extend(flows.iter().map(|flow| hosts.observe(flow)));
         }
         if uses(|value| matches!(value, Value::Window(_))) {
-            past.surroundings = flows.iter().map(|flow| hosts.windows.observe(flow)).collect();
+            past.surroundings.extend(flows.iter().map(|flow| hosts.windows.observe(flow)));
         }
         let columns = table.refill(flows.len());
         self.features.iter().zip(columns).for_each(|(feature, column)| feature.fill(&mut column.values, flows, &past));
+        hosts.past = past;
     }
 }
 
 /// What came before each flow: empty where no feature asks for it.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Past {
     contexts: Vec<Context>,
     surroundings: Vec<Option<kdd::Surroundings>>,

@@ -16,16 +16,22 @@ struct Banner {
     words: &'static [(&'static str, &'static str)],
 }
 
+/// A binary protocol by its first bytes: what each of them may be, nothing where it may be any.
+struct Message {
+    start: &'static [&'static [u8]],
+    name: &'static str,
+}
+
 /// Looks at the start of a TCP stream. Banners that several protocols share are told by a word in their first line.
 pub(super) fn of_stream(stream: &[u8]) -> Greeting {
     let mut is_short = false;
-    for &(start, name) in STARTS {
+    for &(start, name) in STARTS.iter().filter(|(start, _)| start.first() == stream.first()) {
         if stream.starts_with(start) {
             return Greeting::Is(name);
         }
         is_short |= start.starts_with(stream);
     }
-    for &Banner { start, words } in BANNERS {
+    for &Banner { start, words } in BANNERS.iter().filter(|banner| banner.start.first() == stream.first()) {
         if stream.starts_with(start) {
             let line = stream.split(|&byte| byte == b'\n').next().unwrap_or_default().to_ascii_lowercase();
             let found = words.iter().find(|(word, _)| line.windows(word.len()).any(|part| part == word.as_bytes()));
@@ -37,9 +43,15 @@ pub(super) fn of_stream(stream: &[u8]) -> Greeting {
         }
         is_short |= start.starts_with(stream);
     }
+    for &Message { start, name } in MESSAGES {
+        if agrees(stream, start) {
+            if stream.len() >= start.len() {
+                return Greeting::Is(name);
+            }
+            is_short = true;
+        }
+    }
     match *stream {
-        // NetBIOS session message (RFC 1002 s.4.3.1) with SMB 1 or 2 in it.
-        [0, 0 | 1, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..] => Greeting::Is("smb"),
         // TPKT (RFC 1006) with a connection request of X.224 that is RDP's ([MS-RDPBCGR] s.2.2.1.1).
         [3, 0, _, _, length, 0xe0, _, _, _, _, _, ref rest @ ..] if length >= 6 => {
             let is_rdp =
@@ -51,16 +63,18 @@ pub(super) fn of_stream(stream: &[u8]) -> Greeting {
                 (false, false) => Greeting::Unknown,
             }
         }
-        // CONNECT of MQTT 3.1.1 and 5 (s.3.1): the length takes one byte or two.
-        [0x10, _, 0, 4, b'M', b'Q', b'T', b'T', ..] | [0x10, _, _, 0, 4, b'M', b'Q', b'T', b'T', ..] => {
-            Greeting::Is("mqtt")
-        }
+        _ if stream.len() < 11 && agrees(stream, CONNECTION_REQUEST) => Greeting::Short,
         // Options of Telnet (RFC 854): IAC, then WILL, WONT, DO, DONT, or a subnegotiation.
         [0xff, 0xfa..=0xfe, option, ..] if option < 50 => Greeting::Is("telnet"),
-        [first, ..] if stream.len() < binary_bytes(first) => Greeting::Short,
+        [0xff] | [0xff, 0xfa..=0xfe] => Greeting::Short,
         _ if is_short => Greeting::Short,
         _ => Greeting::Unknown,
     }
+}
+
+/// Whether the stream, as far as it is there, is what each byte of a start may be.
+fn agrees(stream: &[u8], start: &[&[u8]]) -> bool {
+    start.iter().zip(stream).all(|(may_be, byte)| may_be.is_empty() || may_be.contains(byte))
 }
 
 /// Looks at a datagram.
@@ -110,16 +124,16 @@ const BANNERS: &[Banner] = &[
     Banner { start: b"+OK ", words: &[("pop", "pop3")] },
     Banner { start: b"* OK ", words: &[("imap", "imap")] },
 ];
+const MESSAGES: &[Message] = &[
+    // NetBIOS session message (RFC 1002 s.4.3.1) with SMB 1 or 2 in it.
+    Message { start: &[&[0], &[0, 1], ANY, ANY, &[0xfe, 0xff], b"S", b"M", b"B"], name: "smb" },
+    // CONNECT of MQTT 3.1.1 and 5 (s.3.1): the length takes one byte or two.
+    Message { start: &[&[0x10], ANY, &[0], &[4], b"M", b"Q", b"T", b"T"], name: "mqtt" },
+    Message { start: &[&[0x10], ANY, ANY, &[0], &[4], b"M", b"Q", b"T", b"T"], name: "mqtt" },
+];
+/// TPKT with a connection request of X.224 in it.
+const CONNECTION_REQUEST: &[&[u8]] = &[&[3], &[0], ANY, ANY, ANY, &[0xe0]];
+/// Any byte.
+const ANY: &[u8] = &[];
 /// RFC 5321 s.4.5.3.1.5, which is the longest of them.
 const MAX_LINE_BYTES: usize = 512;
-
-/// How many bytes tell the binary protocol that starts with this one.
-const fn binary_bytes(first: u8) -> usize {
-    match first {
-        0 => 8,
-        3 => 11,
-        0x10 => 9,
-        0xff => 3,
-        _ => 0,
-    }
-}

@@ -5,13 +5,25 @@
 mod binned;
 mod boosting;
 mod classification;
+mod covariance;
 mod decision_tree;
+mod empirical_tails;
 mod extended_isolation_forest;
 mod forest;
+mod histogram;
 mod isolation_forest;
 mod logistic;
+mod mahalanobis;
+mod majority;
+mod naive_bayes;
+mod nearest_neighbours;
+mod neighbour_distance;
+mod neighbours;
+mod one_rule;
+mod principal_components;
 mod pruning;
 mod scoring;
+pub(crate) mod tail;
 mod tree;
 
 use rand::SeedableRng;
@@ -21,12 +33,22 @@ use serde::{Deserialize, Serialize};
 pub use boosting::{Boosted, GradientBoosting, Growth};
 pub use classification::Criterion;
 pub use decision_tree::DecisionTree;
+pub use empirical_tails::{EmpiricalTails, Tails};
 pub use extended_isolation_forest::{ExtendedIsolation, ExtendedIsolationForest};
 pub use forest::{ExtraTrees, Forest, OutOfBag, RandomForest};
+pub use histogram::{HistogramScore, Histograms};
 pub use isolation_forest::{Isolation, IsolationForest};
 pub use logistic::{Logistic, LogisticRegression};
+pub use mahalanobis::{Distance, Mahalanobis};
+pub use majority::{Majority, Shares};
+pub use naive_bayes::{Likelihoods, NaiveBayes};
+pub use nearest_neighbours::{NearestNeighbours, Neighbourhood};
+pub use neighbour_distance::{NeighbourDistance, Surroundings};
+pub use one_rule::{OneRule, Ranges};
+pub use principal_components::{Plane, PrincipalComponents};
 pub use tree::{Cut, Node, Step, Tree};
 
+use crate::ensemble::{Stack, Stacking, Votes, Voting};
 use crate::{Categories, Classes, Error, Matrix, Missing, Probabilities, Recipe, Scaling};
 
 /// Settings of one estimator, as a configuration names them.
@@ -54,6 +76,28 @@ pub enum Method {
     GradientBoosting(GradientBoosting),
     /// A weighted sum.
     LogisticRegression(LogisticRegression),
+    /// The distance from the middle, in which columns that vary together count once; needs no labels.
+    Mahalanobis(Mahalanobis),
+    /// What breaks the relations between columns; needs no labels.
+    PrincipalComponents(PrincipalComponents),
+    /// The distance from the nearest training rows; needs no labels.
+    NeighbourDistance(NeighbourDistance),
+    /// Rare values, each column by itself; needs no labels.
+    HistogramScore(HistogramScore),
+    /// Values far out in the tails of their columns; needs no labels.
+    EmpiricalTails(EmpiricalTails),
+    /// The classes of the nearest training rows.
+    NearestNeighbours(NearestNeighbours),
+    /// The likeliest class if columns had nothing to do with each other.
+    NaiveBayes(NaiveBayes),
+    /// The best rule on a single column: what must be beaten.
+    OneRule(OneRule),
+    /// The shares of the classes: what must be beaten.
+    Majority(Majority),
+    /// Several methods whose scores are put together by a fixed rule.
+    Voting(Voting),
+    /// A method that learns from the scores of several others.
+    Stacking(Stacking),
 }
 
 /// A fitted estimator: can only score.
@@ -73,6 +117,28 @@ pub enum Model {
     GradientBoosting(Boosted),
     /// From [`LogisticRegression`].
     LogisticRegression(Logistic),
+    /// From [`Mahalanobis`].
+    Mahalanobis(Distance),
+    /// From [`PrincipalComponents`].
+    PrincipalComponents(Plane),
+    /// From [`NeighbourDistance`].
+    NeighbourDistance(Surroundings),
+    /// From [`HistogramScore`].
+    HistogramScore(Histograms),
+    /// From [`EmpiricalTails`].
+    EmpiricalTails(Tails),
+    /// From [`NearestNeighbours`].
+    NearestNeighbours(Neighbourhood),
+    /// From [`NaiveBayes`].
+    NaiveBayes(Likelihoods),
+    /// From [`OneRule`].
+    OneRule(Ranges),
+    /// From [`Majority`].
+    Majority(Shares),
+    /// From [`Voting`].
+    Voting(Votes),
+    /// From [`Stacking`].
+    Stacking(Stack),
 }
 
 /// What rows of either side weigh when a classifier is fitted.
@@ -88,7 +154,7 @@ pub enum ClassWeights {
 
 impl Method {
     /// Every method with its default settings, in the order of the variants.
-    pub fn all() -> [Method; 7] {
+    pub fn all() -> [Method; 18] {
         [
             Method::IsolationForest(IsolationForest::default()),
             Method::ExtendedIsolationForest(ExtendedIsolationForest::default()),
@@ -97,6 +163,17 @@ impl Method {
             Method::ExtraTrees(ExtraTrees::default()),
             Method::GradientBoosting(GradientBoosting::default()),
             Method::LogisticRegression(LogisticRegression::default()),
+            Method::Mahalanobis(Mahalanobis::default()),
+            Method::PrincipalComponents(PrincipalComponents::default()),
+            Method::NeighbourDistance(NeighbourDistance::default()),
+            Method::HistogramScore(HistogramScore::default()),
+            Method::EmpiricalTails(EmpiricalTails::default()),
+            Method::NearestNeighbours(NearestNeighbours::default()),
+            Method::NaiveBayes(NaiveBayes::default()),
+            Method::OneRule(OneRule::default()),
+            Method::Majority(Majority::default()),
+            Method::Voting(Voting::default()),
+            Method::Stacking(Stacking::default()),
         ]
     }
 
@@ -110,15 +187,41 @@ impl Method {
             Method::ExtraTrees(_) => "extra-trees",
             Method::GradientBoosting(_) => "gradient-boosting",
             Method::LogisticRegression(_) => "logistic-regression",
+            Method::Mahalanobis(_) => "mahalanobis",
+            Method::PrincipalComponents(_) => "principal-components",
+            Method::NeighbourDistance(_) => "neighbour-distance",
+            Method::HistogramScore(_) => "histogram-score",
+            Method::EmpiricalTails(_) => "empirical-tails",
+            Method::NearestNeighbours(_) => "nearest-neighbours",
+            Method::NaiveBayes(_) => "naive-bayes",
+            Method::OneRule(_) => "one-rule",
+            Method::Majority(_) => "majority",
+            Method::Voting(_) => "voting",
+            Method::Stacking(_) => "stacking",
         }
     }
 
     /// Whether it learns from labels, or only from what is normal.
     pub fn is_supervised(&self) -> bool {
-        !matches!(self, Method::IsolationForest(_) | Method::ExtendedIsolationForest(_))
+        match self {
+            Method::IsolationForest(_)
+            | Method::ExtendedIsolationForest(_)
+            | Method::Mahalanobis(_)
+            | Method::PrincipalComponents(_)
+            | Method::NeighbourDistance(_)
+            | Method::HistogramScore(_)
+            | Method::EmpiricalTails(_) => false,
+            Method::Voting(voting) => voting.parts.iter().any(Method::is_supervised),
+            _ => true,
+        }
     }
 
-    /// How it wants its columns encoded.
+    /// Whether it is made of other methods, each with its own recipe.
+    pub fn is_ensemble(&self) -> bool {
+        matches!(self, Method::Voting(_) | Method::Stacking(_))
+    }
+
+    /// How it wants its columns encoded; of an ensemble the parts' recipes count instead.
     pub fn recipe(&self) -> Recipe {
         let standard =
             |categories| Recipe { logarithm: true, scaling: Scaling::Standard, categories, ..Recipe::default() };
@@ -128,11 +231,17 @@ impl Method {
                 Recipe { missing: Missing::Keep, ..Recipe::default() }
             }
             Method::LogisticRegression(_) => standard(Categories::OneHot),
+            Method::Mahalanobis(_) | Method::PrincipalComponents(_) => standard(Categories::OneHot),
+            Method::NeighbourDistance(_) | Method::NearestNeighbours(_) => standard(Categories::OneHot),
+            Method::HistogramScore(_) | Method::EmpiricalTails(_) => standard(Categories::Rarity),
+            Method::NaiveBayes(_) => Recipe { logarithm: true, categories: Categories::Codes, ..Recipe::default() },
+            Method::OneRule(_) | Method::Majority(_) => Recipe::default(),
+            Method::Voting(_) | Method::Stacking(_) => Recipe::default(),
         }
     }
 
     /// Fits a model. `truth` is the class of each row; a method that learns from labels needs it, with rows of at least
-    /// two classes, and any other does not look at it. A matrix with missing values is refused unless the method's
+    /// two classes, and any other does not look at it. An ensemble learns from a data set only. A matrix with missing values is refused unless the method's
     /// recipe keeps them.
     pub fn fit(&self, matrix: &Matrix, truth: Option<&Classes>, seed: u64) -> Result<Model, Error> {
         if matrix.rows() == 0 {
@@ -165,15 +274,22 @@ impl Method {
             Method::ExtraTrees(settings) => Model::ExtraTrees(settings.fit(matrix, labels()?, seed)),
             Method::GradientBoosting(settings) => Model::GradientBoosting(settings.fit(matrix, labels()?, seed)?),
             Method::LogisticRegression(settings) => Model::LogisticRegression(settings.fit(matrix, labels()?)),
+            Method::Mahalanobis(settings) => Model::Mahalanobis(settings.fit(matrix)?),
+            Method::PrincipalComponents(settings) => Model::PrincipalComponents(settings.fit(matrix)?),
+            Method::NeighbourDistance(settings) => Model::NeighbourDistance(settings.fit(matrix, seed)),
+            Method::HistogramScore(settings) => Model::HistogramScore(settings.fit(matrix)),
+            Method::EmpiricalTails(settings) => Model::EmpiricalTails(settings.fit(matrix)),
+            Method::NearestNeighbours(settings) => Model::NearestNeighbours(settings.fit(matrix, labels()?, seed)),
+            Method::NaiveBayes(settings) => Model::NaiveBayes(settings.fit(matrix, labels()?)),
+            Method::OneRule(settings) => Model::OneRule(settings.fit(matrix, labels()?)),
+            Method::Majority(settings) => Model::Majority(settings.fit(matrix, labels()?)),
+            Method::Voting(_) | Method::Stacking(_) => return Err(Error::Ensemble(self.name())),
         })
     }
 
     /// The most classes that it tells apart.
     fn most_classes(&self) -> usize {
-        match self {
-            Method::LogisticRegression(_) => 2,
-            _ => MAX_CLASSES,
-        }
+        MAX_CLASSES
     }
 
     /// Refuses settings out of their range.
@@ -186,6 +302,16 @@ impl Method {
             Method::ExtraTrees(settings) => settings.check(),
             Method::GradientBoosting(settings) => settings.check(),
             Method::LogisticRegression(settings) => settings.check(),
+            Method::Mahalanobis(settings) => settings.check(),
+            Method::PrincipalComponents(settings) => settings.check(),
+            Method::NeighbourDistance(settings) => settings.check(),
+            Method::HistogramScore(settings) => settings.check(),
+            Method::NearestNeighbours(settings) => settings.check(),
+            Method::NaiveBayes(settings) => settings.check(),
+            Method::OneRule(settings) => settings.check(),
+            Method::EmpiricalTails(_) | Method::Majority(_) => Ok(()),
+            Method::Voting(settings) => settings.check(),
+            Method::Stacking(settings) => settings.check(),
         }
     }
 }
@@ -193,7 +319,7 @@ impl Method {
 impl Model {
     /// The score of each row: 0..=1, higher is worse; of a classifier how likely it is not benign. The matrix must be as wide as the one that was fitted on.
     pub fn scores(&self, matrix: &Matrix) -> Result<Vec<f32>, Error> {
-        self.takes(matrix)?;
+        self.accepts(matrix)?;
         Ok(match self {
             Model::IsolationForest(forest) => forest.scores(matrix),
             Model::ExtendedIsolationForest(forest) => forest.scores(matrix),
@@ -202,42 +328,83 @@ impl Model {
             }
             Model::GradientBoosting(boosted) => boosted.scores(matrix),
             Model::LogisticRegression(logistic) => logistic.scores(matrix),
+            Model::Mahalanobis(distance) => distance.scores(matrix),
+            Model::PrincipalComponents(plane) => plane.scores(matrix),
+            Model::NeighbourDistance(surroundings) => surroundings.scores(matrix),
+            Model::HistogramScore(histograms) => histograms.scores(matrix),
+            Model::EmpiricalTails(tails) => tails.scores(matrix),
+            Model::NearestNeighbours(neighbourhood) => neighbourhood.probabilities(matrix).attacks(),
+            Model::NaiveBayes(likelihoods) => likelihoods.probabilities(matrix).attacks(),
+            Model::OneRule(ranges) => ranges.probabilities(matrix).attacks(),
+            Model::Majority(shares) => shares.probabilities(matrix).attacks(),
+            Model::Voting(votes) => votes.scores(matrix)?,
+            Model::Stacking(stack) => stack.scores(matrix)?,
         })
-    }
-
-    fn takes(&self, matrix: &Matrix) -> Result<(), Error> {
-        if matrix.width() != self.width() {
-            return Err(Error::Shape { expected: self.width(), found: matrix.width() });
-        }
-        if self.takes_missing() { Ok(()) } else { matrix.complete() }
     }
 
     /// How likely each row is of each class; `None` of a model that does not tell classes apart.
     pub fn probabilities(&self, matrix: &Matrix) -> Result<Option<Probabilities>, Error> {
-        self.takes(matrix)?;
+        self.accepts(matrix)?;
         Ok(match self {
-            Model::IsolationForest(_) | Model::ExtendedIsolationForest(_) => None,
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
                 Some(forest.probabilities(matrix))
             }
             Model::GradientBoosting(boosted) => Some(boosted.probabilities(matrix)),
-            Model::LogisticRegression(logistic) => Some(Probabilities::binary(logistic.scores(matrix))),
+            Model::LogisticRegression(logistic) => Some(logistic.probabilities(matrix)),
+            Model::NearestNeighbours(neighbourhood) => Some(neighbourhood.probabilities(matrix)),
+            Model::NaiveBayes(likelihoods) => Some(likelihoods.probabilities(matrix)),
+            Model::OneRule(ranges) => Some(ranges.probabilities(matrix)),
+            Model::Majority(shares) => Some(shares.probabilities(matrix)),
+            Model::Voting(votes) => votes.probabilities(matrix)?,
+            Model::Stacking(stack) => stack.probabilities(matrix)?,
+            Model::IsolationForest(_)
+            | Model::ExtendedIsolationForest(_)
+            | Model::Mahalanobis(_)
+            | Model::PrincipalComponents(_)
+            | Model::NeighbourDistance(_)
+            | Model::HistogramScore(_)
+            | Model::EmpiricalTails(_) => None,
         })
     }
 
     /// The names of the classes that it tells apart, that of benign rows first; none of a model that does not.
     pub fn classes(&self) -> &[String] {
         match self {
-            Model::IsolationForest(_) | Model::ExtendedIsolationForest(_) => &[],
+            Model::IsolationForest(_)
+            | Model::ExtendedIsolationForest(_)
+            | Model::Mahalanobis(_)
+            | Model::PrincipalComponents(_)
+            | Model::NeighbourDistance(_)
+            | Model::HistogramScore(_)
+            | Model::EmpiricalTails(_) => &[],
+            Model::NearestNeighbours(neighbourhood) => neighbourhood.classes(),
+            Model::NaiveBayes(likelihoods) => likelihoods.classes(),
+            Model::OneRule(ranges) => ranges.classes(),
+            Model::Majority(shares) => shares.classes(),
+            Model::Voting(votes) => votes.classes(),
+            Model::Stacking(stack) => stack.last().classes(),
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.classes(),
             Model::GradientBoosting(boosted) => boosted.classes(),
             Model::LogisticRegression(logistic) => logistic.classes(),
         }
     }
 
+    /// Refuses a matrix that is not like the one that was fitted on.
+    fn accepts(&self, matrix: &Matrix) -> Result<(), Error> {
+        if matrix.width() != self.width() {
+            return Err(Error::Shape { expected: self.width(), found: matrix.width() });
+        }
+        if self.takes_missing() { Ok(()) } else { matrix.complete() }
+    }
+
     /// Whether rows may have missing values.
     pub fn takes_missing(&self) -> bool {
-        !matches!(self, Model::IsolationForest(_) | Model::ExtendedIsolationForest(_) | Model::LogisticRegression(_))
+        match self {
+            Model::DecisionTree(_) | Model::RandomForest(_) | Model::ExtraTrees(_) | Model::GradientBoosting(_) => true,
+            // Each part of an ensemble looks at its own columns.
+            Model::Voting(_) | Model::Stacking(_) => true,
+            _ => false,
+        }
     }
 
     /// The number of values in a row.
@@ -247,7 +414,18 @@ impl Model {
             Model::ExtendedIsolationForest(forest) => forest.width(),
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.width(),
             Model::GradientBoosting(boosted) => boosted.width(),
-            Model::LogisticRegression(logistic) => logistic.coefficients().len(),
+            Model::LogisticRegression(logistic) => logistic.width(),
+            Model::Mahalanobis(distance) => distance.width(),
+            Model::PrincipalComponents(plane) => plane.width(),
+            Model::NeighbourDistance(surroundings) => surroundings.width(),
+            Model::HistogramScore(histograms) => histograms.width(),
+            Model::EmpiricalTails(tails) => tails.width(),
+            Model::NearestNeighbours(neighbourhood) => neighbourhood.width(),
+            Model::NaiveBayes(likelihoods) => likelihoods.width(),
+            Model::OneRule(ranges) => ranges.width(),
+            Model::Majority(shares) => shares.width(),
+            Model::Voting(votes) => votes.width(),
+            Model::Stacking(stack) => stack.width(),
         }
     }
 
@@ -261,18 +439,17 @@ impl Model {
             }
             Model::GradientBoosting(boosted) => boosted.check(width),
             Model::LogisticRegression(logistic) => logistic.check(width),
-        }
-    }
-}
-
-impl ClassWeights {
-    /// The weights of a benign and of an attack row.
-    fn of(self, attacks: &[bool]) -> [f64; 2] {
-        let attack = attacks.iter().filter(|attack| **attack).count();
-        let half = attacks.len() as f64 / 2.0;
-        match self {
-            ClassWeights::Equal => [1.0, 1.0],
-            ClassWeights::Balanced => [half / (attacks.len() - attack) as f64, half / attack as f64],
+            Model::Mahalanobis(distance) => distance.check(width),
+            Model::PrincipalComponents(plane) => plane.check(width),
+            Model::NeighbourDistance(surroundings) => surroundings.check(width),
+            Model::HistogramScore(histograms) => histograms.check(width),
+            Model::EmpiricalTails(tails) => tails.check(width),
+            Model::NearestNeighbours(neighbourhood) => neighbourhood.check(width),
+            Model::NaiveBayes(likelihoods) => likelihoods.check(width),
+            Model::OneRule(ranges) => ranges.check(width),
+            Model::Majority(shares) => shares.check(width),
+            Model::Voting(votes) => votes.check(width),
+            Model::Stacking(stack) => stack.check(width),
         }
     }
 }
@@ -298,13 +475,8 @@ fn stream(seed: u64, tree: u64) -> Pcg64Mcg {
     Pcg64Mcg::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(tree))
 }
 
-/// Refuses names that no classifier of two classes can have been fitted with: bytes from outside.
-fn check_classes(classes: &[String]) -> Result<(), Error> {
-    if classes.len() == 2 { Ok(()) } else { Err(Error::Damaged(format!("a classifier of {} classes", classes.len()))) }
-}
-
 /// Refuses a setting out of its range.
-fn range<T: PartialOrd + ToString>(setting: &'static str, value: T, least: T, most: T) -> Result<(), Error> {
+pub(crate) fn range<T: PartialOrd + ToString>(setting: &'static str, value: T, least: T, most: T) -> Result<(), Error> {
     if value >= least && value <= most {
         return Ok(());
     }

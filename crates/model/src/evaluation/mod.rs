@@ -1,17 +1,38 @@
 //! How good a detector is, without fooling its reader.
 //!
 //! Splits decide what is learned from and what is tested on ([`split`]), thresholds come from validation rows only
-//! ([`threshold`]), figures never show recall without false positives ([`metrics`]), and the [`audit`] says what makes
-//! figures look better than they are.
+//! ([`Rule`]), figures never show recall without false positives ([`Figures`]), [`bootstrap`] says how far the luck of the
+//! test rows goes, [`mcnemar`] and [`delong`] whether one detector is better than another, and the [`audit`] says what
+//! makes figures look better than they are.
 
 pub mod audit;
-pub mod metrics;
+mod compare;
+mod comparison;
+mod confusion;
+mod curve;
+mod interval;
+mod latency;
+mod metrics;
+mod multiclass;
+mod outcome;
+mod profile;
+mod reliability;
 pub mod split;
-mod suspect;
-pub mod threshold;
+pub mod statistics;
+mod threshold;
+pub mod tune;
 
-pub use audit::{Finding, Severity};
-pub use metrics::{Confusion, Figures, KindFigures};
+pub use audit::{Drift, Finding, Role, Severity, suspects};
+pub use compare::{DeLong, McNemar, delong, mcnemar};
+pub use comparison::{Comparison, Contender, Entry, Pair};
+pub use confusion::Confusion;
+pub use curve::Curve;
+pub use interval::{Interval, bootstrap};
+pub use latency::Latency;
+pub use metrics::{Figures, KindFigures};
+pub use multiclass::{ClassFigures, OneClass};
+pub use outcome::{Outcome, Tested};
+pub use profile::{Association, ColumnProfile, Difference, Numbers, Profile, Summary};
+pub use reliability::{Bin, Reliability};
 pub use split::Split;
-pub use suspect::{Role, suspects};
 pub use threshold::Rule;

@@ -1,6 +1,8 @@
 //! Which rows are learned from and which are tested on.
 
-use flow::Time;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use flow::{Label, Time};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64Mcg;
@@ -24,10 +26,21 @@ impl Split {
     }
 }
 
+/// A random split: `share` of the rows is the test, whatever they are.
+///
+/// As easy a test as [`stratified`], and a rare kind may be missing on one side.
+pub fn random(rows: usize, share: f64, seed: u64) -> Result<Split, Error> {
+    check(share)?;
+    let mut order: Vec<usize> = (0..rows).collect();
+    order.shuffle(&mut Pcg64Mcg::seed_from_u64(seed));
+    let train = order.split_off((rows as f64 * share).round() as usize);
+    Ok(Split::new(train, order))
+}
+
 /// A random split that keeps the share of every kind of row: `share` of each goes to the test, rounded.
 ///
 /// The easiest of all tests: neighbours in time and copies fall on both sides. Rows that are not labelled are one kind.
-pub fn random(dataset: &Dataset, share: f64, seed: u64) -> Result<Split, Error> {
+pub fn stratified(dataset: &Dataset, share: f64, seed: u64) -> Result<Split, Error> {
     check(share)?;
     let (mut train, mut test) = (Vec::new(), Vec::new());
     // The remainders of rounding are carried from kind to kind, so that the whole has the share asked for.
@@ -73,6 +86,83 @@ pub fn by_file(files: &[usize]) -> Result<Split, Error> {
     }
     let (test, train) = (0..files.len()).partition(|&row| files[row] == last);
     Ok(Split { train, test })
+}
+
+/// Whole groups are the test, drawn at random until it has about `share` of the rows: no host, session or day is on both
+/// sides. `groups` tells the group of each row.
+pub fn by_group(groups: &[u32], share: f64, seed: u64) -> Result<Split, Error> {
+    check(share)?;
+    let mut sizes: BTreeMap<u32, usize> = BTreeMap::new();
+    groups.iter().for_each(|&group| *sizes.entry(group).or_default() += 1);
+    if sizes.len() < 2 {
+        let range = "at least 2, so that some can be tested on".into();
+        return Err(Error::Setting { setting: "number of groups", value: sizes.len().to_string(), range });
+    }
+    let mut order: Vec<(u32, usize)> = sizes.into_iter().collect();
+    order.shuffle(&mut Pcg64Mcg::seed_from_u64(seed));
+    let wanted = groups.len() as f64 * share;
+    let (mut taken, mut tested) = (0, HashSet::new());
+    for (group, size) in order.iter().copied() {
+        // A group is taken where that comes nearer to the share; one is taken, and one is left, in any case.
+        let nearer = (taken as f64 - wanted).abs() > ((taken + size) as f64 - wanted).abs();
+        if tested.len() + 1 < order.len() && nearer {
+            taken += size;
+            tested.insert(group);
+        }
+    }
+    if tested.is_empty() {
+        tested.extend(order.iter().min_by_key(|(_, size)| *size).map(|(group, _)| *group));
+    }
+    let (test, train) = (0..groups.len()).partition(|&row| tested.contains(&groups[row]));
+    Ok(Split { train, test })
+}
+
+/// A split for every kind of attack that tells how a detector fares that never saw it: all its rows are tested on, none
+/// is learned from. `share` of the benign rows is tested on too, the same in every split, because recall says nothing
+/// without a false-positive rate.
+pub fn leave_one_kind_out(dataset: &Dataset, share: f64, seed: u64) -> Result<Vec<(String, Split)>, Error> {
+    let kinds = dataset.kinds().ok_or(Error::Unlabelled("leaving one kind out"))?;
+    let part = stratified(dataset, share, seed)?;
+    let mut used = vec![false; kinds.vocabulary.len()];
+    kinds.codes.iter().for_each(|&code| used[code as usize] = true);
+    let attacks = (0..).zip(&kinds.vocabulary).zip(used);
+    let attacks = attacks.filter(|((_, name), used)| *used && Label::new(name).is_attack());
+    let tested: HashSet<usize> = part.test.iter().copied().collect();
+    let is_benign = |row: usize| dataset.attacks().is_some_and(|attacks| !attacks[row]);
+    let split = |((code, name), _): ((u32, &String), bool)| {
+        let own = |row: usize| kinds.codes[row] == code;
+        let train = part.train.iter().copied().filter(|&row| !own(row)).collect();
+        let test = (0..dataset.rows()).filter(|&row| own(row) || (tested.contains(&row) && is_benign(row))).collect();
+        (name.clone(), Split { train, test })
+    };
+    Ok(attacks.map(split).collect())
+}
+
+/// `count` splits, every group in the test of exactly one, the folds about equally large. `groups` tells the group of
+/// each row.
+pub fn group_folds(groups: &[u32], count: usize, seed: u64) -> Result<Vec<Split>, Error> {
+    let mut sizes: BTreeMap<u32, usize> = BTreeMap::new();
+    groups.iter().for_each(|&group| *sizes.entry(group).or_default() += 1);
+    if count < 2 || count > sizes.len() {
+        let range = format!("within 2 to {} groups", sizes.len());
+        return Err(Error::Setting { setting: "folds", value: count.to_string(), range });
+    }
+    let mut order: Vec<(u32, usize)> = sizes.into_iter().collect();
+    order.shuffle(&mut Pcg64Mcg::seed_from_u64(seed));
+    // The largest first, each into the fold that has least.
+    order.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+    let mut rows = vec![0; count];
+    let mut fold_of: HashMap<u32, usize> = HashMap::new();
+    for (group, size) in order {
+        let fold = (0..count).min_by_key(|&fold| rows[fold]).unwrap_or(0);
+        rows[fold] += size;
+        fold_of.insert(group, fold);
+    }
+    let split = |fold| {
+        let (test, train) = (0..groups.len()).partition(|&row| fold_of[&groups[row]] == fold);
+        Split { train, test }
+    };
+    Ok((0..count).map(split).collect())
 }
 
 /// `count` splits, every row in the test of exactly one, every kind of row spread evenly.
@@ -126,7 +216,7 @@ mod tests {
     #[test]
     fn a_random_split_keeps_the_share_of_every_kind_and_loses_no_row() {
         let dataset = dataset(1000);
-        let split = random(&dataset, 0.2, 1).unwrap();
+        let split = stratified(&dataset, 0.2, 1).unwrap();
         let attacks = split.test.iter().filter(|row| *row % 10 == 0).count();
         assert_eq!((split.test.len(), attacks), (200, 20));
         let mut all = [split.train, split.test].concat();
@@ -137,8 +227,10 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_split() {
         let dataset = dataset(100);
-        assert_eq!(random(&dataset, 0.2, 7), random(&dataset, 0.2, 7));
-        assert_ne!(random(&dataset, 0.2, 7), random(&dataset, 0.2, 8));
+        assert_eq!(stratified(&dataset, 0.2, 7), stratified(&dataset, 0.2, 7));
+        assert_ne!(stratified(&dataset, 0.2, 7), stratified(&dataset, 0.2, 8));
+        assert_ne!(random(100, 0.2, 7), random(100, 0.2, 8));
+        assert_eq!(random(100, 0.2, 7).unwrap().test.len(), 20);
     }
 
     #[test]
@@ -154,6 +246,43 @@ mod tests {
     fn a_split_by_time_tests_on_what_came_later() {
         let times: Vec<Time> = [5, 1, 4, 2, 3].map(Time::from_nanoseconds).to_vec();
         assert_eq!(by_time(&times, 0.4).unwrap(), Split { train: vec![1, 3, 4], test: vec![0, 2] });
+    }
+
+    #[test]
+    fn no_group_is_on_both_sides() {
+        let groups: Vec<u32> = (0..1000).map(|row| row * row % 37).collect();
+        for seed in 0..5 {
+            let split = by_group(&groups, 0.2, seed).unwrap();
+            let tested: HashSet<u32> = split.test.iter().map(|&row| groups[row]).collect();
+            assert!(split.train.iter().all(|&row| !tested.contains(&groups[row])));
+            assert!((100..300).contains(&split.test.len()), "{}", split.test.len());
+        }
+        assert!(by_group(&[3; 10], 0.2, 1).is_err());
+        assert_eq!(by_group(&[1, 1, 1, 2, 2], 0.01, 1).unwrap().test, [3, 4]);
+    }
+
+    #[test]
+    fn every_group_is_tested_by_exactly_one_fold() {
+        let groups: Vec<u32> = (0..1000).map(|row| row * row % 37).collect();
+        let folds = group_folds(&groups, 4, 1).unwrap();
+        let tested = folds.iter().map(|split| split.test.iter().map(|&row| groups[row]).collect::<HashSet<u32>>());
+        assert_eq!(tested.map(|groups| groups.len()).sum::<usize>(), groups.iter().collect::<HashSet<_>>().len());
+        assert!(folds.iter().all(|split| (200..300).contains(&split.test.len())));
+        assert!(group_folds(&[1, 1], 2, 1).is_err());
+    }
+
+    #[test]
+    fn a_kind_that_is_left_out_is_only_tested_on() {
+        let labels = (0..200).map(|row| Label::new(["normal", "scan", "flood", "normal"][row % 4]));
+        let table = Table::new(vec![Column::numbers("bytes", vec![0.0; 200])]).unwrap();
+        let dataset = Dataset::labelled(table, &labels.collect::<Vec<_>>()).unwrap();
+        let splits = leave_one_kind_out(&dataset, 0.2, 1).unwrap();
+        assert_eq!(splits.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>(), ["scan", "flood"]);
+        let scan = &splits[0].1;
+        assert!(scan.train.iter().all(|row| row % 4 != 1));
+        assert_eq!(scan.test.iter().filter(|row| *row % 4 == 1).count(), 50);
+        assert_eq!(scan.test.iter().filter(|row| *row % 2 == 0 && *row % 4 == 2).count(), 0);
+        assert_eq!((scan.test.len(), scan.train.len()), (70, 120));
     }
 
     #[test]

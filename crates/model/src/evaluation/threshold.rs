@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::metrics::Curve;
+use super::{Confusion, Curve};
 use crate::Error;
 
 /// How a threshold is chosen from the scores of validation rows, never of test rows. A score at or above it alarms.
@@ -18,8 +18,13 @@ use crate::Error;
 pub enum Rule {
     /// This score, whatever the rows say.
     Fixed(f32),
-    /// The largest F1.
-    F1,
+    /// The largest F-beta: recall weighs so many times as much as precision.
+    FBeta(f64),
+    /// The least cost, where a missed attack costs so many times as much as a false alarm, and attacks are as frequent
+    /// as among the rows.
+    Cost(f64),
+    /// The largest recall less false-positive rate (Youden 1950), which does not hang on how frequent attacks are.
+    Youden,
     /// The lowest threshold that alarms at most this share of the benign rows; of all rows where the truth is unknown.
     FalsePositiveRate(f64),
     /// The lowest threshold that alarms at most so often on a quiet day.
@@ -34,7 +39,11 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// The threshold for these scores. `attacks` is their truth, which [`Rule::F1`] needs.
+    /// The largest F1.
+    pub const F1: Rule = Rule::FBeta(1.0);
+
+    /// The threshold for these scores. `attacks` is their truth, which [`Rule::FBeta`], [`Rule::Cost`] and
+    /// [`Rule::Youden`] need.
     pub fn choose(&self, scores: &[f32], attacks: Option<&[bool]>) -> Result<f32, Error> {
         if let Some(attacks) = attacks.filter(|attacks| attacks.len() != scores.len()) {
             return Err(Error::Length { what: "labels", expected: scores.len(), found: attacks.len() });
@@ -42,12 +51,22 @@ impl Rule {
         if scores.is_empty() && !matches!(self, Rule::Fixed(_)) {
             return Err(Error::Empty("validation rows"));
         }
+        let known = |rule| attacks.ok_or(Error::Unlabelled(rule));
         match *self {
             Rule::Fixed(threshold) => {
                 share("threshold", f64::from(threshold))?;
                 Ok(threshold)
             }
-            Rule::F1 => best_f1(scores, attacks.ok_or(Error::Unlabelled("the rule `f1`"))?),
+            Rule::FBeta(beta) => {
+                positive("f-beta", beta)?;
+                best(scores, known("the rule of the largest F-beta")?, |at| at.f_beta(beta))
+            }
+            Rule::Cost(missed) => {
+                positive("cost", missed)?;
+                let cost = |at: &Confusion| missed * at.false_negatives as f64 + at.false_positives as f64;
+                best(scores, known("the rule of the least cost")?, |at| Some(-cost(at)))
+            }
+            Rule::Youden => best(scores, known("Youden's rule")?, Confusion::balanced_accuracy),
             Rule::FalsePositiveRate(rate) => ceiling(scores, attacks, share("false-positive-rate", rate)?),
             Rule::AlertBudget { alerts, flows } => {
                 if !(alerts >= 0.0 && flows > 0.0 && flows.is_finite()) {
@@ -62,17 +81,24 @@ impl Rule {
     }
 }
 
-/// Halfway between the last score that should alarm and the next one.
-fn best_f1(scores: &[f32], attacks: &[bool]) -> Result<f32, Error> {
-    let curve = Curve::of(scores.iter().copied(), attacks);
-    let all = attacks.iter().filter(|attack| **attack).count() as u64;
-    if all == 0 {
+/// The threshold at which the figure is largest, halfway between the last score that should alarm and the next one.
+fn best(scores: &[f32], attacks: &[bool], figure: impl Fn(&Confusion) -> Option<f64>) -> Result<f32, Error> {
+    if !attacks.contains(&true) {
         return Err(Error::OneClass("benign"));
     }
-    let f1 = |&(_, found, wrong): &(f32, u64, u64)| 2.0 * found as f64 / (all + found + wrong) as f64;
-    let best = curve.steps.iter().map(f1).fold(0.0, f64::max);
+    let curve = Curve::of(scores.iter().copied(), attacks);
+    let none = Confusion::of(attacks.iter().map(|_| false), attacks);
+    let figures: Vec<Option<f64>> = curve.thresholds().map(|(_, at)| figure(&at)).collect();
+    let best = figures.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
+    if best == f64::NEG_INFINITY {
+        return Err(Error::OneClass("an attack"));
+    }
+    let highest = curve.steps.first().map_or(0.0, |step| step.0);
+    if figure(&none).is_some_and(|quiet| quiet > best) {
+        return Ok((highest + MARGIN).min(BEYOND));
+    }
     // Of several best thresholds the middle one is the least likely to be luck.
-    let ties: Vec<usize> = (0..curve.steps.len()).filter(|&step| f1(&curve.steps[step]) == best).collect();
+    let ties: Vec<usize> = (0..figures.len()).filter(|&step| figures[step] == Some(best)).collect();
     let step = ties[(ties.len() - 1) / 2];
     let below = curve.steps.get(step + 1).map_or(0.0, |step| step.0);
     Ok(between(below, curve.steps[step].0))
@@ -99,6 +125,13 @@ fn ceiling(scores: &[f32], attacks: Option<&[bool]>, rate: f64) -> Result<f32, E
 fn between(low: f32, high: f32) -> f32 {
     let middle = low / 2.0 + high / 2.0;
     if middle > low { middle } else { high }
+}
+
+fn positive(setting: &'static str, value: f64) -> Result<(), Error> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::Setting { setting, value: value.to_string(), range: "above 0".into() })
 }
 
 fn share(setting: &'static str, value: f64) -> Result<f64, Error> {
@@ -145,6 +178,38 @@ mod tests {
     }
 
     #[test]
+    fn the_dearer_a_missed_attack_is_the_more_alarms_there_are() {
+        let scores: Vec<f32> = (0..1000).map(|row| row as f32 / 1000.0).collect();
+        // The higher the score, the likelier an attack.
+        let attacks: Vec<bool> = (0..1000usize).map(|row| (row * 7919) % 1000 < row).collect();
+        let alarms_at = |missed| alarms(&scores, Rule::Cost(missed).choose(&scores, Some(&attacks)).unwrap());
+        let counts = [0.1, 1.0, 10.0].map(alarms_at);
+        assert!(counts.is_sorted_by(|one, next| one < next), "{counts:?}");
+        // A row should alarm where its odds of being an attack are above one to `missed`.
+        assert!((counts[1] as f64 - 500.0).abs() < 60.0 && (counts[2] as f64 - 909.0).abs() < 60.0, "{counts:?}");
+    }
+
+    #[test]
+    fn a_false_alarm_that_costs_more_than_every_attack_gives_no_alarm() {
+        let (scores, attacks) = ([0.9, 0.8, 0.7], [false, true, false]);
+        let threshold = Rule::Cost(0.1).choose(&scores, Some(&attacks)).unwrap();
+        assert_eq!(alarms(&scores, threshold), 0);
+    }
+
+    #[test]
+    fn youdens_rule_does_not_hang_on_how_frequent_attacks_are() {
+        let (scores, attacks) = ([0.9, 0.8, 0.7, 0.3, 0.2], [true, false, true, false, false]);
+        let many: Vec<usize> = (0..5).chain([1, 3, 4].into_iter().cycle().take(300)).collect();
+        let pick = |rows: &[usize]| {
+            let (scores, attacks): (Vec<f32>, Vec<bool>) = rows.iter().map(|&row| (scores[row], attacks[row])).unzip();
+            Rule::Youden.choose(&scores, Some(&attacks)).unwrap()
+        };
+        assert_eq!(pick(&[0, 1, 2, 3, 4]), pick(&many));
+        assert_eq!(alarms(&scores, pick(&many)), 3);
+        assert!(Rule::Youden.choose(&scores, Some(&[true; 5])).is_err());
+    }
+
+    #[test]
     fn an_alert_budget_is_a_false_positive_rate() {
         let scores: Vec<f32> = (0..1000).map(|row| row as f32 / 1000.0).collect();
         let budget = Rule::AlertBudget { alerts: 10.0, flows: 1000.0 };
@@ -158,6 +223,8 @@ mod tests {
         assert!(Rule::Fixed(2.0).choose(&[0.5], None).is_err());
         assert!(Rule::F1.choose(&[0.5], None).is_err());
         assert!(Rule::F1.choose(&[0.5], Some(&[false])).is_err());
+        assert!(Rule::FBeta(f64::NAN).choose(&[0.5], Some(&[true])).is_err());
+        assert!(Rule::Cost(-1.0).choose(&[0.5], Some(&[true])).is_err());
         assert!(Rule::Contamination(0.1).choose(&[], None).is_err());
     }
 }

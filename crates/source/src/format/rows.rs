@@ -161,6 +161,15 @@ impl Rows {
         self.generation
     }
 
+    /// Whether the first line names the columns; `None` where columns have no names, or the format is no text.
+    pub(crate) fn has_header(&self) -> Option<bool> {
+        match &self.reader {
+            Reader::Csv(reader) => reader.dialect().header.then_some(true),
+            Reader::JsonLines(_) => Some(false),
+            Reader::Parquet(_) => None,
+        }
+    }
+
     /// How much of the file was read.
     pub fn progress(&self) -> &Progress {
         &self.progress

@@ -8,6 +8,8 @@ use flow::{Ended, Endpoint, Flow, Key, Protocol, Side, State, Time, Tunnel};
 #[derive(Clone, Debug)]
 pub(super) struct Uniflow {
     pub(super) observer: Observer,
+    /// Conversations at different sites are apart, though their endpoints are the same; 0 where there is one site only.
+    pub(super) site: u64,
     pub(super) source: Endpoint,
     pub(super) destination: Endpoint,
     pub(super) protocol: Protocol,
@@ -21,8 +23,8 @@ pub(super) struct Uniflow {
     pub(super) opening: Option<Opening>,
     /// Not all packets were looked at.
     pub(super) is_sampled: bool,
-    /// A firewall let nothing of it through.
-    pub(super) is_denied: bool,
+    /// A firewall let nothing of it through: the state that a call is in by that.
+    pub(super) denied: Option<State>,
     pub(super) ended: Ended,
     pub(super) vlan: Option<u16>,
     pub(super) tunnel: Option<Tunnel>,
@@ -113,12 +115,10 @@ impl Uniflow {
         if let Some(answer) = answer.filter(|answer| is_exact && answer.start != self.start) {
             return if self.start < answer.start { Opening::BySource } else { Opening::ByDestination };
         }
-        if self.protocol.has_ports() {
-            let [source, destination] =
-                [self.source.port, self.destination.port].map(|port| ports::service(port).is_some());
-            if source != destination {
-                return if destination { Opening::BySource } else { Opening::ByDestination };
-            }
+        if let Some(told) =
+            self.protocol.has_ports().then(|| by_ports(self.source.port, self.destination.port)).flatten()
+        {
+            return told;
         }
         match answer.map(|answer| self.start.cmp(&answer.start)) {
             Some(std::cmp::Ordering::Greater) => Opening::ByDestination,
@@ -158,10 +158,22 @@ impl Half {
 pub(super) struct Told<'a> {
     pub(super) call: &'a Uniflow,
     pub(super) answer: Option<&'a Uniflow>,
-    /// That nothing was told of one side means that it sent nothing.
-    pub(super) silence_is_known: bool,
+    /// What it means that nothing was told of one side.
+    pub(super) silence: Silence,
     /// What former parts of the same conversation told.
     pub(super) former: Option<Former>,
+}
+
+/// What it means that nothing was told of one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// Nothing: its observer may not look at that direction.
+    Unknown,
+    /// Its observer looks at both directions, but records may be lost. So the flags of the other side tell a state, and
+    /// where they are a SYN and nothing else it was not answered.
+    Likely,
+    /// It sent nothing.
+    Known,
 }
 
 /// What is remembered of a conversation whose end was not seen.
@@ -180,6 +192,7 @@ impl Told<'_> {
         let call = self.call;
         let by_source = match &self.former {
             Some(former) => former.originator == call.source,
+            None if call.denied.is_some() && self.answer.is_none() => true,
             None => call.opening(self.answer) == Opening::BySource,
         };
         let answer = self.answer.map(|answer| answer.sent).or(call.reverse);
@@ -198,19 +211,33 @@ impl Told<'_> {
             *flags = flags.map(|flags| flags | former.unwrap_or(0)).or(former);
         }
         let is_sampled = call.is_sampled || self.answer.is_some_and(|answer| answer.is_sampled);
-        let silence_is_known = (self.silence_is_known && !is_sampled) || call.is_denied;
-        let unheard = || if silence_is_known { Side::SILENT } else { Side::default() };
-        let [originator, responder] = halves.map(|half| half.map_or_else(unheard, |half| half.side()));
-        let heard = [&originator, &responder].map(|side| match (side.packets, side.bytes) {
-            (None, None) => None,
-            (packets, bytes) => Some(packets.or(bytes) > Some(0)),
+        let is_silent = match self.silence {
+            _ if call.denied.is_some() => true,
+            Silence::Known => !is_sampled,
+            Silence::Likely => call.sent.flags.is_some_and(|flags| flags & (FIN | SYN | RST | ACK) == SYN),
+            Silence::Unknown => false,
+        };
+        let unheard = || if is_silent { Side::SILENT } else { Side::default() };
+        let heard = halves.map(|half| match half.map(|half| half.packets.or(half.bytes)) {
+            Some(Some(count)) => Some(count > 0),
+            // An interval in which nothing was seen is not told.
+            Some(None) => (self.silence == Silence::Likely).then_some(true),
+            None if is_silent || (self.silence == Silence::Likely && call.protocol == Protocol::Tcp) => Some(false),
+            None => None,
         });
+        let [originator, responder] = halves.map(|half| half.map_or_else(unheard, |half| half.side()));
+        // What was denied to the one who called; of the other the answer was.
+        let [of_call, of_answer] = [Some(call), self.answer].map(|told| told.and_then(|told| told.denied));
+        let (denied_call, denied_answer) = if by_source { (of_call, of_answer) } else { (of_answer, of_call) };
         let state = match call.protocol {
-            _ if call.is_denied => Some(State::S0),
+            _ if denied_call.is_some() => denied_call,
+            _ if denied_answer.is_some() => Some(State::S0),
             Protocol::Tcp if !is_sampled => tcp_state(heard, flags),
             Protocol::Tcp => None,
             Protocol::Udp => datagram_state(heard),
             Protocol::Icmp | Protocol::Icmpv6 if is_query(&key) => datagram_state(heard),
+            // Of unknown type: that one answered the other is all that can be told.
+            Protocol::Icmp | Protocol::Icmpv6 if is_untold(&key) => datagram_state(heard).filter(|_| answer.is_some()),
             _ => Some(State::Oth),
         };
         let flow = Flow {
@@ -238,9 +265,24 @@ pub(super) fn icmp(protocol: Protocol, kind: u8, code: u8) -> ([u16; 2], Option<
     }
 }
 
+/// Whether type and code were not told: what we call an originator's type is never that of a reply, 0.
+fn is_untold(key: &Key) -> bool {
+    [key.originator.port, key.responder.port] == [0, 0]
+}
+
 fn is_query(key: &Key) -> bool {
     let pairs = if key.protocol == Protocol::Icmp { &QUERIES } else { &QUERIES6 };
     pairs.iter().any(|(query, _)| u16::from(*query) == key.originator.port)
+}
+
+/// Who opened a conversation, where one port alone is a service's: one that is known, a well-known one, or one that no
+/// client takes by itself.
+fn by_ports(source: u16, destination: u16) -> Option<Opening> {
+    let is_known = |port: u16| ports::service(port).is_some();
+    let kinds: [&dyn Fn(u16) -> bool; 3] = [&is_known, &|port| port < 1024, &|port| port < 32768];
+    let [_, is_destination] =
+        kinds.iter().map(|is_service| [source, destination].map(is_service)).find(|[one, other]| one != other)?;
+    Some(if is_destination { Opening::BySource } else { Opening::ByDestination })
 }
 
 /// Who opened a TCP conversation, where the flags of all segments of each side tell.
@@ -322,12 +364,24 @@ fn ended(told: [Option<Ended>; 2], flags: [Option<u8>; 2]) -> Ended {
 }
 
 pub(super) const FIN: u8 = 0x01;
-const SYN: u8 = 0x02;
+pub(super) const SYN: u8 = 0x02;
 pub(super) const RST: u8 = 0x04;
-const ACK: u8 = 0x10;
+pub(super) const ACK: u8 = 0x10;
 /// Query and reply of ICMP: echo, timestamp, information, address mask, router.
 const QUERIES: [(u8, u8); 5] = [(8, 0), (13, 14), (15, 16), (17, 18), (10, 9)];
 /// Query and reply of ICMPv6: echo, listener, router, neighbour, node information.
 const QUERIES6: [(u8, u8); 5] = [(128, 129), (130, 131), (133, 134), (135, 136), (139, 140)];
 /// A pebibyte is three hours of a line of 800 Gbit/s.
 const MAX_COUNT: u64 = 1 << 50;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_that_no_client_takes_by_itself_was_called() {
+        let told =
+            [(443, 50_318), (902, 52_533), (52_734, 5228), (50_000, 60_000)].map(|(one, other)| by_ports(one, other));
+        assert_eq!(told, [Some(Opening::ByDestination), Some(Opening::ByDestination), Some(Opening::BySource), None]);
+    }
+}

@@ -8,8 +8,12 @@
 //!
 //! What a record tells, and how it becomes a flow:
 //!
-//! - A record is one direction of a conversation at one interface. [`pairs`] puts the two together and tells who called
-//!   whom.
+//! - A record is one direction of a conversation at one interface. It waits for the one of the other direction that is
+//!   nearest in time. The originator is who sent a SYN without ACK, or whose peer sent one with ACK, where the log has
+//!   `tcp-flags`; else who calls a service's port; else who was heard first.
+//! - A record that waited in vain is a flow of one direction. The other side is silent where the record itself shows it: it
+//!   was rejected, or its flags are a SYN and nothing else. Otherwise that side's counts are unknown, because AWS may have
+//!   skipped its record, or the log may hold one kind of records only.
 //! - The endpoints are `pkt-srcaddr` and `pkt-dstaddr` where the log has them: behind a NAT gateway, a transit gateway or
 //!   a pod's second address, `srcaddr` and `dstaddr` are only the next hop's interface.
 //! - Bytes count from the IP header on, as those of a capture. Payload is unknown.
@@ -17,15 +21,15 @@
 //! - A conversation between two logged interfaces stands in the log twice, once at each; so it is two flows.
 //! - `NODATA` and `SKIPDATA` are no flows but notes; `SKIPDATA` means that records are lost.
 
-pub mod pairs;
-
 use std::hash::{BuildHasher, Hasher};
 use std::io::{BufRead, Read};
 use std::net::{IpAddr, Ipv4Addr};
 
-use flow::{Endpoint, Protocol, Time};
+use flow::{Ended, Endpoint, Protocol, State, Time};
 
-use self::pairs::{Action, Pairs, Record};
+use super::biflow::{Biflows, Telling};
+use super::recent::Recent;
+use super::uniflow::{ACK, Half, Observer, Opening, SYN, Uniflow};
 use super::{Decoder, Format, MAX_LINE_BYTES, next_line};
 use crate::Batch;
 
@@ -53,7 +57,12 @@ pub struct FlowLog {
     /// Where no header says otherwise.
     configured: Layout,
     layout: Layout,
-    pairs: Pairs,
+    biflows: Biflows,
+    seen: Recent,
+    /// The latest time that any record told.
+    latest: Time,
+    /// Whether AWS said that records are lost.
+    is_lossy: bool,
     /// Made once: its state is fixed, so that equal input gives equal output.
     hasher: foldhash::fast::FixedState,
 }
@@ -125,7 +134,15 @@ impl FlowLog {
 
     fn of(layout: Layout) -> FlowLog {
         let hasher = foldhash::fast::FixedState::with_seed(7);
-        FlowLog { configured: layout.clone(), layout, pairs: Pairs::default(), hasher }
+        FlowLog {
+            configured: layout.clone(),
+            layout,
+            biflows: Biflows::new(Telling::Once),
+            seen: Recent::default(),
+            latest: Time::MIN,
+            is_lossy: false,
+            hasher,
+        }
     }
 
     /// Takes in one line of text, `time` being that of the log event that carries it.
@@ -183,13 +200,13 @@ impl FlowLog {
     }
 
     fn take(&mut self, values: &Values<'_>, time: Option<Time>, hash: u64, batch: &mut Batch) {
-        if self.layout.tells_apart && !self.pairs.is_new(hash) {
+        if self.layout.tells_apart && self.seen.repeats(hash) {
             return batch.note("records delivered twice", 1);
         }
         match values.get(Field::Status) {
             Some(b"NODATA") => return batch.note("aggregation intervals without traffic (NODATA)", 1),
             Some(b"SKIPDATA") => {
-                self.pairs.lossy = true;
+                self.is_lossy = true;
                 return batch.note("aggregation intervals that AWS skipped: records are lost (SKIPDATA)", 1);
             }
             _ => {}
@@ -197,8 +214,12 @@ impl FlowLog {
         if let Some(note) = values.get(Field::TrafficPath).and_then(traffic_path) {
             batch.note(note, 1);
         }
-        match values.record(time, &self.hasher) {
-            Ok(record) => self.pairs.take(record, batch),
+        match values.uniflow(time, &self.hasher).and_then(Uniflow::check) {
+            Ok(uniflow) => {
+                // Files of several interfaces stand in any order.
+                self.latest = self.latest.max(uniflow.end);
+                self.biflows.observe(uniflow, self.latest, batch);
+            }
             Err(reason) => batch.skip(reason),
         }
     }
@@ -222,7 +243,11 @@ impl Decoder for FlowLog {
     }
 
     fn finish(&mut self, batch: &mut Batch) {
-        self.pairs.finish(batch);
+        self.biflows.finish(batch);
+        self.latest = Time::MIN;
+        if std::mem::take(&mut self.is_lossy) {
+            batch.note("logs with lost records: sides of which no record came are unknown", 1);
+        }
     }
 }
 
@@ -372,7 +397,7 @@ impl Values<'_> {
         self.0[field as usize]
     }
 
-    fn record(&self, event: Option<Time>, hasher: &impl BuildHasher) -> Result<Record, &'static str> {
+    fn uniflow(&self, event: Option<Time>, hasher: &impl BuildHasher) -> Result<Uniflow, &'static str> {
         let address = |packet, hop| {
             let text = self.get(packet).or(self.get(hop)).ok_or("record without addresses")?;
             address(text).ok_or("no readable address")
@@ -398,27 +423,29 @@ impl Values<'_> {
         if end < start {
             return Err("end before the start");
         }
-        let count = |field| match number(field, "no readable count")? {
-            Some(count) if count > MAX_COUNT => Err("count beyond what any network carries"),
-            count => Ok(count),
-        };
+        let count = |field| number(field, "no readable count");
         let interface = self.get(Field::Interface).or(self.get(Field::Attachment)).or(self.get(Field::Instance));
+        // All of the interval in one: FIN 1, SYN 2, RST 4, SYN with ACK 18. An ACK alone is not told.
         let flags = number(Field::TcpFlags, "no readable TCP flags")?;
-        Ok(Record {
-            interface: hasher.hash_one(interface.unwrap_or_default()),
+        let flags = flags.map(|flags| u8::try_from(flags).map_err(|_| "no readable TCP flags")).transpose()?;
+        Ok(Uniflow {
+            observer: Observer::default(),
+            site: hasher.hash_one(interface.unwrap_or_default()),
             source: Endpoint::new(source, port(Field::SourcePort)?),
             destination: Endpoint::new(destination, port(Field::DestinationPort)?),
             protocol: Protocol::from_number(protocol),
             start,
             end,
-            packets: count(Field::Packets)?,
-            bytes: count(Field::Bytes)?,
-            action: match self.get(Field::Action) {
-                Some(b"ACCEPT") => Action::Accept,
-                Some(b"REJECT") => Action::Reject,
-                _ => Action::Unknown,
-            },
-            flags: flags.map(|flags| u8::try_from(flags).map_err(|_| "no readable TCP flags")).transpose()?,
+            sent: Half { packets: count(Field::Packets)?, bytes: count(Field::Bytes)?, flags },
+            reverse: None,
+            opening: flags
+                .filter(|flags| flags & SYN != 0)
+                .map(|flags| if flags & ACK == 0 { Opening::BySource } else { Opening::ByDestination }),
+            is_sampled: false,
+            denied: (self.get(Field::Action) == Some(b"REJECT")).then_some(State::Rej),
+            ended: Ended::Unknown,
+            vlan: None,
+            tunnel: None,
         })
     }
 }
@@ -534,6 +561,16 @@ fn recognises(start: &[u8]) -> bool {
     lines.into_iter().find(|line| !line.starts_with(b"#")).is_some_and(is_record)
 }
 
+/// Whether these bytes begin with records in an order of fields that neither a header nor the default tells: words
+/// between blanks, of which two are addresses and one is an action or a status.
+pub(crate) fn is_headerless(start: &[u8]) -> bool {
+    let line = start.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    let words: Vec<&[u8]> = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).take(40).collect();
+    let is_word = |known: &[&[u8]]| words.iter().any(|word| known.contains(word));
+    let addresses = words.iter().filter(|word| address(word).is_some()).count();
+    addresses >= 2 && is_word(&[b"ACCEPT", b"REJECT", b"OK", b"NODATA", b"SKIPDATA"])
+}
+
 /// Whether a line is a header or a record in the default format.
 fn is_record(line: &[u8]) -> bool {
     let (line, is_event) = event_time(line).map_or((line, false), |(_, rest)| (rest, true));
@@ -577,8 +614,6 @@ const JSON: &[u8] = b"{}[],\":";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const OTHER_FIELDS: &str =
     "number of values differs from the fields; vpc.fields in the configuration tells them where a log has no header";
-/// A pebibyte is three hours of a line of 800 Gbit/s.
-const MAX_COUNT: u64 = 1 << 50;
 
 /// Made-up messages that decode into the fullest flow of this format.
 fn sample() -> Vec<Vec<u8>> {

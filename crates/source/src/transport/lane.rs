@@ -8,7 +8,7 @@ use flow::{Duration, Flow, Time};
 use meter::{Link, Meter, Skip};
 
 use super::live::{Delivery, PATIENCE_MILLISECONDS, Shared, clock};
-use super::ring::{self, Condition, Frame, Ring};
+use super::ring::{self, Condition, Frame, Ring, Statistics};
 use crate::format::pcapng::{Packet, Writer};
 
 /// Where captured packets are written.
@@ -37,6 +37,8 @@ struct Port {
     interface: String,
     /// Whether the ring is at a packet that was not taken yet.
     is_ready: bool,
+    /// Packets shown a second time since that was told.
+    repeated: u64,
 }
 
 impl Lane {
@@ -52,6 +54,7 @@ impl Lane {
             number,
             interface: interface.clone(),
             is_ready: false,
+            repeated: 0,
         };
         Lane {
             thread,
@@ -121,6 +124,7 @@ impl Lane {
         let Some(frame) = self.ports[at].ring.frame() else { return true };
         // The loopback interface shows each packet twice: sent and received.
         if frame.is_outgoing && frame.hardware == libc::ARPHRD_LOOPBACK {
+            self.ports[at].repeated += 1;
             return true;
         }
         if !shared.may_take() {
@@ -191,13 +195,16 @@ impl Lane {
     }
 
     fn delivery(&mut self) -> Delivery {
-        let statistics = |port: &Port| (port.number, port.ring.statistics().unwrap_or_default());
+        let statistics = |port: &mut Port| {
+            let repeated = std::mem::take(&mut port.repeated);
+            (port.number, Statistics { repeated, ..port.ring.statistics().unwrap_or_default() })
+        };
         Delivery {
             thread: self.thread,
             flows: std::mem::take(&mut self.flows),
             time: self.time,
             counts: self.meter.counts(),
-            statistics: self.ports.iter().map(statistics).collect(),
+            statistics: self.ports.iter_mut().map(statistics).collect(),
             damage: self.damage.take(),
         }
     }

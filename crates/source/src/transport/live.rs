@@ -176,6 +176,7 @@ impl Source for Live {
         for (interface, more) in delivery.statistics {
             self.statistics[interface].packets += more.packets;
             self.statistics[interface].dropped += more.dropped;
+            self.statistics[interface].repeated += more.repeated;
         }
         self.damage.extend(delivery.damage);
         self.order.push(delivery.thread, delivery.time, delivery.flows, &mut batch.flows);

@@ -85,6 +85,8 @@ pub struct Statistics {
     pub packets: u64,
     /// Packets dropped because the ring was full.
     pub dropped: u64,
+    /// Packets that the loopback interface showed a second time, among those above.
+    pub repeated: u64,
 }
 
 /// How the interface of a ring is.
@@ -220,7 +222,7 @@ impl Ring {
     pub fn statistics(&self) -> io::Result<Statistics> {
         // A `tpacket_stats_v3`, whose last number says how often the ring was full.
         let [packets, dropped, _] = numbers(&self.socket, libc::SOL_PACKET, libc::PACKET_STATISTICS)?;
-        Ok(Statistics { packets: packets.into(), dropped: dropped.into() })
+        Ok(Statistics { packets: packets.into(), dropped: dropped.into(), repeated: 0 })
     }
 
     /// How the interface is; to be asked when waiting ends at once and without packets.

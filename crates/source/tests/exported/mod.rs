@@ -72,6 +72,17 @@ pub(crate) fn version_5(sequence: u32, sampling: u16, flows: &[OneWay]) -> Vec<u
     message
 }
 
+/// A message of NetFlow version 7.
+pub(crate) fn version_7(sequence: u32, flows: &[OneWay]) -> Vec<u8> {
+    let mut message = version_5(sequence, 0, flows);
+    message[1] = 7;
+    for number in (1..=flows.len()).rev() {
+        let end = 24 + 48 * number;
+        message.splice(end..end, address(254));
+    }
+    message
+}
+
 /// A set: a number and a body.
 pub(crate) fn set(number: u16, body: &[u8]) -> Vec<u8> {
     [&number.to_be_bytes()[..], &(4 + body.len() as u16).to_be_bytes(), body].concat()

@@ -94,8 +94,8 @@ impl Collector {
         }
         domain.note(arrival, header.version, batch);
         let mut records = Some(0);
-        if header.version == 5 {
-            records = read_version_5(&header, message, body, domain, batch, each);
+        if let Some(fixed) = Fixed::of(header.version) {
+            records = fixed.read(&header, message, body, domain, batch, each);
         } else {
             let mut rest = body;
             while let Some((set, body)) = next_set(&mut rest, batch) {
@@ -257,9 +257,11 @@ impl Header {
         let version = half(0).ok_or(CUT)?;
         let second = |at| word(at).map(|seconds| i64::from(seconds) * 1_000_000_000);
         let (exported, uptime, sequence, domain, length, sampling) = match version {
-            5 => {
+            5 | 7 => {
                 let time = second(8).zip(word(12)).map(|(seconds, rest)| seconds + i64::from(rest));
-                (time, word(4), word(16), half(20).map(u32::from), 24, half(22))
+                // Version 7 does not tell which engine speaks, nor that it samples.
+                let [engine, sampling] = if version == 5 { [half(20), half(22)] } else { [word(20).map(|_| 0); 2] };
+                (time, word(4), word(16), engine.map(u32::from), 24, sampling)
             }
             9 => (second(8), word(4), word(12), word(16), 20, Some(0)),
             10 => (second(4), None, word(8), word(12), 16, Some(0)),
@@ -338,62 +340,91 @@ fn read_data(
     records
 }
 
-/// Reads the records of a NetFlow version 5 message; how many there were.
-fn read_version_5(
-    header: &Header,
-    message: &[u8],
-    body: &[u8],
-    domain: &mut Domain,
-    batch: &mut Batch,
-    each: &mut impl FnMut(&Record<'_>, &Context, &mut Batch),
-) -> Option<u32> {
-    let count =
-        usize::from(message.get(2..).and_then(<[u8]>::first_chunk).map_or(0, |count| u16::from_be_bytes(*count)));
-    if !(1..=VERSION_5_RECORDS).contains(&count) {
-        batch.skip("message with an impossible count of records");
-        return None;
-    }
-    let length = count * VERSION_5.record_bytes;
-    if body.len() < length {
-        batch.skip("message cut short");
-    }
-    let body = &body[..body.len().min(length)];
-    read_data(header, 0, &VERSION_5, body, &mut domain.context, batch, each);
-    Some(count as u32)
+/// A version of NetFlow whose records have the same fields always.
+pub(super) struct Fixed {
+    template: Template,
+    /// The most records that fit into a message, as its makers have it.
+    most: usize,
 }
 
-/// The records of NetFlow version 5 have the same fields always.
-static VERSION_5: LazyLock<Template> = LazyLock::new(|| {
-    const PADDING: u16 = 210;
-    let fields = [
-        (8, 4),
-        (12, 4),
-        (15, 4),
-        (10, 2),
-        (14, 2),
-        (2, 4),
-        (1, 4),
-        (22, 4),
-        (21, 4),
-        (7, 2),
-        (11, 2),
-        (PADDING, 1),
-        (6, 1),
-        (4, 1),
-        (5, 1),
-        (16, 2),
-        (17, 2),
-        (9, 1),
-        (13, 1),
-        (PADDING, 2),
-    ];
-    let fields: Vec<_> = fields.into_iter().map(|(number, length)| Field::new(0, number, length)).collect();
-    let record_bytes = fields.iter().map(|field| usize::from(field.length)).sum();
-    Template { fields, is_options: false, record_bytes, is_variable: false, sent: Time::MIN }
+impl Fixed {
+    /// Version 5, or 7, which Catalyst switches send.
+    pub(super) fn of(version: u16) -> Option<&'static Fixed> {
+        match version {
+            5 => Some(&VERSION_5),
+            7 => Some(&VERSION_7),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a message with so many records; `None` where none has so many.
+    pub(super) fn message_bytes(&self, records: usize) -> Option<usize> {
+        (1..=self.most).contains(&records).then(|| 24 + records * self.template.record_bytes)
+    }
+
+    /// Reads the records of a message; how many there were.
+    fn read(
+        &'static self,
+        header: &Header,
+        message: &[u8],
+        body: &[u8],
+        domain: &mut Domain,
+        batch: &mut Batch,
+        each: &mut impl FnMut(&Record<'_>, &Context, &mut Batch),
+    ) -> Option<u32> {
+        let count =
+            usize::from(message.get(2..).and_then(<[u8]>::first_chunk).map_or(0, |count| u16::from_be_bytes(*count)));
+        if !(1..=self.most).contains(&count) {
+            batch.skip("message with an impossible count of records");
+            return None;
+        }
+        let length = count * self.template.record_bytes;
+        if body.len() < length {
+            batch.skip("message cut short");
+        }
+        let body = &body[..body.len().min(length)];
+        read_data(header, 0, &self.template, body, &mut domain.context, batch, each);
+        Some(count as u32)
+    }
+}
+
+static VERSION_5: LazyLock<Fixed> = LazyLock::new(|| Fixed { template: fixed(&FIELDS), most: 30 });
+/// As version 5, and the address of the router that the switch goes round.
+static VERSION_7: LazyLock<Fixed> = LazyLock::new(|| {
+    let fields = [&FIELDS[..], &[(PADDING, 4)]].concat();
+    Fixed { template: fixed(&fields), most: 27 }
 });
 
-/// The most records that fit into a message of version 5, as its makers have it.
-pub(super) const VERSION_5_RECORDS: usize = 30;
+fn fixed(fields: &[(u16, u16)]) -> Template {
+    let fields: Vec<_> = fields.iter().map(|&(number, length)| Field::new(0, number, length)).collect();
+    let record_bytes = fields.iter().map(|field| usize::from(field.length)).sum();
+    Template { fields, is_options: false, record_bytes, is_variable: false, sent: Time::MIN }
+}
+
+/// Elements of a record of version 5 and their bytes.
+const FIELDS: [(u16, u16); 20] = [
+    (8, 4),
+    (12, 4),
+    (15, 4),
+    (10, 2),
+    (14, 2),
+    (2, 4),
+    (1, 4),
+    (22, 4),
+    (21, 4),
+    (7, 2),
+    (11, 2),
+    (PADDING, 1),
+    (6, 1),
+    (4, 1),
+    (5, 1),
+    (16, 2),
+    (17, 2),
+    (9, 1),
+    (13, 1),
+    (PADDING, 2),
+];
+const PADDING: u16 = 210;
 const NO_TEMPLATE: &str = "data without a template";
 /// A large network has some hundred routers of a few line cards each; a templates' room each of at most 64 KiB.
 const MAX_DOMAINS: usize = 1024;

@@ -1,4 +1,4 @@
-//! Flow records of routers, switches and firewalls: NetFlow version 5, version 9 (RFC 3954) and IPFIX (RFC 7011).
+//! Flow records of routers, switches and firewalls: NetFlow version 5 and 7, version 9 (RFC 3954) and IPFIX (RFC 7011).
 //!
 //! A [`Collector`] reads export messages and gives [`Record`]s; a [`NetFlow`] makes conversations of them. Counts of
 //! sampled traffic are scaled by the rate that the record, its sampler, its interface or the exporter tells (RFC 5477),
@@ -32,7 +32,7 @@ use crate::Batch;
 /// Files of export messages one after the other (IPFIX files of RFC 5655 too), and datagrams.
 pub const FORMAT: Format = Format {
     name: "netflow",
-    what: "NetFlow version 5 or 9 or IPFIX, as messages one after the other",
+    what: "NetFlow version 5, 7 or 9 or IPFIX, as messages one after the other",
     recognises,
     next_message,
     decoder: || Box::new(NetFlow::default()),
@@ -95,14 +95,14 @@ fn recognises(start: &[u8]) -> bool {
     };
     match half(0) {
         // Of records that nothing marks, at least the time must be one at which there was NetFlow.
-        Some(5) => start.len() >= 24 && start.get(8..12).is_some_and(|seconds| seconds >= &YEAR_1996[..]),
+        Some(5 | 7) => start.len() >= 24 && start.get(8..12).is_some_and(|seconds| seconds >= &YEAR_1996[..]),
         Some(9) => is_set(20, [0, 1]),
         Some(10) => half(2).is_some_and(|length| length >= 16) && is_set(16, [2, 3]),
         _ => false,
     }
 }
 
-/// Reads the next message of a file. Version 5 and IPFIX tell their length; of version 9 the sets are followed up to
+/// Reads the next message of a file. Versions 5 and 7 and IPFIX tell their length; of version 9 the sets are followed up to
 /// what is no set. Where that fails, the rest is given as one message, so that what is readable of it is read.
 fn next_message(bytes: &mut dyn BufRead, message: &mut Vec<u8>, _: &mut Batch) -> Result<bool, String> {
     let first = bytes.fill_buf().map_err(|error| error.to_string())?.first().copied();
@@ -117,8 +117,10 @@ fn next_message(bytes: &mut dyn BufRead, message: &mut Vec<u8>, _: &mut Batch) -
         message.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u16::from_be_bytes(*bytes))
     };
     let (version, second) = (half(message, 0), usize::from(half(message, 2)));
+    if let Some(length) = collector::Fixed::of(version).and_then(|fixed| fixed.message_bytes(second)) {
+        return take(bytes, message, length).map(|_| true);
+    }
     match version {
-        5 if (1..=collector::VERSION_5_RECORDS).contains(&second) => take(bytes, message, 24 + 48 * second)?,
         10 if second >= 16 => take(bytes, message, second)?,
         9 if take(bytes, message, 20)? => loop {
             let start = message.len();

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use flow::{Duration, Ended, Endpoint, Protocol, Time, Tunnel, TunnelKind};
+use flow::{Duration, Ended, Endpoint, Protocol, State, Time, Tunnel, TunnelKind};
 
 use super::collector::Context;
 use super::options::{Rate, Sampling};
@@ -34,6 +34,7 @@ pub(super) fn uniflow(record: &Record<'_>, context: &Context, batch: &mut Batch)
             egress: fields.egress,
             direction: fields.direction,
         },
+        site: 0,
         source: Endpoint::new(source, ports[0]),
         destination: Endpoint::new(destination, ports[1]),
         protocol,
@@ -43,7 +44,7 @@ pub(super) fn uniflow(record: &Record<'_>, context: &Context, batch: &mut Batch)
         reverse: fields.reverse(),
         opening: icmp_opening.or(fields.opening).or(is_firewalls.then_some(Opening::BySource)),
         is_sampled: rate.is_some(),
-        is_denied: fields.firewall_event == Some(FLOW_DENIED),
+        denied: (fields.firewall_event == Some(FLOW_DENIED)).then_some(State::S0),
         ended: fields.ended(),
         vlan: fields.vlan,
         tunnel: fields.tunnel,

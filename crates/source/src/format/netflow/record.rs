@@ -10,9 +10,9 @@ use super::template::{Field, Template};
 /// What a message says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// 5, 9 or 10 (IPFIX).
+    /// 5, 7, 9 or 10 (IPFIX).
     pub version: u16,
-    /// The exporter's count: of flows (5), messages (9) or data records (10) before this message.
+    /// The exporter's count: of flows (5 and 7), messages (9) or data records (10) before this message.
     pub sequence: u32,
     /// When it was sent, by the exporter's clock.
     pub exported: Time,
@@ -41,7 +41,7 @@ pub struct Header {
 pub struct Record<'a> {
     /// Of the message that it came in.
     pub header: &'a Header,
-    /// The number of its template; 0 for NetFlow version 5, which has none.
+    /// The number of its template; 0 for NetFlow versions 5 and 7, which have none.
     pub set: u16,
     pub(super) template: &'a Template,
     pub(super) bytes: &'a [u8],

@@ -13,7 +13,7 @@ mod sample;
 
 use std::io::{BufRead, Read};
 
-use flow::{Ended, Endpoint, Protocol, Time};
+use flow::{Ended, Endpoint, Protocol, State, Time};
 
 use super::biflow::Biflows;
 use super::uniflow::{Half, Observer, Opening, Uniflow, icmp};
@@ -299,6 +299,7 @@ impl Told {
         };
         let uniflow = Uniflow {
             observer: self.observer,
+            site: 0,
             source: Endpoint::new(self.source, ports[0]),
             destination: Endpoint::new(self.destination, ports[1]),
             protocol,
@@ -308,7 +309,7 @@ impl Told {
             reverse,
             opening: opening.or(told),
             is_sampled: self.is_sampled,
-            is_denied: self.firewall_event == Some(3),
+            denied: (self.firewall_event == Some(3)).then_some(State::S0),
             ended,
             vlan: Some(self.vlan).filter(|vlan| (1..4096).contains(vlan)),
             tunnel: None,
