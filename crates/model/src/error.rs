@@ -25,6 +25,15 @@ pub enum Error {
         /// How many there are.
         found: usize,
     },
+    /// Rows of other classes than a model learned to tell apart.
+    #[error("the model tells apart {expected}, and the rows are of other classes")]
+    OtherClasses {
+        /// The names of its classes.
+        expected: String,
+    },
+    /// More rows for a model whose method fits a table as a whole.
+    #[error("the model cannot go on learning: its method fits all rows as a whole, fit it again")]
+    Whole,
     /// Labels or rows of another number than the table has.
     #[error("{found} {what} where the table has {expected} rows")]
     Length {

@@ -219,6 +219,9 @@ fn settings_out_of_range_are_refused() {
         r#"{"voting": {"parts": []}}"#,
         r#"{"voting": {"weights": [1.0]}}"#,
         r#"{"stacking": {"last": {"isolation-forest": {}}}}"#,
+        r#"{"half-space-trees": {"height": 40}}"#,
+        r#"{"random-cut-forest": {"sample": 1}}"#,
+        r#"{"online-logistic": {"alpha": 0.0}}"#,
     ] {
         let method: Method = serde_json::from_str(wrong).unwrap();
         let (table, labels) = table();

@@ -37,6 +37,9 @@ fn saved() -> Vec<Vec<u8>> {
         r#"{"majority": {}}"#,
         r#"{"voting": {"parts": [{"decision-tree": {}}, {"histogram-score": {}}], "vote": "tails"}}"#,
         r#"{"stacking": {"parts": [{"one-rule": {}}, {"histogram-score": {}}], "columns": true}}"#,
+        r#"{"half-space-trees": {"trees": 2, "height": 3, "window": 20}}"#,
+        r#"{"random-cut-forest": {"trees": 2, "sample": 8}}"#,
+        r#"{"online-logistic": {}}"#,
     ];
     let detector = |settings| {
         let method: Method = serde_json::from_str(settings).unwrap();
@@ -130,7 +133,7 @@ proptest! {
 
     #[test]
     fn several_changes_under_a_right_checksum_end_without_panic(
-        which in 0..18usize,
+        which in 0..21usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut bytes = saved().swap_remove(which);

@@ -10,6 +10,7 @@ mod decision_tree;
 mod empirical_tails;
 mod extended_isolation_forest;
 mod forest;
+mod half_space_trees;
 mod histogram;
 mod isolation_forest;
 mod logistic;
@@ -20,8 +21,10 @@ mod nearest_neighbours;
 mod neighbour_distance;
 mod neighbours;
 mod one_rule;
+mod online_logistic;
 mod principal_components;
 mod pruning;
+mod random_cut_forest;
 mod scoring;
 pub(crate) mod tail;
 mod tree;
@@ -36,6 +39,7 @@ pub use decision_tree::DecisionTree;
 pub use empirical_tails::{EmpiricalTails, Tails};
 pub use extended_isolation_forest::{ExtendedIsolation, ExtendedIsolationForest};
 pub use forest::{ExtraTrees, Forest, OutOfBag, RandomForest};
+pub use half_space_trees::{HalfSpaceTrees, HalfSpaces};
 pub use histogram::{HistogramScore, Histograms};
 pub use isolation_forest::{Isolation, IsolationForest};
 pub use logistic::{Logistic, LogisticRegression};
@@ -45,7 +49,9 @@ pub use naive_bayes::{Likelihoods, NaiveBayes};
 pub use nearest_neighbours::{NearestNeighbours, Neighbourhood};
 pub use neighbour_distance::{NeighbourDistance, Surroundings};
 pub use one_rule::{OneRule, Ranges};
+pub use online_logistic::{OnlineLogistic, Proximal};
 pub use principal_components::{Plane, PrincipalComponents};
+pub use random_cut_forest::{RandomCutForest, RandomCuts};
 pub use tree::{Cut, Node, Step, Tree};
 
 use crate::ensemble::{Stack, Stacking, Votes, Voting};
@@ -98,6 +104,12 @@ pub enum Method {
     Voting(Voting),
     /// A method that learns from the scores of several others.
     Stacking(Stacking),
+    /// Where few of the latest window of rows fell; needs no labels, goes on learning.
+    HalfSpaceTrees(HalfSpaceTrees),
+    /// Rows that would displace many others; needs no labels, goes on learning.
+    RandomCutForest(RandomCutForest),
+    /// A weighted sum that goes on learning.
+    OnlineLogistic(OnlineLogistic),
 }
 
 /// A fitted estimator: can only score.
@@ -139,6 +151,12 @@ pub enum Model {
     Voting(Votes),
     /// From [`Stacking`].
     Stacking(Stack),
+    /// From [`HalfSpaceTrees`].
+    HalfSpaceTrees(HalfSpaces),
+    /// From [`RandomCutForest`].
+    RandomCutForest(RandomCuts),
+    /// From [`OnlineLogistic`].
+    OnlineLogistic(Proximal),
 }
 
 /// What rows of either side weigh when a classifier is fitted.
@@ -154,7 +172,7 @@ pub enum ClassWeights {
 
 impl Method {
     /// Every method with its default settings, in the order of the variants.
-    pub fn all() -> [Method; 18] {
+    pub fn all() -> [Method; 21] {
         [
             Method::IsolationForest(IsolationForest::default()),
             Method::ExtendedIsolationForest(ExtendedIsolationForest::default()),
@@ -174,6 +192,9 @@ impl Method {
             Method::Majority(Majority::default()),
             Method::Voting(Voting::default()),
             Method::Stacking(Stacking::default()),
+            Method::HalfSpaceTrees(HalfSpaceTrees::default()),
+            Method::RandomCutForest(RandomCutForest::default()),
+            Method::OnlineLogistic(OnlineLogistic::default()),
         ]
     }
 
@@ -198,6 +219,9 @@ impl Method {
             Method::Majority(_) => "majority",
             Method::Voting(_) => "voting",
             Method::Stacking(_) => "stacking",
+            Method::HalfSpaceTrees(_) => "half-space-trees",
+            Method::RandomCutForest(_) => "random-cut-forest",
+            Method::OnlineLogistic(_) => "online-logistic",
         }
     }
 
@@ -210,7 +234,9 @@ impl Method {
             | Method::PrincipalComponents(_)
             | Method::NeighbourDistance(_)
             | Method::HistogramScore(_)
-            | Method::EmpiricalTails(_) => false,
+            | Method::EmpiricalTails(_)
+            | Method::HalfSpaceTrees(_)
+            | Method::RandomCutForest(_) => false,
             Method::Voting(voting) => voting.parts.iter().any(Method::is_supervised),
             _ => true,
         }
@@ -219,6 +245,11 @@ impl Method {
     /// Whether it is made of other methods, each with its own recipe.
     pub fn is_ensemble(&self) -> bool {
         matches!(self, Method::Voting(_) | Method::Stacking(_))
+    }
+
+    /// Whether its models go on learning, see [`Learner`](crate::Learner).
+    pub fn is_online(&self) -> bool {
+        matches!(self, Method::HalfSpaceTrees(_) | Method::RandomCutForest(_) | Method::OnlineLogistic(_))
     }
 
     /// How it wants its columns encoded; of an ensemble the parts' recipes count instead.
@@ -237,6 +268,8 @@ impl Method {
             Method::NaiveBayes(_) => Recipe { logarithm: true, categories: Categories::Codes, ..Recipe::default() },
             Method::OneRule(_) | Method::Majority(_) => Recipe::default(),
             Method::Voting(_) | Method::Stacking(_) => Recipe::default(),
+            Method::HalfSpaceTrees(_) => standard(Categories::Rarity),
+            Method::RandomCutForest(_) | Method::OnlineLogistic(_) => standard(Categories::OneHot),
         }
     }
 
@@ -284,6 +317,9 @@ impl Method {
             Method::OneRule(settings) => Model::OneRule(settings.fit(matrix, labels()?)),
             Method::Majority(settings) => Model::Majority(settings.fit(matrix, labels()?)),
             Method::Voting(_) | Method::Stacking(_) => return Err(Error::Ensemble(self.name())),
+            Method::HalfSpaceTrees(settings) => Model::HalfSpaceTrees(settings.fit(matrix, seed)),
+            Method::RandomCutForest(settings) => Model::RandomCutForest(settings.fit(matrix, seed)),
+            Method::OnlineLogistic(settings) => Model::OnlineLogistic(settings.fit(matrix, labels()?, seed)),
         })
     }
 
@@ -312,6 +348,9 @@ impl Method {
             Method::EmpiricalTails(_) | Method::Majority(_) => Ok(()),
             Method::Voting(settings) => settings.check(),
             Method::Stacking(settings) => settings.check(),
+            Method::HalfSpaceTrees(settings) => settings.check(),
+            Method::RandomCutForest(settings) => settings.check(),
+            Method::OnlineLogistic(settings) => settings.check(),
         }
     }
 }
@@ -339,6 +378,9 @@ impl Model {
             Model::Majority(shares) => shares.probabilities(matrix).attacks(),
             Model::Voting(votes) => votes.scores(matrix)?,
             Model::Stacking(stack) => stack.scores(matrix)?,
+            Model::HalfSpaceTrees(spaces) => spaces.scores(matrix),
+            Model::RandomCutForest(cuts) => cuts.scores(matrix),
+            Model::OnlineLogistic(proximal) => proximal.probabilities(matrix).attacks(),
         })
     }
 
@@ -357,13 +399,16 @@ impl Model {
             Model::Majority(shares) => Some(shares.probabilities(matrix)),
             Model::Voting(votes) => votes.probabilities(matrix)?,
             Model::Stacking(stack) => stack.probabilities(matrix)?,
+            Model::OnlineLogistic(proximal) => Some(proximal.probabilities(matrix)),
             Model::IsolationForest(_)
             | Model::ExtendedIsolationForest(_)
             | Model::Mahalanobis(_)
             | Model::PrincipalComponents(_)
             | Model::NeighbourDistance(_)
             | Model::HistogramScore(_)
-            | Model::EmpiricalTails(_) => None,
+            | Model::EmpiricalTails(_)
+            | Model::HalfSpaceTrees(_)
+            | Model::RandomCutForest(_) => None,
         })
     }
 
@@ -376,13 +421,16 @@ impl Model {
             | Model::PrincipalComponents(_)
             | Model::NeighbourDistance(_)
             | Model::HistogramScore(_)
-            | Model::EmpiricalTails(_) => &[],
+            | Model::EmpiricalTails(_)
+            | Model::HalfSpaceTrees(_)
+            | Model::RandomCutForest(_) => &[],
             Model::NearestNeighbours(neighbourhood) => neighbourhood.classes(),
             Model::NaiveBayes(likelihoods) => likelihoods.classes(),
             Model::OneRule(ranges) => ranges.classes(),
             Model::Majority(shares) => shares.classes(),
             Model::Voting(votes) => votes.classes(),
             Model::Stacking(stack) => stack.last().classes(),
+            Model::OnlineLogistic(proximal) => proximal.classes(),
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.classes(),
             Model::GradientBoosting(boosted) => boosted.classes(),
             Model::LogisticRegression(logistic) => logistic.classes(),
@@ -390,7 +438,7 @@ impl Model {
     }
 
     /// Refuses a matrix that is not like the one that was fitted on.
-    fn accepts(&self, matrix: &Matrix) -> Result<(), Error> {
+    pub(crate) fn accepts(&self, matrix: &Matrix) -> Result<(), Error> {
         if matrix.width() != self.width() {
             return Err(Error::Shape { expected: self.width(), found: matrix.width() });
         }
@@ -426,6 +474,9 @@ impl Model {
             Model::Majority(shares) => shares.width(),
             Model::Voting(votes) => votes.width(),
             Model::Stacking(stack) => stack.width(),
+            Model::HalfSpaceTrees(spaces) => spaces.width(),
+            Model::RandomCutForest(cuts) => cuts.width(),
+            Model::OnlineLogistic(proximal) => proximal.width(),
         }
     }
 
@@ -450,6 +501,9 @@ impl Model {
             Model::Majority(shares) => shares.check(width),
             Model::Voting(votes) => votes.check(width),
             Model::Stacking(stack) => stack.check(width),
+            Model::HalfSpaceTrees(spaces) => spaces.check(width),
+            Model::RandomCutForest(cuts) => cuts.check(width),
+            Model::OnlineLogistic(proximal) => proximal.check(width),
         }
     }
 }

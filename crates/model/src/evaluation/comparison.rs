@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_better_detector_is_told_from_a_luckier_one() {
-        let attacks: Vec<bool> = (0..400).map(|row| row.is_multiple_of(2)).collect();
+        let attacks: Vec<bool> = (0..400).map(|row: usize| row.is_multiple_of(2)).collect();
         let entries = [
             entry("good", |row| row % 20 > 0),
             entry("poor", |row| row % 4 > 0),

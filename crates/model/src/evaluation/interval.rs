@@ -76,7 +76,11 @@ fn replicate(
             (false, false) => &mut counts.true_negatives,
             (false, true) => &mut counts.false_negatives,
         } += times;
-        *(if *attack { &mut attacks } else { &mut benign }) += times;
+        if *attack {
+            attacks += times;
+        } else {
+            benign += times;
+        }
         match steps.last_mut() {
             Some(step) if step.0 == verdict.score => (step.1, step.2) = (attacks, benign),
             _ => steps.push((verdict.score, attacks, benign)),
@@ -110,7 +114,7 @@ mod tests {
     use super::*;
 
     fn rows(count: usize) -> (Vec<Verdict>, Vec<bool>) {
-        let attacks: Vec<bool> = (0..count).map(|row| row.is_multiple_of(4)).collect();
+        let attacks: Vec<bool> = (0..count).map(|row| row % 4 == 0).collect();
         let score =
             |row: usize| ((row * 7919) % 1000) as f32 / 1000.0 * 0.7 + if row.is_multiple_of(4) { 0.3 } else { 0.0 };
         let verdict = |row| Verdict { score: score(row), alarm: score(row) >= 0.6 };
