@@ -86,7 +86,7 @@ fn main() -> Result<()> {
         rows.extend(detection::rows(&program, &shared, &folder)?);
         rows.extend(learning::rows(&program, &shared, &folder)?);
         rows.extend(quality::rows(&shared)?);
-        rows.extend(models::rows(&shared, &[])?);
+        rows.extend(models::rows(&shared, &["speed", "nsl-kdd", "unsw-nb15", "cic-ids2017"].map(String::from))?);
         rows.extend(robustness::rows(&program, &folder)?);
     }
 

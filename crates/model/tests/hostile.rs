@@ -20,6 +20,7 @@ fn saved() -> Vec<Vec<u8>> {
     let dataset = Dataset::labelled(table(), &labels).unwrap();
     let settings = [
         r#"{"isolation-forest": {"trees": 3}}"#,
+        r#"{"extended-isolation-forest": {"trees": 3}}"#,
         r#"{"decision-tree": {}}"#,
         r#"{"random-forest": {"trees": 3}}"#,
         r#"{"extra-trees": {"trees": 3}}"#,
@@ -132,7 +133,7 @@ proptest! {
 
     #[test]
     fn several_changes_under_a_right_checksum_end_without_panic(
-        which in 0..20usize,
+        which in 0..21usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut bytes = saved().swap_remove(which);

@@ -18,10 +18,12 @@ use crate::{Error, Matrix};
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct IsolationForest {
     /// The number of trees. Default 200: twice the 100 of Liu 2008 s.5.3 halves the variance between seeds.
+    #[serde(alias = "n-estimators")]
     pub trees: u32,
     /// The rows that each tree sees, drawn without replacement. Default 1024: where all or nearly all rows are benign,
     /// more of them draw a finer picture of what is normal. Where anomalies hide among the rows in numbers, the 256 of
     /// Liu 2008 s.5.3 thin them out better.
+    #[serde(alias = "max-samples")]
     pub sample: u32,
 }
 
@@ -135,7 +137,7 @@ fn random_cut(matrix: &Matrix, rows: &[usize], features: &mut [usize], random: &
 }
 
 /// Moves the rows that go left before the others; tells how many they are.
-fn move_left(rows: &mut [usize], goes_left: impl Fn(usize) -> bool) -> usize {
+pub(super) fn move_left(rows: &mut [usize], goes_left: impl Fn(usize) -> bool) -> usize {
     let mut left = 0;
     for place in 0..rows.len() {
         if goes_left(rows[place]) {
@@ -147,12 +149,12 @@ fn move_left(rows: &mut [usize], goes_left: impl Fn(usize) -> bool) -> usize {
 }
 
 /// The path length of a leaf: its depth, and what isolating its rows would have taken.
-fn path(depth: u32, rows: usize) -> f32 {
+pub(super) fn path(depth: u32, rows: usize) -> f32 {
     (f64::from(depth) + average_path(rows as f64)) as f32
 }
 
 /// c(n): the average path length of an unsuccessful search in a binary search tree of n rows (Liu 2008 equation 1).
-fn average_path(rows: f64) -> f64 {
+pub(super) fn average_path(rows: f64) -> f64 {
     if rows <= 1.0 {
         0.0
     } else if rows == 2.0 {
@@ -164,7 +166,8 @@ fn average_path(rows: f64) -> f64 {
 
 const EULER_GAMMA: f64 = 0.577_215_664_901_532_9;
 const MAX_SAMPLE: u32 = 1 << 18;
-const MAX_PATH: f32 = 1000.0;
+/// No path is longer.
+pub(super) const MAX_PATH: f32 = 1000.0;
 
 #[cfg(test)]
 mod tests {

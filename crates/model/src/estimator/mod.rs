@@ -8,6 +8,7 @@ mod classification;
 mod covariance;
 mod decision_tree;
 mod empirical_tails;
+mod extended_isolation_forest;
 mod forest;
 mod half_space_trees;
 mod histogram;
@@ -36,6 +37,7 @@ pub use boosting::{Boosted, GradientBoosting, Growth};
 pub use classification::Criterion;
 pub use decision_tree::DecisionTree;
 pub use empirical_tails::{EmpiricalTails, Tails};
+pub use extended_isolation_forest::{ExtendedIsolation, ExtendedIsolationForest};
 pub use forest::{ExtraTrees, Forest, OutOfBag, RandomForest};
 pub use half_space_trees::{HalfSpaceTrees, HalfSpaces};
 pub use histogram::{HistogramScore, Histograms};
@@ -68,6 +70,8 @@ use crate::{Categories, Classes, Error, Matrix, Missing, Probabilities, Recipe, 
 pub enum Method {
     /// Rows that are few and different; needs no labels.
     IsolationForest(IsolationForest),
+    /// The same with slanted cuts.
+    ExtendedIsolationForest(ExtendedIsolationForest),
     /// One tree that can be read.
     DecisionTree(DecisionTree),
     /// The mean of many trees.
@@ -113,6 +117,8 @@ pub enum Method {
 pub enum Model {
     /// From [`IsolationForest`].
     IsolationForest(Isolation),
+    /// From [`ExtendedIsolationForest`].
+    ExtendedIsolationForest(ExtendedIsolation),
     /// From [`DecisionTree`]: a forest of one tree.
     DecisionTree(Forest),
     /// From [`RandomForest`].
@@ -166,9 +172,10 @@ pub enum ClassWeights {
 
 impl Method {
     /// Every method with its default settings, in the order of the variants.
-    pub fn all() -> [Method; 20] {
+    pub fn all() -> [Method; 21] {
         [
             Method::IsolationForest(IsolationForest::default()),
+            Method::ExtendedIsolationForest(ExtendedIsolationForest::default()),
             Method::DecisionTree(DecisionTree::default()),
             Method::RandomForest(RandomForest::default()),
             Method::ExtraTrees(ExtraTrees::default()),
@@ -195,6 +202,7 @@ impl Method {
     pub fn name(&self) -> &'static str {
         match self {
             Method::IsolationForest(_) => "isolation-forest",
+            Method::ExtendedIsolationForest(_) => "extended-isolation-forest",
             Method::DecisionTree(_) => "decision-tree",
             Method::RandomForest(_) => "random-forest",
             Method::ExtraTrees(_) => "extra-trees",
@@ -221,6 +229,7 @@ impl Method {
     pub fn is_supervised(&self) -> bool {
         match self {
             Method::IsolationForest(_)
+            | Method::ExtendedIsolationForest(_)
             | Method::Mahalanobis(_)
             | Method::PrincipalComponents(_)
             | Method::NeighbourDistance(_)
@@ -248,7 +257,7 @@ impl Method {
         let standard =
             |categories| Recipe { logarithm: true, scaling: Scaling::Standard, categories, ..Recipe::default() };
         match self {
-            Method::IsolationForest(_) => standard(Categories::Rarity),
+            Method::IsolationForest(_) | Method::ExtendedIsolationForest(_) => standard(Categories::Rarity),
             Method::DecisionTree(_) | Method::RandomForest(_) | Method::ExtraTrees(_) | Method::GradientBoosting(_) => {
                 Recipe { missing: Missing::Keep, ..Recipe::default() }
             }
@@ -292,6 +301,7 @@ impl Method {
         };
         Ok(match self {
             Method::IsolationForest(settings) => Model::IsolationForest(settings.fit(matrix, seed)),
+            Method::ExtendedIsolationForest(settings) => Model::ExtendedIsolationForest(settings.fit(matrix, seed)),
             Method::DecisionTree(settings) => Model::DecisionTree(settings.fit(matrix, labels()?, seed)),
             Method::RandomForest(settings) => Model::RandomForest(settings.fit(matrix, labels()?, seed)),
             Method::ExtraTrees(settings) => Model::ExtraTrees(settings.fit(matrix, labels()?, seed)),
@@ -322,6 +332,7 @@ impl Method {
     pub fn check(&self) -> Result<(), Error> {
         match self {
             Method::IsolationForest(settings) => settings.check(),
+            Method::ExtendedIsolationForest(settings) => settings.check(),
             Method::DecisionTree(settings) => settings.check(),
             Method::RandomForest(settings) => settings.check(),
             Method::ExtraTrees(settings) => settings.check(),
@@ -350,6 +361,7 @@ impl Model {
         self.accepts(matrix)?;
         Ok(match self {
             Model::IsolationForest(forest) => forest.scores(matrix),
+            Model::ExtendedIsolationForest(forest) => forest.scores(matrix),
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
                 forest.scores(matrix)
             }
@@ -389,6 +401,7 @@ impl Model {
             Model::Stacking(stack) => stack.probabilities(matrix)?,
             Model::OnlineLogistic(proximal) => Some(proximal.probabilities(matrix)),
             Model::IsolationForest(_)
+            | Model::ExtendedIsolationForest(_)
             | Model::Mahalanobis(_)
             | Model::PrincipalComponents(_)
             | Model::NeighbourDistance(_)
@@ -403,6 +416,7 @@ impl Model {
     pub fn classes(&self) -> &[String] {
         match self {
             Model::IsolationForest(_)
+            | Model::ExtendedIsolationForest(_)
             | Model::Mahalanobis(_)
             | Model::PrincipalComponents(_)
             | Model::NeighbourDistance(_)
@@ -445,6 +459,7 @@ impl Model {
     pub fn width(&self) -> usize {
         match self {
             Model::IsolationForest(forest) => forest.width(),
+            Model::ExtendedIsolationForest(forest) => forest.width(),
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.width(),
             Model::GradientBoosting(boosted) => boosted.width(),
             Model::LogisticRegression(logistic) => logistic.width(),
@@ -469,6 +484,7 @@ impl Model {
     pub(crate) fn check(&self, width: usize) -> Result<(), Error> {
         match self {
             Model::IsolationForest(forest) => forest.check(width),
+            Model::ExtendedIsolationForest(forest) => forest.check(width),
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
                 forest.check(width)
             }

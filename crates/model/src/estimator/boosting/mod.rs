@@ -33,7 +33,7 @@ use crate::{Classes, Error, Matrix, Probabilities};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GradientBoosting {
-    /// The number of rounds, a tree each, or one a class where there are more than two. Default 200.
+    /// The number of rounds, a tree each, or one a class where there are more than two. Default 300.
     #[serde(alias = "n-estimators", alias = "num-iterations")]
     pub trees: u32,
     /// By how much each tree's step is shortened. Default 0.1.
@@ -56,13 +56,15 @@ pub struct GradientBoosting {
     /// The L1 penalty on what leaves are worth. Default 0.
     #[serde(alias = "lambda-l1")]
     pub reg_alpha: f64,
-    /// The L2 penalty on what leaves are worth. Default 1: classes of a handful of rows stay bounded.
+    /// The L2 penalty on what leaves are worth. Default none set, which stands for 0 with two classes and 1 with more: a
+    /// class of a handful of rows would else move its sums without bound.
     #[serde(alias = "lambda-l2")]
-    pub reg_lambda: f64,
+    pub reg_lambda: Option<f64>,
     /// The share of the rows that each tree is grown on, drawn anew. Default 1.
     #[serde(alias = "bagging-fraction")]
     pub subsample: f64,
-    /// The share of the columns that each tree may ask for, drawn anew. Default 1.
+    /// The share of the columns that each tree may ask for, drawn anew. Default 0.5: trees differ more, and together they
+    /// err less.
     #[serde(alias = "feature-fraction")]
     pub colsample_bytree: f64,
     /// What rows of each class weigh. Default equal: then scores are shares of attacks.
@@ -93,7 +95,7 @@ pub enum Growth {
 impl Default for GradientBoosting {
     fn default() -> GradientBoosting {
         GradientBoosting {
-            trees: 200,
+            trees: 300,
             learning_rate: 0.1,
             num_leaves: 31,
             max_depth: 0,
@@ -102,9 +104,9 @@ impl Default for GradientBoosting {
             min_child_weight: 1e-3,
             min_split_gain: 0.0,
             reg_alpha: 0.0,
-            reg_lambda: 1.0,
+            reg_lambda: None,
             subsample: 1.0,
-            colsample_bytree: 1.0,
+            colsample_bytree: 0.5,
             class_weights: ClassWeights::Equal,
             early_stopping_rounds: 0,
             validation_fraction: 0.1,
@@ -124,7 +126,7 @@ impl GradientBoosting {
         range("min-child-weight", self.min_child_weight, 0.0, 1e12)?;
         range("min-split-gain", self.min_split_gain, 0.0, 1e12)?;
         range("reg-alpha", self.reg_alpha, 0.0, 1e12)?;
-        range("reg-lambda", self.reg_lambda, 0.0, 1e12)?;
+        range("reg-lambda", self.reg_lambda.unwrap_or(0.0), 0.0, 1e12)?;
         range("subsample", self.subsample, 1e-3, 1.0)?;
         range("colsample-bytree", self.colsample_bytree, 1e-3, 1.0)?;
         range("validation-fraction", self.validation_fraction, 1e-3, 0.9)?;
@@ -218,7 +220,7 @@ impl GradientBoosting {
         }
         Ok(Rules {
             l1: self.reg_alpha,
-            l2: self.reg_lambda,
+            l2: self.reg_lambda.unwrap_or(if truth.count() > 2 { 1.0 } else { 0.0 }),
             min_gain: self.min_split_gain,
             min_rows: self.min_samples_leaf.into(),
             min_hessian: self.min_child_weight,
