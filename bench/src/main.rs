@@ -11,9 +11,11 @@ mod learning;
 mod live;
 mod logs;
 mod models;
+mod open_set;
 mod packets;
 mod peers;
 mod program;
+mod quality;
 mod robustness;
 mod speed;
 mod walk;
@@ -54,6 +56,14 @@ fn main() -> Result<()> {
         print(&models::rows(&shared, &only)?);
         return Ok(());
     }
+    if part.as_ref().is_some_and(|part| part == "quality") {
+        print(&quality::rows(&shared)?);
+        return Ok(());
+    }
+    if part.as_ref().is_some_and(|part| part == "open-set") {
+        print(&open_set::rows(&shared)?);
+        return Ok(());
+    }
     let program = Program::find()?;
     #[cfg(target_os = "linux")]
     if part.is_some_and(|part| part == "live") {
@@ -80,6 +90,8 @@ fn main() -> Result<()> {
     if !only_speed && !only_agreement {
         rows.extend(detection::rows(&program, &shared, &folder)?);
         rows.extend(learning::rows(&program, &shared, &folder)?);
+        rows.extend(quality::rows(&shared)?);
+        rows.extend(open_set::rows(&shared)?);
         rows.extend(models::rows(&shared, &[])?);
         rows.extend(robustness::rows(&program, &folder)?);
     }

@@ -3,14 +3,16 @@
 use std::io::{self, Write};
 
 use flow::printable;
-use model::evaluation::{Figures, Finding, Severity};
+use model::evaluation::{ClassFigures, Figures, Finding, Outcome, Severity, tune};
+use model::page::Site;
 use serde_json::{Value, json};
 
 use crate::output;
 
-/// Prints figures for people: what they stand on, the confusion matrix, the rates, and every kind of row.
-pub(crate) fn print(out: &mut impl Write, title: &str, figures: &Figures, flows_a_day: f64) -> io::Result<()> {
-    let counts = &figures.confusion;
+/// Prints all that a test tells, for people: what it stands on, the confusion matrix, the rates with their intervals, every
+/// kind of row, and classes and latency where they are known.
+pub(crate) fn print(out: &mut impl Write, title: &str, outcome: &Outcome, site: Site) -> io::Result<()> {
+    let (figures, counts) = (&outcome.figures, &outcome.figures.confusion);
     writeln!(out, "{title}: {} rows, {} of them attacks", figures.rows, figures.attacks)?;
     if figures.attacks == 0 || figures.attacks == figures.rows {
         let what = if figures.attacks == 0 { "benign" } else { "an attack" };
@@ -20,51 +22,133 @@ pub(crate) fn print(out: &mut impl Write, title: &str, figures: &Figures, flows_
     confusion.add_row(["attack", &counts.true_positives.to_string(), &counts.false_negatives.to_string()]);
     confusion.add_row(["benign", &counts.false_positives.to_string(), &counts.true_negatives.to_string()]);
     writeln!(out, "{confusion}")?;
-    let mut rates = output::table(&["figure", "value"]);
+    let mut rates = output::table(&["figure", "value", "95 % interval"]);
     let majority =
         format!("accuracy ({} errors; always the same answer: {})", counts.errors(), rate(figures.majority_accuracy));
-    let quiet = format!("false alarms a day at {flows_a_day} benign flows a day");
-    let alarms = figures.alarms_a_day(flows_a_day).map_or_else(|| "-".into(), |alarms| format!("{alarms:.0}"));
-    for (name, value) in [
-        (majority.as_str(), rate(figures.accuracy)),
-        ("precision", rate(figures.precision)),
-        ("recall", rate(figures.recall)),
-        ("F1", rate(figures.f1)),
-        ("false-positive rate", rate(figures.false_positive_rate)),
-        ("ROC-AUC", rate(figures.roc_auc)),
-        ("PR-AUC", rate(figures.pr_auc)),
-        ("recall at 1 % false positives", rate(figures.recall_at_one_percent)),
-        ("recall on attack kinds unseen in training", rate(figures.unseen_recall)),
-        (quiet.as_str(), alarms),
-    ] {
-        rates.add_row([name, &value]);
+    let quiet = format!("false alarms a day at {} benign flows a day", site.flows_a_day);
+    let alarms = figures.alarms_a_day(site.flows_a_day).map_or_else(|| "-".into(), |alarms| format!("{alarms:.0}"));
+    let there = format!("precision where {} % of the flows are attacks", 100.0 * site.base_rate);
+    let is_probability = outcome.reliability.is_some();
+    let interval =
+        |name: &str| outcome.interval(name).map_or_else(String::new, |of| format!("{:.5} to {:.5}", of.low, of.high));
+    let mut rows = vec![
+        ("recall", rate(figures.recall), interval("recall")),
+        ("false-positive rate", rate(figures.false_positive_rate), interval("false_positive_rate")),
+        ("recall on attack kinds unseen in training", rate(figures.unseen_recall), String::new()),
+        (quiet.as_str(), alarms, String::new()),
+        (there.as_str(), rate(counts.precision_at(site.base_rate)), String::new()),
+        ("precision", rate(figures.precision), interval("precision")),
+        ("F1", rate(figures.f1), interval("f1")),
+        ("F2", rate(figures.f2), interval("f2")),
+        (majority.as_str(), rate(figures.accuracy), interval("accuracy")),
+        ("balanced accuracy", rate(figures.balanced_accuracy), interval("balanced_accuracy")),
+        ("Matthews' correlation", rate(figures.mcc), interval("mcc")),
+        ("ROC-AUC", rate(figures.roc_auc), interval("roc_auc")),
+        ("PR-AUC", rate(figures.pr_auc), interval("pr_auc")),
+        ("recall at 1 % false positives", rate(figures.recall_at_one_percent), interval("recall_at_one_percent")),
+        ("recall at 0.1 % false positives", rate(figures.recall_at_one_per_mille), interval("recall_at_one_per_mille")),
+    ];
+    if is_probability {
+        rows.push(("Brier score", rate(figures.brier), String::new()));
+        rows.push(("calibration error", rate(figures.calibration_error), String::new()));
+    }
+    for (name, value, interval) in rows {
+        rates.add_row([name, &value, &interval]);
     }
     writeln!(out, "{rates}")?;
     let mut kinds = output::table(&["kind", "rows", "alarms", "share", ""]);
     for kind in &figures.kinds {
         let share = format!("{:.4}", kind.alarms as f64 / kind.rows.max(1) as f64);
-        let remark = if kind.attack && !kind.seen {
-            "unseen in training"
-        } else if kind.attack {
-            ""
-        } else {
-            "benign"
+        let remark = match (kind.attack, kind.seen) {
+            (false, _) => "benign",
+            (true, true) => "",
+            (true, false) => "unseen in training",
         };
         kinds.add_row([&*printable(&kind.kind), &kind.rows.to_string(), &kind.alarms.to_string(), &share, remark]);
     }
-    writeln!(out, "{kinds}")
+    writeln!(out, "{kinds}")?;
+    if let Some(classes) = &outcome.classes {
+        print_classes(out, classes, outcome.unknown_class_rows)?;
+    }
+    if let Some(latency) = &outcome.latency {
+        let seconds = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.3} s"));
+        writeln!(
+            out,
+            "\nlatency: {} of {} attacks (a kind in a group each) raise an alarm, half of these within {}, nine of ten \
+             within {}, the longest within {}",
+            latency.detected,
+            latency.attacks,
+            seconds(latency.median_seconds),
+            seconds(latency.ninth_decile_seconds),
+            seconds(latency.longest_seconds)
+        )?;
+    }
+    Ok(())
 }
 
-/// Prints the mean and the standard deviation over folds.
-pub(crate) fn print_folds(out: &mut impl Write, folds: &[Figures]) -> io::Result<()> {
-    writeln!(out, "cross-validation of {} folds, mean and standard deviation", folds.len())?;
+fn print_classes(out: &mut impl Write, figures: &ClassFigures, unknown: u64) -> io::Result<()> {
+    writeln!(
+        out,
+        "\nclasses: macro F1 {}, accuracy {}, balanced accuracy {}, Matthews' correlation {}, macro ROC-AUC {}",
+        rate(figures.macro_f1),
+        rate(figures.accuracy),
+        rate(figures.balanced_accuracy),
+        rate(figures.mcc),
+        rate(figures.macro_roc_auc)
+    )?;
+    let mut table = output::table(&["class", "rows", "given", "precision", "recall", "F1", "most often taken for"]);
+    for (place, class) in figures.classes.iter().enumerate() {
+        let others = figures.counts[place].iter().enumerate().filter(|(other, count)| *other != place && **count > 0);
+        let confused = others.max_by_key(|(_, count)| **count);
+        let confused = confused.map_or_else(String::new, |(other, count)| {
+            format!("{} ({count})", printable(&figures.classes[other].name))
+        });
+        table.add_row([
+            &*printable(&class.name),
+            &class.rows.to_string(),
+            &class.given.to_string(),
+            &rate(class.precision),
+            &rate(class.recall),
+            &rate(class.f1),
+            &confused,
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    if unknown > 0 {
+        writeln!(out, "{unknown} rows are of kinds that no class stands for, and are not among these")?;
+    }
+    Ok(())
+}
+
+/// Prints the figures that matter most of another test, in a line.
+pub(crate) fn print_line(out: &mut impl Write, title: &str, figures: &Figures) -> io::Result<()> {
+    writeln!(
+        out,
+        "\n{title}: {} rows; recall {}, false-positive rate {}, precision {}, F1 {}, ROC-AUC {}",
+        figures.rows,
+        rate(figures.recall),
+        rate(figures.false_positive_rate),
+        rate(figures.precision),
+        rate(figures.f1),
+        rate(figures.roc_auc)
+    )
+}
+
+/// Prints several tests: each by itself, then mean and standard deviation.
+pub(crate) fn print_tests(out: &mut impl Write, tests: &[(String, Figures)]) -> io::Result<()> {
+    let mut table =
+        output::table(&["test", "rows", "recall", "false positives", "precision", "F1", "ROC-AUC", "PR-AUC"]);
+    for (name, of) in tests {
+        let mut row = vec![name.clone(), of.rows.to_string()];
+        row.extend([of.recall, of.false_positive_rate, of.precision, of.f1, of.roc_auc, of.pr_auc].map(rate));
+        table.add_row(row);
+    }
+    writeln!(out, "\n{table}")?;
+    let all: Vec<Figures> = tests.iter().map(|(_, figures)| figures.clone()).collect();
+    writeln!(out, "\n{} tests, mean and standard deviation", tests.len())?;
     let mut table = output::table(&["figure", "mean", "deviation"]);
-    for (name, of) in FOLD_FIGURES {
-        let values: Vec<f64> = folds.iter().filter_map(of).collect();
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0);
-        let show = |value: f64| rate(value.is_finite().then_some(value));
-        table.add_row([name, &show(mean), &show(variance.sqrt())]);
+    for (name, mean, deviation) in tune::spread(&all) {
+        table.add_row([name.replace('_', " "), format!("{mean:.5}"), format!("{deviation:.5}")]);
     }
     writeln!(out, "{table}")
 }
@@ -77,34 +161,31 @@ pub(crate) fn print_findings(out: &mut impl Write, findings: &[Finding]) -> io::
             Severity::Warning => "WARNING",
             Severity::Note => "note",
         };
-        writeln!(out, "{word}: {}", finding.sentence)?;
+        let rows: Vec<String> = finding.rows.iter().map(u64::to_string).collect();
+        let rows = if rows.is_empty() { String::new() } else { format!("; rows {}", rows.join(", ")) };
+        writeln!(out, "{word} ({}): {}{rows}", finding.check, finding.sentence)?;
     }
     Ok(())
 }
 
-/// Figures as JSON, with the alarms of a quiet day.
-pub(crate) fn json(figures: &Figures, flows_a_day: f64) -> Value {
-    let mut value = json!(figures);
-    value["flows_a_day"] = json!(flows_a_day);
-    value["false_alarms_a_day"] = json!(figures.alarms_a_day(flows_a_day));
-    value
+/// Adds to figures as JSON what they mean at a site.
+pub(crate) fn add_site(value: &mut Value, figures: &Figures, site: Site) {
+    value["flows_a_day"] = json!(site.flows_a_day);
+    value["false_alarms_a_day"] = json!(figures.alarms_a_day(site.flows_a_day));
+    value["base_rate"] = json!(site.base_rate);
+    value["precision_at_base_rate"] = json!(figures.confusion.precision_at(site.base_rate));
 }
 
-fn rate(value: Option<f64>) -> String {
+/// A figure with five digits behind the point; a dash where it is unknown.
+pub(crate) fn rate(value: Option<f64>) -> String {
     value.map_or_else(|| "-".into(), |value| format!("{value:.5}"))
 }
 
-type Of = fn(&Figures) -> Option<f64>;
-
-const FOLD_FIGURES: [(&str, Of); 7] = [
-    ("accuracy", |figures| figures.accuracy),
-    ("precision", |figures| figures.precision),
-    ("recall", |figures| figures.recall),
-    ("F1", |figures| figures.f1),
-    ("false-positive rate", |figures| figures.false_positive_rate),
-    ("ROC-AUC", |figures| figures.roc_auc),
-    ("PR-AUC", |figures| figures.pr_auc),
-];
-
-/// What the alarms of a day are reckoned for, unless told otherwise: a site of a few hundred hosts.
-pub(crate) const FLOWS_A_DAY: f64 = 1_000_000.0;
+/// The probability of a test; small ones by their magnitude.
+pub(crate) fn probability(p: f64) -> String {
+    match p {
+        p if p < 1e-300 => "below 1e-300".into(),
+        p if p < 1e-3 => format!("{p:.1e}"),
+        p => format!("{p:.3}"),
+    }
+}

@@ -1,22 +1,29 @@
 //! `lapwing`: the one program. Each verb is a file; this one only chooses among them.
 
+mod audit;
 mod columns;
+mod compare;
 mod completions;
 mod demo;
+mod describe;
 mod evaluate;
 mod features;
 mod figures;
 mod flows;
 mod input;
 mod output;
+mod pages;
 mod pipeline;
+mod profile;
 mod rows;
 mod saved;
 mod scan;
 mod score;
+mod settings;
 mod simulate;
 mod tables;
 mod train;
+mod tune;
 mod waiting;
 
 use std::process::ExitCode;
@@ -43,6 +50,11 @@ enum Verb {
     Flows(flows::Arguments),
     Train(train::Arguments),
     Evaluate(evaluate::Arguments),
+    Compare(compare::Arguments),
+    Audit(audit::Arguments),
+    Profile(profile::Arguments),
+    Tune(tune::Arguments),
+    Describe(describe::Arguments),
     Score(score::Arguments),
     Simulate(simulate::Arguments),
     Features(features::Arguments),
@@ -57,6 +69,11 @@ fn main() -> ExitCode {
         Verb::Flows(arguments) => flows::run(&arguments, program.verbose),
         Verb::Train(arguments) => train::run(&arguments, program.verbose),
         Verb::Evaluate(arguments) => evaluate::run(&arguments, program.verbose),
+        Verb::Compare(arguments) => compare::run(&arguments, program.verbose),
+        Verb::Audit(arguments) => audit::run(&arguments, program.verbose),
+        Verb::Profile(arguments) => profile::run(&arguments, program.verbose),
+        Verb::Tune(arguments) => tune::run(&arguments, program.verbose),
+        Verb::Describe(arguments) => describe::run(&arguments),
         Verb::Score(arguments) => score::run(&arguments, program.verbose),
         Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Features(arguments) => features::run(&arguments),

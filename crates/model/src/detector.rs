@@ -6,7 +6,9 @@ use sha2::{Digest, Sha256};
 
 use crate::estimator::RandomForest;
 use crate::evaluation::{Figures, Finding, Rule, split};
-use crate::{Classes, Dataset, Encoder, Error, Feature, Grouping, Method, Model, Probabilities, Schema};
+use crate::learn::{Lesson, learn};
+use crate::refusal::{Refusal, Refuse};
+use crate::{Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Recipe, Schema};
 
 /// Columns, encoder, model, threshold and provenance: judges tables like the one that it was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +16,7 @@ pub struct Detector {
     encoder: Encoder,
     model: Model,
     threshold: f32,
+    pub(crate) refusal: Option<Refusal>,
     /// Where it comes from; changes nothing in what it judges.
     pub provenance: Provenance,
 }
@@ -23,10 +26,15 @@ pub struct Detector {
 pub struct Plan {
     /// The estimator and its settings. Default: a random forest with default settings.
     pub method: Method,
+    /// How columns are encoded; ensembles do not look at it. Default: as the method wants.
+    pub recipe: Option<Recipe>,
     /// Which kinds of row a classifier tells apart. Default: benign rows and attacks.
     pub grouping: Grouping,
     /// How the threshold is chosen from validation rows. Default: the largest F1.
     pub rule: Rule,
+    /// When a row that alarms is given no name; looked at where kinds of attack are told apart. Default: where the
+    /// likeliest kind is less likely than of 95 % of the known attacks.
+    pub refusal: Option<Refuse>,
     /// The share of the rows that is held back to choose the threshold. Default 0.2.
     pub validation_share: f64,
     /// What all random numbers come from. Default 1.
@@ -39,8 +47,10 @@ impl Default for Plan {
     fn default() -> Plan {
         Plan {
             method: Method::RandomForest(RandomForest::default()),
+            recipe: None,
             grouping: Grouping::Binary,
             rule: Rule::F1,
+            refusal: Some(Refuse::default()),
             validation_share: 0.2,
             seed: 1,
             ignored: Vec::new(),
@@ -95,11 +105,15 @@ impl Detector {
         if dataset.rows() < 2 {
             return Err(Error::Empty("two rows"));
         }
-        let threshold = match plan.rule {
-            Rule::Fixed(_) => plan.rule.choose(&[], None)?,
-            _ => choose_threshold(dataset, plan)?,
+        let (threshold, refusal) = match plan.rule {
+            Rule::Fixed(_) if plan.grouping == Grouping::Binary => (plan.rule.choose(&[], None)?, None),
+            _ => calibrate(dataset, plan)?,
         };
         let (mut encoder, model) = fit(dataset, plan)?;
+        let refusal = match (refusal, &plan.refusal) {
+            (Some(refusal), Some(refuse)) => Some(refusal.refit(refuse, dataset, plan.seed)?),
+            _ => None,
+        };
         encoder.schema_mut().ignored = plan.ignored.clone();
         let mut kinds = dataset.kinds().map(|kinds| kinds.vocabulary.clone()).unwrap_or_default();
         if let Some(column) = dataset.kinds() {
@@ -121,7 +135,7 @@ impl Detector {
             findings: Vec::new(),
             figures: Vec::new(),
         };
-        Ok(Detector { encoder, model, threshold, provenance })
+        Ok(Detector { encoder, model, threshold, refusal, provenance })
     }
 
     /// The verdict on each row. The table must have the columns that the detector was trained on, in any order.
@@ -215,6 +229,9 @@ impl Detector {
         if self.encoder.keeps_missing() && !self.model.takes_missing() {
             return Err(Error::Damaged("its encoder leaves missing values to a model that takes none".into()));
         }
+        if let Some(refusal) = &self.refusal {
+            refusal.check()?;
+        }
         if !(0.0..=1.0 + f32::EPSILON).contains(&self.threshold) {
             return Err(Error::Damaged("its threshold is out of range".into()));
         }
@@ -222,49 +239,42 @@ impl Detector {
     }
 }
 
-/// The threshold by the plan's rule, on rows that the fitted model did not see.
-fn choose_threshold(dataset: &Dataset, plan: &Plan) -> Result<f32, Error> {
+/// The threshold by the plan's rule, and from where on alarms get no name, on rows that the fitted model did not see.
+fn calibrate(dataset: &Dataset, plan: &Plan) -> Result<(f32, Option<Refusal>), Error> {
     let split = split::stratified(dataset, plan.validation_share, plan.seed)?;
     // Of a handful of rows none may be left to hold back.
     let validation = if split.test.is_empty() { &split.train } else { &split.test };
     let validation = dataset.select(validation);
-    let (encoder, model) = fit(&dataset.select(&split.train), plan)?;
+    let learned = dataset.select(&split.train);
+    let (encoder, model) = fit(&learned, plan)?;
     let validation = match plan.rule {
         Rule::Contamination(_) if !plan.method.is_supervised() => validation.select(&validation.benign_rows()),
         _ => validation,
     };
     let scores = model.scores(&encoder.encode(validation.table())?)?;
-    plan.rule.choose(&scores, validation.attacks())
-}
-
-/// An encoder and a model, fitted on the rows that the method learns from.
-fn fit(dataset: &Dataset, plan: &Plan) -> Result<(Encoder, Model), Error> {
-    let normal;
-    let rows = match (plan.method.is_supervised(), dataset.attacks()) {
-        (false, Some(_)) => {
-            normal = dataset.select(&dataset.benign_rows());
-            &normal
-        }
-        _ => dataset,
-    };
-    if rows.rows() == 0 {
-        return Err(Error::Empty("benign rows"));
+    let threshold = plan.rule.choose(&scores, validation.attacks())?;
+    let (Some(refuse), Some(truth)) = (&plan.refusal, validation.attacks()) else { return Ok((threshold, None)) };
+    if model.classes().len() <= 2 {
+        return Ok((threshold, None));
     }
-    let encoder = Encoder::fit(rows.table(), rows.attacks(), plan.method.recipe())?;
-    let matrix = encoder.encode(rows.table())?.with_features(features(&encoder))?;
-    let truth = if plan.method.is_supervised() { Classes::of(rows, plan.grouping) } else { None };
-    let model = plan.method.fit(&matrix, truth.as_ref(), plan.seed)?;
-    Ok((encoder, model))
+    let found: Vec<usize> = (0..truth.len()).filter(|&row| truth[row] && scores[row] >= threshold).collect();
+    let attacks = validation.select(&found);
+    let refusal = match model.probabilities(&encoder.encode(attacks.table())?)? {
+        Some(probabilities) => Some(Refusal::calibrate(refuse, &learned, &attacks, &probabilities, plan.seed)?),
+        None => None,
+    };
+    Ok((threshold, refusal))
 }
 
-/// What the values of an encoded row are.
-fn features(encoder: &Encoder) -> Vec<Feature> {
-    encoder.names().into_iter().zip(encoder.codes()).map(|(name, is_code)| Feature { name, is_code }).collect()
+/// An encoder and a model by the plan.
+fn fit(dataset: &Dataset, plan: &Plan) -> Result<(Encoder, Model), Error> {
+    let schema = &Schema::of(dataset.table());
+    learn(&plan.method, &Lesson { dataset, schema, grouping: plan.grouping, recipe: plan.recipe, seed: plan.seed })
 }
 
 const MAGIC: [u8; 8] = *b"LAPWING\0";
 /// Raised whenever an older program could not read what is written, or would read it wrongly.
-const FORMAT: u16 = 2;
+const FORMAT: u16 = 3;
 const HEADER: usize = MAGIC.len() + size_of::<u16>() + size_of::<u64>();
 const CHECKSUM: usize = 32;
 /// A forest of ten thousand trees has some 250 MB.

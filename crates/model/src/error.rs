@@ -57,6 +57,9 @@ pub enum Error {
     /// A table whose columns are not those that the detector was trained on.
     #[error("the table's columns are not those that the detector was trained on: {0}")]
     Columns(Mismatch),
+    /// An ensemble was to be fitted on a matrix.
+    #[error("{0} is made of methods that each encode their own columns: it learns from a data set, not from a matrix")]
+    Ensemble(&'static str),
     /// More columns than an estimator takes once encoded.
     #[error("{found} encoded columns, at most {most} can be learned from: drop columns with many different names")]
     Width {

@@ -28,15 +28,20 @@
 //! assert!(!verdicts[0].alarm && verdicts[1].alarm);
 //! ```
 
+mod card;
 mod classes;
 mod dataset;
 mod detector;
 mod encoder;
+pub mod ensemble;
 mod error;
 pub mod estimator;
 pub mod evaluation;
+mod learn;
 mod learner;
 mod matrix;
+pub mod page;
+mod refusal;
 mod schema;
 
 pub use classes::{Classes, Grouping, Probabilities};
@@ -47,4 +52,5 @@ pub use error::Error;
 pub use estimator::{Method, Model};
 pub use learner::Learner;
 pub use matrix::{Feature, Matrix};
+pub use refusal::{Identity, Refuse};
 pub use schema::{Field, Kind, Schema};

@@ -99,6 +99,15 @@ impl Matrix {
         missing.map_or(Ok(()), |at| Err(Error::NotFinite { row: at / self.width, column: at % self.width }))
     }
 
+    /// Some columns of every row. Panics where there are none.
+    pub(crate) fn columns(&self, columns: std::ops::Range<usize>) -> Matrix {
+        let rows = self.values.chunks_exact(self.width);
+        let values: Vec<f32> = rows.flat_map(|row| row[columns.clone()].iter().copied()).collect();
+        let missing = self.missing && values.iter().any(|value| value.is_nan());
+        let features = self.features.get(columns.clone()).unwrap_or_default().to_vec();
+        Matrix { width: columns.len(), values, missing, features }
+    }
+
     /// One row. Panics where there is none.
     pub fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.width..][..self.width]

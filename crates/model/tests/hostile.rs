@@ -33,6 +33,8 @@ fn saved() -> Vec<Vec<u8>> {
         r#"{"nearest-neighbours": {}}"#,
         r#"{"one-rule": {}}"#,
         r#"{"majority": {}}"#,
+        r#"{"voting": {"parts": [{"decision-tree": {}}, {"histogram-score": {}}], "vote": "tails"}}"#,
+        r#"{"stacking": {"parts": [{"one-rule": {}}, {"histogram-score": {}}], "columns": true}}"#,
         r#"{"half-space-trees": {"trees": 2, "height": 3, "window": 20}}"#,
         r#"{"random-cut-forest": {"trees": 2, "sample": 8}}"#,
         r#"{"online-logistic": {}}"#,
@@ -100,7 +102,7 @@ fn another_format_is_named() {
     let mut bytes = saved().remove(0);
     bytes[8] = 9;
     sign(&mut bytes);
-    assert_eq!(Detector::from_bytes(&bytes), Err(Error::Format { expected: 2, found: 9 }));
+    assert_eq!(Detector::from_bytes(&bytes), Err(Error::Format { expected: 3, found: 9 }));
 }
 
 #[test]
@@ -119,7 +121,7 @@ proptest! {
 
     #[test]
     fn any_payload_under_a_right_checksum_ends_without_panic(payload in prop::collection::vec(any::<u8>(), 0..400)) {
-        let mut bytes = b"LAPWING\0\x01\0".to_vec();
+        let mut bytes = b"LAPWING\0\x03\0".to_vec();
         bytes.extend((payload.len() as u64).to_le_bytes());
         bytes.extend(payload);
         bytes.extend([0; 32]);
@@ -129,7 +131,7 @@ proptest! {
 
     #[test]
     fn several_changes_under_a_right_checksum_end_without_panic(
-        which in 0..17usize,
+        which in 0..19usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut bytes = saved().swap_remove(which);

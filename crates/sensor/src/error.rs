@@ -29,6 +29,9 @@ pub enum Error {
     /// A column was asked for that the tables do not have, or none could be found by itself.
     #[error("{0}")]
     Column(String),
+    /// The audit found what makes every figure worthless.
+    #[error("the audit forbids to learn from this table: {}; drop the column with --drop, or go on with --allow NAME, the name in brackets", .0.join("; "))]
+    Audit(Vec<String>),
     /// What was found out cannot be written.
     #[error("cannot write")]
     Write(#[from] std::io::Error),

@@ -5,9 +5,12 @@
 
 pub mod anomaly;
 mod bulletin;
+pub mod comparison;
 pub mod config;
 mod error;
+pub mod partition;
 pub mod run;
+pub mod search;
 pub mod tables;
 pub mod train;
 

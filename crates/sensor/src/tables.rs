@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use flow::{Category, Column, Table, Time, printable};
-use model::evaluation::{Figures, suspects};
+use flow::{Category, Column, Table, Time, Values, printable};
+use model::evaluation::{Tested, suspects};
 use model::{Dataset, Detector, Verdict};
 use source::format::cic::{self, Generation};
 use source::format::rows::{Batch, Builder, Field, Kind, Profile, Rows};
@@ -18,6 +18,9 @@ pub struct Columns {
     pub label: Option<String>,
     /// The column that says when a row happened; by default none is looked at.
     pub time: Option<String>,
+    /// The column that says what a row belongs to (a host, a session, a day), for splits by group; it is not learned from
+    /// unless it is kept.
+    pub group: Option<String>,
     /// Columns to leave out.
     pub drop: Vec<String>,
     /// Columns to learn from although they are suspect: addresses, ports, times, row numbers, `difficulty` of NSL-KDD.
@@ -33,12 +36,28 @@ pub struct Loaded {
     pub label: Option<String>,
     /// The time of each row, where a time column was named.
     pub times: Option<Vec<Time>>,
+    /// The group of each row, where a group column was named.
+    pub groups: Option<Vec<u32>>,
     /// The file of each row, counted from 0.
     pub files: Vec<usize>,
     /// The columns that are not learned from, each with the reason.
     pub left_out: Vec<(String, String)>,
+    /// Those of them that are suspect, with their values: an audit looks at them.
+    pub suspects: Vec<Column>,
     /// What was read.
     pub report: Report,
+}
+
+impl Loaded {
+    /// The rows with their suspect columns: what a careless training would learn from.
+    pub fn whole(&self) -> Result<Dataset, Error> {
+        let columns = self.dataset.table().columns().iter().chain(&self.suspects).cloned().collect();
+        let table = Table::new(columns)?;
+        Ok(match self.dataset.kinds() {
+            Some(kinds) => Dataset::of_kinds(table, kinds.clone())?,
+            None => Dataset::unlabelled(table),
+        })
+    }
 }
 
 /// What was read of tables, and what was not.
@@ -117,29 +136,64 @@ pub fn load(paths: &[PathBuf], columns: &Columns, watch: Watch<'_>) -> Result<Lo
         Some(labels) => Dataset::of_kinds(table, labels)?,
         None => Dataset::unlabelled(table),
     };
+    let mut groups = None;
+    if let Some(name) = &columns.group {
+        groups = dataset.table().column(name).map(groups_of);
+        if !columns.keep.contains(name) {
+            dataset.take(name);
+            left_out.push((name.clone(), "it names the groups".into()));
+        }
+    }
+    let mut kept_apart = Vec::new();
     for (name, role) in suspects(&dataset) {
         if !columns.keep.contains(&name) {
-            dataset.take(&name);
+            kept_apart.extend(dataset.take(&name));
             left_out.push((name, format!("it {}", role.sentence())));
         }
     }
     if dataset.table().columns().is_empty() {
         return Err(Error::Column("no column is left to learn from; keep some by name, with --keep".into()));
     }
-    Ok(Loaded { dataset, label, times, files, left_out, report })
+    Ok(Loaded { dataset, label, times, groups, files, left_out, suspects: kept_apart, report })
+}
+
+/// The group of each row, by the values of a column; rows without a value are one group.
+fn groups_of(column: &Column) -> Vec<u32> {
+    match &column.values {
+        Values::Categories(category) => category.codes.clone(),
+        Values::Numbers(numbers) => {
+            let mut codes: BTreeMap<u32, u32> = BTreeMap::new();
+            let code = |number: &f32| {
+                let next = codes.len() as u32;
+                *codes.entry(number.to_bits()).or_insert(next)
+            };
+            numbers.iter().map(code).collect()
+        }
+    }
+}
+
+/// Columns that are read beside those that a detector judges by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beside<'a> {
+    /// The column that says what a row truly is.
+    pub label: Option<&'a str>,
+    /// The column that says when a row happened.
+    pub time: Option<&'a str>,
+    /// The column that says what a row belongs to.
+    pub group: Option<&'a str>,
 }
 
 /// Judges a table batch by batch, so that memory does not grow with it. `take` gets each batch, with the cells of its
-/// rows as they were, and a verdict for each row. Returns the names of the file's columns too.
+/// rows as they were, and a verdict for each row.
 pub fn judge(
     detector: &Detector,
     path: &Path,
-    label: Option<&str>,
+    beside: Beside<'_>,
     mut take: impl FnMut(&[String], &Batch, &[Verdict]) -> Result<(), Error>,
     watch: Watch<'_>,
 ) -> Result<Report, Error> {
     let mut known: Vec<String> = detector.schema().fields.iter().map(|field| field.name.clone()).collect();
-    known.extend(label.map(str::to_owned));
+    known.extend(beside.names().map(str::to_owned));
     let mut rows = Rows::open(path, &known)?;
     let own = Generation::of(detector.schema().known());
     if let (Some(own), Some(other)) = (own, rows.generation())
@@ -149,16 +203,29 @@ pub fn judge(
     }
     let needed = |name: &String| known.contains(name);
     let is_compared = |name: &&String| rows.generation().is_none() || needed(name) || !cic::is_beside(name);
-    let compared: Vec<String> = rows.columns().iter().filter(is_compared).cloned().collect();
-    detector.schema().compare(&compared, label)?;
+    let is_own = |name: &str| detector.schema().fields.iter().any(|field| field.name == name);
+    let is_beside = |name: &str| !is_own(name) && (beside.time == Some(name) || beside.group == Some(name));
+    let compared = rows.columns().iter().filter(is_compared).filter(|name| !is_beside(name));
+    let compared: Vec<String> = compared.cloned().collect();
+    detector.schema().compare(&compared, beside.label)?;
+    if let Some(lacking) = beside.names().find(|name| !rows.columns().iter().any(|column| column == name)) {
+        return Err(Error::Column(format!("{}: there is no column `{}`", path.display(), printable(lacking))));
+    }
     let names = rows.names().to_vec();
-    let mut builder = Builder::new(fields(detector, label)).with_texts();
+    let mut builder = Builder::new(fields(detector, beside)?).with_texts();
     let mut judged = 0;
     loop {
         let more = rows.read(&mut builder, BATCH_ROWS)?;
         let batch = builder.take();
         if batch.table.rows() > 0 {
-            let verdicts = detector.judge(&batch.table)?;
+            let verdicts = match beside.group.filter(|group| !is_own(group)) {
+                None => detector.judge(&batch.table)?,
+                Some(group) => {
+                    let mut table = batch.table.clone();
+                    table.take(group);
+                    detector.judge(&table)?
+                }
+            };
             take(&names, &batch, &verdicts)?;
             judged += verdicts.len();
         }
@@ -176,49 +243,99 @@ pub fn judge(
     Ok(report)
 }
 
-/// How good a detector is on labelled tables that it did not learn from. The label column is the one that it was
-/// trained with, unless another is named.
+/// What a detector says of labelled tables that it did not learn from, and the truth of their rows. The label column is
+/// the one that it was trained with, unless another is named.
 pub fn evaluate(
     detector: &Detector,
     paths: &[PathBuf],
-    label: Option<&str>,
+    beside: Beside<'_>,
     watch: Watch<'_>,
-) -> Result<(Figures, Report), Error> {
-    let label = label.or(detector.provenance.label.as_deref()).ok_or_else(|| {
+) -> Result<(Tested, Dataset, Report), Error> {
+    let label = beside.label.or(detector.provenance.label.as_deref()).ok_or_else(|| {
         Error::Column("the detector was trained without labels: name the label column with --label".into())
     })?;
-    let mut kinds = Category::default();
-    let mut codes: BTreeMap<String, u32> = BTreeMap::new();
-    let mut verdicts = Vec::new();
+    let beside = Beside { label: Some(label), ..beside };
+    let (mut kinds, mut groups) = (Names::default(), Names::default());
+    let mut tested = Tested { classes: detector.model().classes().to_vec(), ..Tested::default() };
     let mut report = Report::default();
     for path in paths {
         let take = |_: &[String], batch: &Batch, judged: &[Verdict]| {
-            verdicts.extend_from_slice(judged);
+            tested.verdicts.extend_from_slice(judged);
             let labels = batch.labels.as_ref().ok_or_else(|| Error::Column(format!("no column `{label}`")))?;
-            let own = labels.vocabulary.iter().map(|name| {
-                *codes.entry(name.clone()).or_insert_with(|| {
-                    kinds.vocabulary.push(name.clone());
-                    kinds.vocabulary.len() as u32 - 1
-                })
-            });
-            let own: Vec<u32> = own.collect();
-            kinds.codes.extend(labels.codes.iter().map(|&code| own[code as usize]));
+            kinds.add(labels);
+            if let Some(times) = &batch.times {
+                tested.times.get_or_insert_default().extend_from_slice(times);
+            }
+            let mut table = batch.table.clone();
+            if let Some(group) = beside.group {
+                let is_own = detector.schema().fields.iter().any(|field| field.name == group);
+                let column = if is_own { table.column(group).cloned() } else { table.take(group) };
+                if let Some(column) = column {
+                    groups.add(&named(&column));
+                }
+            }
+            if tested.classes.len() > 2
+                && let Some(probabilities) = detector.probabilities(&table)?
+            {
+                tested.probabilities.extend_from_slice(probabilities.values());
+            }
             Ok(())
         };
-        let read = judge(detector, path, Some(label), take, watch)?;
+        let read = judge(detector, path, beside, take, watch)?;
         report.rows += read.rows;
         report.infinite += read.infinite;
         read.skipped.into_iter().for_each(|(reason, count)| *report.skipped.entry(reason).or_default() += count);
     }
-    let scores = verdicts.iter().map(|verdict| verdict.score).collect();
-    let truth = Dataset::of_kinds(Table::new(vec![Column::numbers("score", scores)])?, kinds)?;
-    Ok((Figures::of(&verdicts, &truth, &detector.provenance.kinds)?, report))
+    tested.groups = beside.group.map(|_| groups.column.codes);
+    let scores = tested.verdicts.iter().map(|verdict| verdict.score).collect();
+    let truth = Dataset::of_kinds(Table::new(vec![Column::numbers("score", scores)])?, kinds.column)?;
+    Ok((tested, truth, report))
+}
+
+/// Names gathered from batches whose vocabularies differ.
+#[derive(Default)]
+struct Names {
+    column: Category,
+    codes: BTreeMap<String, u32>,
+}
+
+impl Names {
+    fn add(&mut self, batch: &Category) {
+        let own = batch.vocabulary.iter().map(|name| {
+            *self.codes.entry(name.clone()).or_insert_with(|| {
+                self.column.vocabulary.push(name.clone());
+                self.column.vocabulary.len() as u32 - 1
+            })
+        });
+        let own: Vec<u32> = own.collect();
+        let codes = batch.codes.iter().map(|&code| own.get(code as usize).copied().unwrap_or(Category::MISSING));
+        self.column.codes.extend(codes);
+    }
+}
+
+/// The values of a column as names.
+fn named(column: &Column) -> Category {
+    match &column.values {
+        Values::Categories(category) => category.clone(),
+        Values::Numbers(numbers) => {
+            let codes = groups_of(column);
+            let mut vocabulary = vec![String::new(); codes.iter().max().map_or(0, |most| *most as usize + 1)];
+            codes.iter().zip(numbers).for_each(|(&code, number)| vocabulary[code as usize] = number.to_string());
+            Category { codes, vocabulary }
+        }
+    }
+}
+
+impl<'a> Beside<'a> {
+    fn names(&self) -> impl Iterator<Item = &'a str> + Clone {
+        [self.label, self.time, self.group].into_iter().flatten()
+    }
 }
 
 impl Columns {
     /// The names that a header must have.
     fn names(&self) -> Vec<String> {
-        let all = self.label.iter().chain(&self.time).chain(&self.drop).chain(&self.keep);
+        let all = self.label.iter().chain(&self.time).chain(&self.group).chain(&self.drop).chain(&self.keep);
         all.cloned().collect()
     }
 
@@ -250,10 +367,12 @@ impl Columns {
             }
             assigned.push(field);
         }
-        // A time column may be free text to the profile: every row has another.
-        if let Some(time) = self.time.as_ref().filter(|time| !assigned.iter().any(|field| field.name == **time)) {
-            left_out.retain(|out| out.0 != *time);
-            assigned.push(Field { name: time.clone(), kind: Kind::Time });
+        // A time or group column may be free text to the profile: every row has another.
+        for (named, kind) in [(&self.time, Kind::Time), (&self.group, Kind::Category)] {
+            if let Some(name) = named.as_ref().filter(|name| !assigned.iter().any(|field| field.name == **name)) {
+                left_out.retain(|out| out.0 != *name);
+                assigned.push(Field { name: name.clone(), kind });
+            }
         }
         if let Some(label) =
             label.filter(|label| !assigned.iter().any(|field| field.kind == Kind::Label && field.name == *label))
@@ -267,15 +386,27 @@ impl Columns {
     }
 }
 
-/// The columns that a detector needs, and the label where one is asked for.
-fn fields(detector: &Detector, label: Option<&str>) -> Vec<Field> {
+/// The columns that a detector needs, and those beside them.
+fn fields(detector: &Detector, beside: Beside<'_>) -> Result<Vec<Field>, Error> {
     let kind = |kind: &model::Kind| match kind {
         model::Kind::Number => Kind::Number,
         model::Kind::Category(_) => Kind::Category,
     };
-    let fields =
-        detector.schema().fields.iter().map(|field| Field { name: field.name.clone(), kind: kind(&field.kind) });
-    fields.chain(label.map(|label| Field { name: label.to_owned(), kind: Kind::Label })).collect()
+    let own = &detector.schema().fields;
+    let mut fields: Vec<Field> =
+        own.iter().map(|field| Field { name: field.name.clone(), kind: kind(&field.kind) }).collect();
+    for (name, kind) in [(beside.label, Kind::Label), (beside.time, Kind::Time), (beside.group, Kind::Category)] {
+        let Some(name) = name else { continue };
+        if !fields.iter().any(|field| field.name == name) {
+            fields.push(Field { name: name.to_owned(), kind });
+        } else if kind != Kind::Category {
+            let name = printable(name);
+            return Err(Error::Column(format!(
+                "the detector judges by column `{name}`, which cannot be the truth or the time"
+            )));
+        }
+    }
+    Ok(fields)
 }
 
 /// The error of a file that gave no row: names the columns that hold something else than expected.

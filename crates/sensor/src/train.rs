@@ -1,9 +1,10 @@
 //! Tables become detectors, with figures that can be believed.
 
-use model::evaluation::{Figures, Finding, Role, Rule, Severity, Split, audit, split};
-use model::{Dataset, Detector, Method, Plan};
+use model::evaluation::{Drift, Figures, Finding, Outcome, Role, Rule, Severity, Tested, audit, split, suspects};
+use model::{Dataset, Detector, Grouping, Method, Plan, Recipe};
 
 use crate::Error;
+use crate::partition::{self, SplitBy};
 use crate::tables::Loaded;
 
 /// How a detector is trained and tested.
@@ -11,44 +12,45 @@ use crate::tables::Loaded;
 pub struct Settings {
     /// The estimator and its settings. Default: a random forest.
     pub method: Method,
+    /// How columns are encoded. Default: as the method wants.
+    pub recipe: Option<Recipe>,
+    /// Which kinds of row a classifier tells apart. Default: benign rows and attacks.
+    pub grouping: Grouping,
     /// How the threshold is chosen on validation rows. Default: the largest F1 for a method that learns from labels, and
     /// one alarm in a hundred benign rows for one that does not.
     pub rule: Option<Rule>,
-    /// How the test is set apart. Default random.
+    /// How the test is set apart. Default at random, every kind in its share.
     pub split: SplitBy,
     /// The share of the rows that is the test; 0 learns from all rows and tests on none. Default 0.2.
     pub test_share: f64,
     /// The number of folds of a cross-validation, which takes the place of the split; the detector then learns from all
     /// rows. Default none.
     pub folds: Option<usize>,
+    /// How often the training and its test are repeated with other seeds, the first included. Default 1.
+    pub seeds: u64,
     /// Whether rows that repeat another one are learned from and tested on. Default no: on both sides of a split they
     /// reward memory.
     pub keep_duplicates: bool,
+    /// Errors of the audit that do not forbid to go on, by the name of the check, or check and column, as in
+    /// `giveaway:sttl`. Default none.
+    pub allowed: Vec<String>,
     /// What all random numbers come from. Default 1.
     pub seed: u64,
-}
-
-/// How the test is set apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SplitBy {
-    /// At random, every kind of row in its share: the easiest test.
-    #[default]
-    Random,
-    /// The latest rows, by the time column, or by their order where there is none.
-    Time,
-    /// The last file.
-    File,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
             method: Plan::default().method,
+            recipe: None,
+            grouping: Grouping::default(),
             rule: None,
-            split: SplitBy::Random,
+            split: SplitBy::default(),
             test_share: 0.2,
             folds: None,
+            seeds: 1,
             keep_duplicates: false,
+            allowed: Vec::new(),
             seed: 1,
         }
     }
@@ -61,8 +63,11 @@ pub struct Trained {
     pub detector: Detector,
     /// How many rows repeated another one and were dropped.
     pub duplicates: usize,
-    /// The figures of every fold, where there was a cross-validation.
-    pub folds: Vec<Figures>,
+    /// All that the test tells, where there was one.
+    pub outcome: Option<Outcome>,
+    /// What was tested, and how well: every fold, every kind of attack left out, or every seed; empty where there was one
+    /// test only.
+    pub tests: Vec<(String, Figures)>,
 }
 
 /// What a long training is doing.
@@ -70,77 +75,210 @@ pub struct Trained {
 pub enum Step {
     /// Looking for what makes figures look better than they are.
     Auditing,
-    /// Fitting the model of a fold, counted from 1, and how many there are.
-    Fold(usize, usize),
+    /// Fitting the model of one of several tests, counted from 1, and how many there are.
+    Test(usize, usize),
     /// Fitting the detector.
     Fitting,
 }
 
-/// Trains a detector on a part of a table and tests it on the other part, or by cross-validation.
+/// Trains a detector on a part of a table and tests it on the other part, by cross-validation, or on kinds of attack that
+/// were left out. An error of the audit that is not allowed by name stops it.
 pub fn train(loaded: &Loaded, settings: &Settings, watch: &mut dyn FnMut(Step)) -> Result<Trained, Error> {
     watch(Step::Auditing);
-    let mut findings = audit::table(&loaded.dataset)?;
-    let (rows, duplicates) = usable_rows(loaded, settings);
-    let distinct;
-    let dataset = if duplicates > 0 {
-        distinct = loaded.dataset.select(&rows);
-        &distinct
-    } else {
-        &loaded.dataset
-    };
+    let mut findings = audited(loaded, settings)?;
+    let usable = Usable::of(loaded, settings.keep_duplicates);
+    let dataset = usable.dataset(loaded);
     let plan = plan(loaded, settings);
+    let several = settings.folds.is_some() || settings.split == SplitBy::KindOut;
     let mut figures = Vec::new();
-    let mut folds = Vec::new();
-    let mut detector = match settings.folds {
-        Some(count) => {
-            for (number, part) in split::folds(dataset, count, settings.seed)?.iter().enumerate() {
-                watch(Step::Fold(number + 1, count));
-                let (detector, test) =
-                    (Detector::train(&dataset.select(&part.train), &plan)?, dataset.select(&part.test));
-                folds.push(test_figures(&detector, &test)?);
+    let mut tests = Vec::new();
+    let mut outcome = None;
+    let mut detector = if several {
+        let parts = usable.tests(loaded, settings, settings.seed)?;
+        for (number, (name, part)) in parts.iter().enumerate() {
+            watch(Step::Test(number + 1, parts.len()));
+            let detector = Detector::train(&dataset.select(&part.train), &plan)?;
+            tests.push((name.clone(), test_figures(&detector, &dataset.select(&part.test))?));
+        }
+        watch(Step::Fitting);
+        Detector::train(dataset, &plan)?
+    } else if settings.test_share == 0.0 && settings.split != SplitBy::File {
+        watch(Step::Fitting);
+        Detector::train(dataset, &plan)?
+    } else {
+        watch(Step::Fitting);
+        let parts = usable.tests(loaded, settings, settings.seed)?;
+        let (name, part) = parts.first().ok_or(model::Error::Empty("rows to test on"))?;
+        let (train, test) = (dataset.select(&part.train), dataset.select(&part.test));
+        let known = audit::known_rows(&train, &test);
+        findings.extend(audit::across(&train, &test));
+        findings.extend(audit::drifted(&audit::drift(&train, &test)));
+        let detector = Detector::train(&train, &plan)?;
+        if test.attacks().is_some() && test.rows() > 0 {
+            let of = outcome.insert(test_outcome(&detector, &test, loaded, &usable.rows, &part.test, settings.seed)?);
+            figures.push((name.clone(), of.figures.clone()));
+            if !known.is_empty() && known.len() < test.rows() {
+                let rows = (0..test.rows()).filter(|row| known.binary_search(row).is_err());
+                let new = test.select(&rows.collect::<Vec<usize>>());
+                figures.push((format!("{name}, without rows that training knows"), test_figures(&detector, &new)?));
             }
-            watch(Step::Fitting);
-            Detector::train(dataset, &plan)?
         }
-        None if settings.test_share == 0.0 && settings.split != SplitBy::File => {
-            watch(Step::Fitting);
-            Detector::train(dataset, &plan)?
-        }
-        None => {
-            watch(Step::Fitting);
-            let part = part(loaded, &rows, dataset, settings)?;
-            let (train, test) = (dataset.select(&part.train), dataset.select(&part.test));
-            findings.extend(audit::across(&train, &test));
-            let detector = Detector::train(&train, &plan)?;
-            if test.attacks().is_some() && test.rows() > 0 {
-                figures.push((settings.split.words(loaded).to_owned(), test_figures(&detector, &test)?));
-            }
-            detector
-        }
+        detector
     };
+    if let Some(of) = outcome.as_ref().filter(|_| settings.seeds > 1 && !several) {
+        tests.push((format!("seed {}", settings.seed), of.figures.clone()));
+        for turn in 1..settings.seeds {
+            watch(Step::Test(turn as usize + 1, settings.seeds as usize));
+            let seed = settings.seed.wrapping_add(turn);
+            for (_, part) in usable.tests(loaded, settings, seed)? {
+                let detector = Detector::train(&dataset.select(&part.train), &Plan { seed, ..plan.clone() })?;
+                tests.push((format!("seed {seed}"), test_figures(&detector, &dataset.select(&part.test))?));
+            }
+        }
+    }
     findings.extend(leaks(loaded));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let provenance = &mut detector.provenance;
     (provenance.label, provenance.left_out) = (loaded.label.clone(), loaded.left_out.clone());
     (provenance.findings, provenance.figures) = (findings, figures);
-    Ok(Trained { detector, duplicates, folds })
+    Ok(Trained { detector, duplicates: usable.dropped(loaded), outcome, tests })
 }
 
-/// The rows to go on with, and how many were dropped because they repeat another one.
-fn usable_rows(loaded: &Loaded, settings: &Settings) -> (Vec<usize>, usize) {
-    if settings.keep_duplicates {
-        return ((0..loaded.dataset.rows()).collect(), 0);
+/// What an audit found, with careless and honest figures beside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audited {
+    /// What it found, the worst first.
+    pub findings: Vec<Finding>,
+    /// How far each column of the test lies from what is learned from, the furthest first; empty where nothing is tested.
+    pub drift: Vec<Drift>,
+    /// The figures of a careless test, then of the honest one, each with what it is; empty where there are no labels of
+    /// both sides.
+    pub figures: Vec<(String, Figures)>,
+}
+
+/// Audits a table with all its columns, the suspect ones included, and the split that the settings say. With `figures` it
+/// also trains the method twice: carelessly, from every column but those that say the label in other words, duplicates
+/// kept, tested on a random split; and honestly, as the settings say.
+pub fn audit(
+    loaded: &Loaded,
+    settings: &Settings,
+    figures: bool,
+    watch: &mut dyn FnMut(Step),
+) -> Result<Audited, Error> {
+    watch(Step::Auditing);
+    let mut whole = loaded.whole()?;
+    // A column that names the rows would hide that they repeat each other.
+    let mut findings = [audit::rows(&loaded.dataset), audit::columns(&whole)?].concat();
+    // Of columns that are left out anyway an error need not be overruled.
+    let is_out = |finding: &Finding| {
+        !finding.columns.is_empty()
+            && finding.columns.iter().all(|name| loaded.suspects.iter().any(|of| of.name == *name))
+    };
+    for finding in findings.iter_mut().filter(|finding| finding.severity == Severity::Error && is_out(finding)) {
+        finding.severity = Severity::Warning;
+        finding.sentence.push_str("; it is left out");
     }
-    let rows = loaded.dataset.distinct_rows();
-    let dropped = loaded.dataset.rows() - rows.len();
-    (rows, dropped)
+    let usable = Usable::of(loaded, settings.keep_duplicates);
+    let dataset = usable.dataset(loaded);
+    let tests = if settings.test_share > 0.0 { usable.tests(loaded, settings, settings.seed)? } else { Vec::new() };
+    let mut drift = Vec::new();
+    if let [(_, part)] = tests.as_slice() {
+        let (train, test) = (dataset.select(&part.train), dataset.select(&part.test));
+        findings.extend(audit::across(&train, &test));
+        drift = audit::drift(&train, &test);
+        findings.extend(audit::drifted(&drift));
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let sides = |dataset: &Dataset| {
+        let attacks = dataset.attacks().unwrap_or_default();
+        attacks.contains(&true) && attacks.contains(&false)
+    };
+    let mut both = Vec::new();
+    if figures && sides(&whole) {
+        watch(Step::Test(1, 2));
+        for (column, role) in suspects(&whole) {
+            if role == Role::Answer {
+                whole.take(&column);
+            }
+        }
+        let plan = plan(loaded, settings);
+        let part = split::stratified(&whole, 0.2, settings.seed)?;
+        let detector = Detector::train(&whole.select(&part.train), &plan)?;
+        let careless = "careless: every column, duplicates kept, random split".to_owned();
+        both.push((careless, test_figures(&detector, &whole.select(&part.test))?));
+        watch(Step::Test(2, 2));
+        let mut honest = Vec::new();
+        for (_, part) in &tests {
+            let detector = Detector::train(&dataset.select(&part.train), &plan)?;
+            honest.push(test_figures(&detector, &dataset.select(&part.test))?);
+        }
+        if let [only] = honest.as_slice() {
+            let duplicates = if settings.keep_duplicates { "kept" } else { "dropped" };
+            let words = settings.split.words(loaded);
+            both.push((format!("honest: suspect columns left out, duplicates {duplicates}, {words}"), only.clone()));
+        } else {
+            both.extend(tests.iter().map(|(name, _)| format!("honest: {name}")).zip(honest));
+        }
+    }
+    Ok(Audited { findings, drift, figures: both })
 }
 
-fn plan(loaded: &Loaded, settings: &Settings) -> Plan {
+/// The audit of a table; an error that is not allowed stops it.
+pub(crate) fn audited(loaded: &Loaded, settings: &Settings) -> Result<Vec<Finding>, Error> {
+    let mut findings = audit::table(&loaded.dataset)?;
+    if !settings.method.is_supervised() {
+        // Benign rows alone are what it should learn from; only the figures mean nothing.
+        let one_class = findings.iter_mut().filter(|finding| finding.check == "one-class");
+        one_class.for_each(|finding| finding.severity = Severity::Warning);
+    }
+    let forbidding: Vec<&Finding> = findings.iter().filter(|finding| finding.forbids(&settings.allowed)).collect();
+    if !forbidding.is_empty() {
+        let sentences: Vec<String> =
+            forbidding.iter().map(|finding| format!("{} ({})", finding.sentence, finding.check)).collect();
+        return Err(Error::Audit(sentences));
+    }
+    Ok(findings)
+}
+
+/// The rows to go on with.
+pub(crate) struct Usable {
+    pub(crate) rows: Vec<usize>,
+    distinct: Option<Dataset>,
+}
+
+impl Usable {
+    pub(crate) fn of(loaded: &Loaded, keep_duplicates: bool) -> Usable {
+        let all = loaded.dataset.rows();
+        if keep_duplicates {
+            return Usable { rows: (0..all).collect(), distinct: None };
+        }
+        let rows = loaded.dataset.distinct_rows();
+        let distinct = (rows.len() < all).then(|| loaded.dataset.select(&rows));
+        Usable { rows, distinct }
+    }
+
+    pub(crate) fn dataset<'a>(&'a self, loaded: &'a Loaded) -> &'a Dataset {
+        self.distinct.as_ref().unwrap_or(&loaded.dataset)
+    }
+
+    /// How many rows repeat another one and were dropped.
+    pub(crate) fn dropped(&self, loaded: &Loaded) -> usize {
+        loaded.dataset.rows() - self.rows.len()
+    }
+
+    pub(crate) fn tests(&self, loaded: &Loaded, settings: &Settings, seed: u64) -> Result<Vec<partition::Test>, Error> {
+        let (by, share) = (settings.split, settings.test_share);
+        partition::tests(loaded, &self.rows, self.dataset(loaded), by, share, settings.folds, seed)
+    }
+}
+
+pub(crate) fn plan(loaded: &Loaded, settings: &Settings) -> Plan {
     let default = if settings.method.is_supervised() { Rule::F1 } else { Rule::FalsePositiveRate(0.01) };
     let left_out = loaded.left_out.iter().map(|(name, _)| name);
     Plan {
         method: settings.method.clone(),
+        recipe: settings.recipe,
+        grouping: settings.grouping,
         rule: settings.rule.unwrap_or(default),
         seed: settings.seed,
         ignored: loaded.label.iter().chain(left_out).cloned().collect(),
@@ -148,24 +286,28 @@ fn plan(loaded: &Loaded, settings: &Settings) -> Plan {
     }
 }
 
-/// The rows of `dataset`, which are these `rows` of the table, set apart.
-fn part(loaded: &Loaded, rows: &[usize], dataset: &Dataset, settings: &Settings) -> Result<Split, Error> {
-    Ok(match (settings.split, &loaded.times) {
-        (SplitBy::Random, _) => split::stratified(dataset, settings.test_share, settings.seed)?,
-        (SplitBy::Time, Some(times)) => {
-            let times: Vec<_> = rows.iter().map(|&row| times[row]).collect();
-            split::by_time(&times, settings.test_share)?
-        }
-        (SplitBy::Time, None) => split::by_order(rows.len(), settings.test_share)?,
-        (SplitBy::File, _) => {
-            let files: Vec<_> = rows.iter().map(|&row| loaded.files[row]).collect();
-            split::by_file(&files)?
-        }
-    })
+pub(crate) fn test_figures(detector: &Detector, test: &Dataset) -> Result<Figures, Error> {
+    Ok(Figures::of(&detector.judge(test.table())?, test, &detector.provenance.kinds)?)
 }
 
-fn test_figures(detector: &Detector, test: &Dataset) -> Result<Figures, Error> {
-    Ok(Figures::of(&detector.judge(test.table())?, test, &detector.provenance.kinds)?)
+/// All that a test tells; its rows are the `tested` ones of the usable `rows` of the table.
+fn test_outcome(
+    detector: &Detector,
+    test: &Dataset,
+    loaded: &Loaded,
+    rows: &[usize],
+    tested: &[usize],
+    seed: u64,
+) -> Result<Outcome, Error> {
+    let probabilities = detector.probabilities(test.table())?;
+    let tested = Tested {
+        verdicts: detector.judge(test.table())?,
+        classes: detector.model().classes().to_vec(),
+        probabilities: probabilities.map(|of| of.values().to_vec()).unwrap_or_default(),
+        times: loaded.times.as_ref().map(|times| tested.iter().map(|&row| times[rows[row]]).collect()),
+        groups: loaded.groups.as_ref().map(|groups| tested.iter().map(|&row| groups[rows[row]]).collect()),
+    };
+    Ok(Outcome::of(&tested, test, &detector.provenance.kinds, seed)?)
 }
 
 /// Suspect columns that were left out for leaking the answer are worth a finding of their own: a published figure with
@@ -180,16 +322,4 @@ fn leaks(loaded: &Loaded) -> impl Iterator<Item = Finding> + '_ {
         );
         Finding { columns: vec![name.clone()], ..Finding::of(Severity::Note, "left-out", sentence) }
     })
-}
-
-impl SplitBy {
-    /// What a test set apart like this is, in words.
-    pub fn words(self, loaded: &Loaded) -> &'static str {
-        match self {
-            SplitBy::Random => "random split, the easiest test",
-            SplitBy::Time if loaded.times.is_some() => "split by time, tested on the latest rows",
-            SplitBy::Time => "split by order, tested on the last rows",
-            SplitBy::File => "split by file, tested on the last file",
-        }
-    }
 }

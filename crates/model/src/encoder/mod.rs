@@ -16,7 +16,8 @@ use names::{Counted, Names, Rows, places};
 use number::Number;
 pub use recipe::{Categories, Missing, Recipe, Scaling};
 
-use crate::{Error, Kind, Matrix, Schema};
+use crate::schema::{Field, Kind, Schema};
+use crate::{Error, Matrix};
 
 /// Turns tables into matrices by what was learned from training rows: medians, means, deviations, names.
 ///
@@ -31,7 +32,15 @@ use crate::{Error, Kind, Matrix, Schema};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Encoder {
     schema: Schema,
+    /// One after the other in each row: one block for a single estimator, one a part for an ensemble.
+    blocks: Vec<Block>,
+}
+
+/// Every column of the schema, encoded by one recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Block {
     recipe: Recipe,
+    /// One a field of the schema.
     columns: Vec<Encoding>,
 }
 
@@ -45,6 +54,17 @@ enum Encoding {
 impl Encoder {
     /// Learns from training rows. `attacks` is their truth, where it is known: one a row.
     pub fn fit(table: &Table, attacks: Option<&[bool]>, recipe: Recipe) -> Result<Encoder, Error> {
+        Encoder::fit_under(Schema::of(table), table, attacks, recipe)
+    }
+
+    /// Learns from training rows under a schema of more rows than these: a name that only the others have is known, and
+    /// encoded like one that none has.
+    pub(crate) fn fit_under(
+        schema: Schema,
+        table: &Table,
+        attacks: Option<&[bool]>,
+        recipe: Recipe,
+    ) -> Result<Encoder, Error> {
         if table.rows() == 0 {
             return Err(Error::Empty("rows"));
         }
@@ -57,21 +77,20 @@ impl Encoder {
         if recipe.categories == Categories::Target && attacks.is_none() {
             return Err(Error::Unlabelled("target encoding"));
         }
-        let schema = Schema::of(table);
         let fit = |(kind, column): (&Kind, &Column)| match (kind, &column.values) {
-            (_, Values::Numbers(numbers)) => Encoding::Number(Number::fit(numbers, recipe)),
-            (kind, Values::Categories(_)) => {
-                Encoding::Names(Counted::of(&row_places(kind, column), kind.names().len(), attacks, recipe).fit())
+            (Kind::Number, Values::Numbers(numbers)) => Encoding::Number(Number::fit(numbers, recipe)),
+            // A column whose every value is missing may come as names.
+            (Kind::Number, Values::Categories(_)) => {
+                Encoding::Number(Number::fit(&vec![f32::NAN; table.rows()], recipe))
+            }
+            (Kind::Category(names), _) => {
+                Encoding::Names(Counted::of(&row_places(kind, column), names.len(), attacks, recipe).fit())
             }
         };
-        let kinds: Vec<(&Kind, &Column)> = schema.fields.iter().map(|field| &field.kind).zip(table.columns()).collect();
+        let sources = schema.columns(table)?;
+        let kinds: Vec<(&Kind, &Column)> = schema.fields.iter().map(|field| &field.kind).zip(sources).collect();
         let columns = kinds.into_par_iter().map(fit).collect();
-        let encoder = Encoder { schema, recipe, columns };
-        match encoder.width() {
-            0 => Err(Error::Empty("columns")),
-            width if width > MAX_WIDTH => Err(Error::Width { found: width, most: MAX_WIDTH }),
-            _ => Ok(encoder),
-        }
+        Encoder { schema, blocks: vec![Block { recipe, columns }] }.of_possible_width()
     }
 
     /// Learns from training rows and encodes them. It differs from fitting and encoding in [`Categories::Target`] alone:
@@ -84,25 +103,54 @@ impl Encoder {
         seed: u64,
     ) -> Result<(Encoder, Matrix), Error> {
         let encoder = Encoder::fit(table, attacks, recipe)?;
-        let matrix = encoder.encode(table)?;
-        if recipe.categories != Categories::Target {
-            return Ok((encoder, matrix));
-        }
+        let matrix = encoder.encode_training(table, attacks, seed)?;
+        Ok((encoder, matrix))
+    }
+
+    /// The matrix of the very rows that were learned from, see [`Encoder::fit_encode`].
+    pub(crate) fn encode_training(&self, table: &Table, attacks: Option<&[bool]>, seed: u64) -> Result<Matrix, Error> {
+        let matrix = self.encode(table)?;
+        let Some(Block { recipe: Recipe { categories: Categories::Target, .. }, .. }) = self.blocks.first() else {
+            return Ok(matrix);
+        };
         let mut folds: Vec<u8> = (0..table.rows()).map(|row| (row % FOLDS) as u8).collect();
         folds.shuffle(&mut Pcg64Mcg::seed_from_u64(seed));
-        let width = matrix.width();
+        let (width, missing) = (matrix.width(), matrix.has_missing());
         let mut values = matrix.into_values();
+        let sources = self.schema.columns(table)?;
         let mut at = 0;
-        for ((field, encoding), column) in encoder.schema.fields.iter().zip(&encoder.columns).zip(table.columns()) {
-            if let Kind::Category(names) = &field.kind {
-                let row_places = row_places(&field.kind, column);
-                let told = Counted::of(&row_places, names.len(), attacks, recipe)
-                    .out_of_fold(FOLDS, |row| usize::from(folds[row]));
-                values.iter_mut().skip(at).step_by(width).zip(told).for_each(|(value, told)| *value = told);
+        for block in &self.blocks {
+            for ((field, encoding), column) in self.schema.fields.iter().zip(&block.columns).zip(&sources) {
+                if let (Kind::Category(names), 1..) = (&field.kind, encoding.width()) {
+                    let row_places = row_places(&field.kind, column);
+                    let counted = Counted::of(&row_places, names.len(), attacks, block.recipe);
+                    let told = counted.out_of_fold(FOLDS, |row| usize::from(folds[row]));
+                    values.iter_mut().skip(at).step_by(width).zip(told).for_each(|(value, told)| *value = told);
+                }
+                at += encoding.width();
             }
-            at += encoding.width();
         }
-        Ok((encoder, Matrix::encoded(width, values, false)))
+        Ok(Matrix::encoded(width, values, missing))
+    }
+
+    /// The encoder whose rows are those of this one followed by those of the other; both are of the same schema.
+    pub(crate) fn beside(mut self, other: Encoder) -> Result<Encoder, Error> {
+        debug_assert_eq!(self.schema, other.schema);
+        self.blocks.extend(other.blocks);
+        self.of_possible_width()
+    }
+
+    fn of_possible_width(self) -> Result<Encoder, Error> {
+        match self.width() {
+            0 => Err(Error::Empty("columns")),
+            width if width > MAX_WIDTH => Err(Error::Width { found: width, most: MAX_WIDTH }),
+            _ => Ok(self),
+        }
+    }
+
+    /// Every column's encoding, in the order of the values of a row, each with its field.
+    fn columns(&self) -> impl Iterator<Item = (&Field, &Encoding)> {
+        self.blocks.iter().flat_map(|block| self.schema.fields.iter().zip(&block.columns))
     }
 
     /// The columns that a table must have.
@@ -114,21 +162,16 @@ impl Encoder {
         &mut self.schema
     }
 
-    /// What the columns were turned into numbers by.
-    pub fn recipe(&self) -> Recipe {
-        self.recipe
-    }
-
     /// The number of values that a row becomes.
     pub fn width(&self) -> usize {
-        self.columns.iter().map(Encoding::width).sum()
+        self.columns().map(|(_, encoding)| encoding.width()).sum()
     }
 
     /// What each value of an encoded row is: the column's name, and the name it stands for where it is one of a column
     /// of names.
     pub fn names(&self) -> Vec<String> {
         let mut all = Vec::with_capacity(self.width());
-        for (field, encoding) in self.schema.fields.iter().zip(&self.columns) {
+        for (field, encoding) in self.columns() {
             match encoding {
                 Encoding::Number(number) => all.extend(number.names(&field.name)),
                 Encoding::Names(names) => all.extend(names.names(&field.name, field.kind.names())),
@@ -139,8 +182,8 @@ impl Encoder {
 
     /// The column that each value of an encoded row comes from, by its position in the schema.
     pub fn sources(&self) -> Vec<usize> {
-        let widths = self.columns.iter().map(Encoding::width).enumerate();
-        widths.flat_map(|(column, width)| std::iter::repeat_n(column, width)).collect()
+        let fields = self.blocks.iter().flat_map(|block| block.columns.iter().enumerate());
+        fields.flat_map(|(field, encoding)| std::iter::repeat_n(field, encoding.width())).collect()
     }
 
     /// For each value of an encoded row whether it is the code of a name.
@@ -149,12 +192,12 @@ impl Encoder {
             let is_code = matches!(encoding, Encoding::Names(Names::Code { .. }));
             std::iter::repeat_n(is_code, encoding.width())
         };
-        self.columns.iter().flat_map(is_code).collect()
+        self.columns().flat_map(|(_, encoding)| is_code(encoding)).collect()
     }
 
     /// Whether missing numbers stay missing.
     pub(crate) fn keeps_missing(&self) -> bool {
-        self.columns.iter().any(|encoding| matches!(encoding, Encoding::Number(number) if number.keeps_missing()))
+        self.columns().any(|(_, encoding)| matches!(encoding, Encoding::Number(number) if number.keeps_missing()))
     }
 
     /// Leaves out all values of a row but those at these positions, in their order: what feature selection chose.
@@ -168,7 +211,7 @@ impl Encoder {
             return Err(Error::Empty("columns"));
         }
         let mut rest = wanted.as_slice();
-        for encoding in &mut self.columns {
+        for encoding in self.blocks.iter_mut().flat_map(|block| &mut block.columns) {
             let (own, others) = rest.split_at(encoding.width());
             rest = others;
             match encoding {
@@ -195,9 +238,11 @@ impl Encoder {
         let write = |(block, out): (usize, &mut [f32])| {
             let rows = block * BLOCK..block * BLOCK + out.len() / width;
             let mut at = 0;
-            for ((encoding, source), places) in self.columns.iter().zip(&sources).zip(&places) {
-                encoding.write(source, places, rows.clone(), out, at, width);
-                at += encoding.width();
+            for block in &self.blocks {
+                for ((encoding, source), places) in block.columns.iter().zip(&sources).zip(&places) {
+                    encoding.write(source, places, rows.clone(), out, at, width);
+                    at += encoding.width();
+                }
             }
         };
         match rows {
@@ -212,23 +257,27 @@ impl Encoder {
     /// Refuses what no fit can have made: bytes from outside.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let refuse = |why: &str| Err(Error::Damaged(format!("the encoder {why}")));
-        if self.columns.len() != self.schema.fields.len() || self.columns.is_empty() {
-            return refuse("has another number of columns than the schema");
-        }
-        let mut width = 0usize;
-        for (field, encoding) in self.schema.fields.iter().zip(&self.columns) {
-            let fits = match (&field.kind, encoding) {
-                (Kind::Number, Encoding::Number(number)) => number.is_sane(self.recipe),
-                (Kind::Category(vocabulary), Encoding::Names(names)) => names.is_sane(vocabulary.len()),
-                _ => false,
-            };
-            if !fits {
-                return refuse(&format!("does not fit column `{}`", field.name));
-            }
+        for field in &self.schema.fields {
             if !field.kind.names().is_sorted_by(|one, next| one < next) {
                 return refuse(&format!("holds unsorted names of column `{}`", field.name));
             }
-            width = width.saturating_add(encoding.width());
+        }
+        let mut width = 0usize;
+        for block in &self.blocks {
+            if block.columns.len() != self.schema.fields.len() {
+                return refuse("has another number of columns than the schema");
+            }
+            for (field, encoding) in self.schema.fields.iter().zip(&block.columns) {
+                let fits = match (&field.kind, encoding) {
+                    (Kind::Number, Encoding::Number(number)) => number.is_sane(block.recipe),
+                    (Kind::Category(vocabulary), Encoding::Names(names)) => names.is_sane(vocabulary.len()),
+                    _ => false,
+                };
+                if !fits {
+                    return refuse(&format!("does not fit column `{}`", field.name));
+                }
+                width = width.saturating_add(encoding.width());
+            }
         }
         if width == 0 || width > MAX_WIDTH { refuse("has an impossible width") } else { Ok(()) }
     }

@@ -7,15 +7,26 @@ use super::tree::Division;
 use crate::Matrix;
 
 /// A matrix with each value replaced by the number of its bin, one byte each, row by row.
+///
+/// Columns do not stand in the order of the matrix: those of which nearly all rows fall into one bin come last, so that
+/// sums need to look at them only where a row differs. [`Column::feature`] tells which is which.
 pub(super) struct Binned {
     /// One a feature.
     pub(super) columns: Vec<Column>,
+    /// How many of them are not nearly constant.
+    pub(super) varied: usize,
     /// The bins of each row.
     bins: Vec<u8>,
+    /// For each row, in which of the first nearly constant columns it differs, a bit each.
+    odd: Vec<u64>,
 }
 
 /// How one column is cut into bins.
 pub(super) struct Column {
+    /// Its position in the matrix.
+    pub(super) feature: usize,
+    /// The bin with the most rows.
+    pub(super) usual: u8,
     kind: Kind,
     /// The number of bins, that of missing values included.
     pub(super) count: usize,
@@ -36,33 +47,65 @@ impl Binned {
         let width = matrix.width();
         // Some columns at a time share the cache lines of a row.
         let groups: Vec<usize> = (0..width).step_by(GROUP).collect();
-        let group = |&first: &usize| -> Vec<Column> {
+        let group = |&first: &usize| -> Vec<(Column, bool)> {
             (first..(first + GROUP).min(width)).map(|column| Column::of(matrix, column)).collect()
         };
-        let columns: Vec<Column> = groups.par_iter().flat_map_iter(group).collect();
+        let columns: Vec<(Column, bool)> = groups.par_iter().flat_map_iter(group).collect();
+        let (constant, mut columns): (Vec<_>, Vec<_>) = columns.into_iter().partition(|(_, constant)| *constant);
+        let varied = columns.len();
+        columns.extend(constant);
+        let columns: Vec<Column> = columns.into_iter().map(|(column, _)| column).collect();
         let mut bins = vec![0; matrix.values().len()];
+        let mut odd = vec![0u64; if varied < width { matrix.rows() } else { 0 }];
         let blocks = bins.par_chunks_mut(width * BLOCK).zip(matrix.values().par_chunks(width * BLOCK));
         blocks.for_each(|(bins, values)| {
             for (at, column) in columns.iter().enumerate() {
                 column.fill(values, bins, at, width);
             }
         });
-        Binned { columns, bins }
+        let constant = &columns[varied..][..(width - varied).min(64)];
+        odd.par_iter_mut().zip(bins.par_chunks(width)).with_min_len(BLOCK).for_each(|(odd, bins)| {
+            let differs = constant.iter().zip(&bins[varied..]).map(|(column, bin)| u64::from(column.usual != *bin));
+            *odd = differs.enumerate().fold(0, |odd, (bit, differs)| odd | differs << bit);
+        });
+        Binned { columns, varied, bins, odd }
+    }
+
+    /// In which of the columns that are not varied a row differs from most, a bit each; of at most 64 of them.
+    #[inline]
+    pub(super) fn odd(&self, row: u32) -> u64 {
+        self.odd[row as usize]
+    }
+
+    /// The bins of one row.
+    #[inline]
+    pub(super) fn row(&self, row: u32) -> &[u8] {
+        &self.bins[row as usize * self.columns.len()..][..self.columns.len()]
+    }
+
+    /// Fetches a row that will be asked for soon, as rows of a node lie far apart.
+    #[inline]
+    pub(super) fn expect(&self, row: u32) {
+        let first = row as usize * self.columns.len();
+        prefetch_index::prefetch_index(&self.bins, first);
+        prefetch_index::prefetch_index(&self.bins, first + self.columns.len() - 1);
+    }
+
+    /// The same of one column alone.
+    #[inline]
+    pub(super) fn expect_at(&self, row: u32, column: usize) {
+        prefetch_index::prefetch_index(&self.bins, row as usize * self.columns.len() + column);
     }
 
     /// The number of columns.
     pub(super) fn width(&self) -> usize {
         self.columns.len()
     }
-
-    /// The bins of each row, one row after the other.
-    pub(super) fn bins(&self) -> &[u8] {
-        &self.bins
-    }
 }
 
 impl Column {
-    fn of(matrix: &Matrix, column: usize) -> Column {
+    /// The bins of a column, and whether it is nearly constant.
+    fn of(matrix: &Matrix, column: usize) -> (Column, bool) {
         let step = matrix.rows().div_ceil(SAMPLE).max(1);
         let sample = matrix.values().iter().skip(column).step_by(matrix.width() * step).copied();
         let all = matrix.values().iter().skip(column).step_by(matrix.width());
@@ -78,7 +121,23 @@ impl Column {
             Kind::Number { cuts } => cuts.len() + 1,
             Kind::Codes { codes } => codes.len() + 1,
         };
-        Column { kind, count: values + usize::from(missing), missing: missing.then_some(values as u8) }
+        let count = values + usize::from(missing);
+        let mut column = Column { feature: column, usual: 0, kind, count, missing: missing.then_some(values as u8) };
+        let (usual, share) = column.usual(&runs);
+        column.usual = usual;
+        // Values that are missing are not among the runs.
+        (column, share > NEARLY && !missing)
+    }
+
+    /// The bin with the most rows, and its share of them.
+    fn usual(&self, runs: &[(f32, usize)]) -> (u8, f64) {
+        let values: Vec<f32> = runs.iter().map(|run| run.0).collect();
+        let mut bins = vec![0; values.len()];
+        self.fill(&values, &mut bins, 0, 1);
+        let mut rows = [0usize; 256];
+        bins.iter().zip(runs).for_each(|(&bin, run)| rows[usize::from(bin)] += run.1);
+        let usual = (0..256).max_by_key(|&bin| (rows[bin], 255 - bin)).unwrap_or(0);
+        (usual as u8, rows[usual] as f64 / rows.iter().sum::<usize>().max(1) as f64)
     }
 
     /// Whether bins stand for names, which have no order.
@@ -115,21 +174,24 @@ impl Column {
         Division::Among(codes)
     }
 
-    /// Writes the bins of this column for a block of rows.
+    /// Writes the bins of this column at position `at` of each of a block of rows; of a width of 1, `values` are its own.
     fn fill(&self, values: &[f32], bins: &mut [u8], at: usize, width: usize) {
-        let rows = values.iter().skip(at).step_by(width).zip(bins.iter_mut().skip(at).step_by(width));
+        let values = values.iter().skip(if width == 1 { 0 } else { self.feature }).step_by(width);
+        let bins = bins.iter_mut().skip(at).step_by(width);
         let missing = self.missing.unwrap_or(0);
         match &self.kind {
             Kind::Number { cuts } => {
-                let search = Search::new(cuts);
-                for (&value, bin) in rows {
-                    *bin = if value.is_nan() { missing } else { search.find(value) };
+                let values: Vec<f32> = values.copied().collect();
+                let mut places = vec![0; values.len()];
+                Search::new(cuts).find_all(&values, &mut places);
+                for ((bin, value), place) in bins.zip(values).zip(places) {
+                    *bin = if value.is_nan() { missing } else { place };
                 }
             }
             Kind::Codes { codes } => {
                 let mut places = vec![codes.len() as u8; codes.iter().max().map_or(0, |most| *most as usize + 1)];
                 codes.iter().enumerate().for_each(|(place, &code)| places[code as usize] = place as u8);
-                for (&value, bin) in rows {
+                for (&value, bin) in values.zip(bins) {
                     let place = places.get(value as usize).copied().unwrap_or(codes.len() as u8);
                     *bin = if value.is_nan() { missing } else { place };
                 }
@@ -151,16 +213,31 @@ impl Search {
         Search { cuts: padded, steps: (cuts.len() + 1).next_power_of_two().trailing_zeros() }
     }
 
-    /// How many cuts are below the value.
-    #[inline]
-    pub(super) fn find(&self, value: f32) -> u8 {
-        let mut at = 0usize;
-        for step in (0..self.steps).rev() {
-            let half = 1 << step;
-            // In this form no branch is made of it.
-            at += usize::from(self.cuts[(at + half - 1) & 255] < value) << step;
+    /// How many cuts are below each value.
+    pub(super) fn find_all(&self, values: &[f32], places: &mut [u8]) {
+        match self.steps {
+            0 => places.fill(0),
+            1 => self.find_by::<1>(values, places),
+            2 => self.find_by::<2>(values, places),
+            3 => self.find_by::<3>(values, places),
+            4 => self.find_by::<4>(values, places),
+            5 => self.find_by::<5>(values, places),
+            6 => self.find_by::<6>(values, places),
+            7 => self.find_by::<7>(values, places),
+            _ => self.find_by::<8>(values, places),
         }
-        at as u8
+    }
+
+    /// The same by a number of steps that is known beforehand, so that no loop is left and many values wait together.
+    fn find_by<const STEPS: u32>(&self, values: &[f32], places: &mut [u8]) {
+        for (&value, place) in values.iter().zip(places) {
+            let mut at = 0usize;
+            for step in (0..STEPS).rev() {
+                // In this form no branch is made of it.
+                at += usize::from(self.cuts[(at + (1 << step) - 1) & 255] < value) << step;
+            }
+            *place = at as u8;
+        }
     }
 }
 
@@ -242,6 +319,8 @@ const MAX_BINS: usize = 256;
 /// Bins are cut by at most so many rows, evenly spread over the table.
 const SAMPLE: usize = 200_000;
 const SLOTS: usize = 1024;
+/// Columns with a larger share of rows in one bin are nearly constant.
+const NEARLY: f64 = 0.97;
 const GROUP: usize = 8;
 const BLOCK: usize = 256;
 /// Codes above this are no names that anybody has.
@@ -258,7 +337,7 @@ mod tests {
     #[test]
     fn few_values_have_a_bin_each() {
         let binned = binned(vec![3.0, 1.0, 2.0, 1.0]);
-        assert_eq!(binned.bins(), [2, 0, 1, 0]);
+        assert_eq!(binned.bins, [2, 0, 1, 0]);
         assert_eq!(binned.columns[0].threshold(0, 2), Division::AtMost(2.0));
     }
 
@@ -267,8 +346,8 @@ mod tests {
         let binned = binned((0..10_000).map(|value| value as f32).collect());
         let count = binned.columns[0].count;
         assert!(count <= 256 && count > 200, "{count}");
-        assert!(binned.bins().is_sorted());
-        let largest = (0..count).map(|bin| binned.bins().iter().filter(|&&b| usize::from(b) == bin).count());
+        assert!(binned.bins.is_sorted());
+        let largest = (0..count).map(|bin| binned.bins.iter().filter(|&&b| usize::from(b) == bin).count());
         assert!(largest.max().unwrap() <= 80);
     }
 
@@ -281,7 +360,7 @@ mod tests {
     #[test]
     fn missing_values_have_the_last_bin() {
         let binned = binned(vec![5.0, f32::NAN, 7.0]);
-        assert_eq!((binned.bins(), binned.columns[0].missing), ([0, 2, 1].as_slice(), Some(2)));
+        assert_eq!((binned.bins, binned.columns[0].missing), (vec![0, 2, 1], Some(2)));
     }
 
     #[test]

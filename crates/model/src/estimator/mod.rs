@@ -50,6 +50,7 @@ pub use principal_components::{Plane, PrincipalComponents};
 pub use random_cut_forest::{RandomCutForest, RandomCuts};
 pub use tree::{Cut, Node, Step, Tree};
 
+use crate::ensemble::{Stack, Stacking, Votes, Voting};
 use crate::{Categories, Classes, Error, Matrix, Missing, Probabilities, Recipe, Scaling};
 
 /// Settings of one estimator, as a configuration names them.
@@ -91,6 +92,10 @@ pub enum Method {
     OneRule(OneRule),
     /// The shares of the classes: what must be beaten.
     Majority(Majority),
+    /// Several methods whose scores are put together by a fixed rule.
+    Voting(Voting),
+    /// A method that learns from the scores of several others.
+    Stacking(Stacking),
     /// Where few of the latest window of rows fell; needs no labels, goes on learning.
     HalfSpaceTrees(HalfSpaceTrees),
     /// Rows that would displace many others; needs no labels, goes on learning.
@@ -130,6 +135,10 @@ pub enum Model {
     OneRule(Ranges),
     /// From [`Majority`].
     Majority(Shares),
+    /// From [`Voting`].
+    Voting(Votes),
+    /// From [`Stacking`].
+    Stacking(Stack),
     /// From [`HalfSpaceTrees`].
     HalfSpaceTrees(HalfSpaces),
     /// From [`RandomCutForest`].
@@ -151,7 +160,7 @@ pub enum ClassWeights {
 
 impl Method {
     /// Every method with its default settings, in the order of the variants.
-    pub fn all() -> [Method; 17] {
+    pub fn all() -> [Method; 19] {
         [
             Method::IsolationForest(IsolationForest::default()),
             Method::DecisionTree(DecisionTree::default()),
@@ -167,6 +176,8 @@ impl Method {
             Method::NearestNeighbours(NearestNeighbours::default()),
             Method::OneRule(OneRule::default()),
             Method::Majority(Majority::default()),
+            Method::Voting(Voting::default()),
+            Method::Stacking(Stacking::default()),
             Method::HalfSpaceTrees(HalfSpaceTrees::default()),
             Method::RandomCutForest(RandomCutForest::default()),
             Method::OnlineLogistic(OnlineLogistic::default()),
@@ -190,6 +201,8 @@ impl Method {
             Method::NearestNeighbours(_) => "nearest-neighbours",
             Method::OneRule(_) => "one-rule",
             Method::Majority(_) => "majority",
+            Method::Voting(_) => "voting",
+            Method::Stacking(_) => "stacking",
             Method::HalfSpaceTrees(_) => "half-space-trees",
             Method::RandomCutForest(_) => "random-cut-forest",
             Method::OnlineLogistic(_) => "online-logistic",
@@ -198,17 +211,18 @@ impl Method {
 
     /// Whether it learns from labels, or only from what is normal.
     pub fn is_supervised(&self) -> bool {
-        !matches!(
-            self,
+        match self {
             Method::IsolationForest(_)
-                | Method::Mahalanobis(_)
-                | Method::PrincipalComponents(_)
-                | Method::NeighbourDistance(_)
-                | Method::HistogramScore(_)
-                | Method::EmpiricalTails(_)
-                | Method::HalfSpaceTrees(_)
-                | Method::RandomCutForest(_)
-        )
+            | Method::Mahalanobis(_)
+            | Method::PrincipalComponents(_)
+            | Method::NeighbourDistance(_)
+            | Method::HistogramScore(_)
+            | Method::EmpiricalTails(_)
+            | Method::HalfSpaceTrees(_)
+            | Method::RandomCutForest(_) => false,
+            Method::Voting(voting) => voting.parts.iter().any(Method::is_supervised),
+            _ => true,
+        }
     }
 
     /// Whether its models go on learning, see [`Learner`](crate::Learner).
@@ -216,7 +230,12 @@ impl Method {
         matches!(self, Method::HalfSpaceTrees(_) | Method::RandomCutForest(_) | Method::OnlineLogistic(_))
     }
 
-    /// How it wants its columns encoded.
+    /// Whether it is made of other methods, each with its own recipe.
+    pub fn is_ensemble(&self) -> bool {
+        matches!(self, Method::Voting(_) | Method::Stacking(_))
+    }
+
+    /// How it wants its columns encoded; of an ensemble the parts' recipes count instead.
     pub fn recipe(&self) -> Recipe {
         let standard =
             |categories| Recipe { logarithm: true, scaling: Scaling::Standard, categories, ..Recipe::default() };
@@ -230,13 +249,14 @@ impl Method {
             Method::NeighbourDistance(_) | Method::NearestNeighbours(_) => standard(Categories::OneHot),
             Method::HistogramScore(_) | Method::EmpiricalTails(_) => standard(Categories::Rarity),
             Method::OneRule(_) | Method::Majority(_) => Recipe::default(),
+            Method::Voting(_) | Method::Stacking(_) => Recipe::default(),
             Method::HalfSpaceTrees(_) => standard(Categories::Rarity),
             Method::RandomCutForest(_) | Method::OnlineLogistic(_) => standard(Categories::OneHot),
         }
     }
 
     /// Fits a model. `truth` is the class of each row; a method that learns from labels needs it, with rows of at least
-    /// two classes, and any other does not look at it. A matrix with missing values is refused unless the method's
+    /// two classes, and any other does not look at it. An ensemble learns from a data set only. A matrix with missing values is refused unless the method's
     /// recipe keeps them.
     pub fn fit(&self, matrix: &Matrix, truth: Option<&Classes>, seed: u64) -> Result<Model, Error> {
         if matrix.rows() == 0 {
@@ -276,6 +296,7 @@ impl Method {
             Method::NearestNeighbours(settings) => Model::NearestNeighbours(settings.fit(matrix, labels()?, seed)),
             Method::OneRule(settings) => Model::OneRule(settings.fit(matrix, labels()?)),
             Method::Majority(settings) => Model::Majority(settings.fit(matrix, labels()?)),
+            Method::Voting(_) | Method::Stacking(_) => return Err(Error::Ensemble(self.name())),
             Method::HalfSpaceTrees(settings) => Model::HalfSpaceTrees(settings.fit(matrix, seed)),
             Method::RandomCutForest(settings) => Model::RandomCutForest(settings.fit(matrix, seed)),
             Method::OnlineLogistic(settings) => Model::OnlineLogistic(settings.fit(matrix, labels()?, seed)),
@@ -284,10 +305,7 @@ impl Method {
 
     /// The most classes that it tells apart.
     fn most_classes(&self) -> usize {
-        match self {
-            Method::LogisticRegression(_) => 2,
-            _ => MAX_CLASSES,
-        }
+        MAX_CLASSES
     }
 
     /// Refuses settings out of their range.
@@ -306,6 +324,8 @@ impl Method {
             Method::NearestNeighbours(settings) => settings.check(),
             Method::OneRule(settings) => settings.check(),
             Method::EmpiricalTails(_) | Method::Majority(_) => Ok(()),
+            Method::Voting(settings) => settings.check(),
+            Method::Stacking(settings) => settings.check(),
             Method::HalfSpaceTrees(settings) => settings.check(),
             Method::RandomCutForest(settings) => settings.check(),
             Method::OnlineLogistic(settings) => settings.check(),
@@ -332,6 +352,8 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.probabilities(matrix).attacks(),
             Model::OneRule(ranges) => ranges.probabilities(matrix).attacks(),
             Model::Majority(shares) => shares.probabilities(matrix).attacks(),
+            Model::Voting(votes) => votes.scores(matrix)?,
+            Model::Stacking(stack) => stack.scores(matrix)?,
             Model::HalfSpaceTrees(spaces) => spaces.scores(matrix),
             Model::RandomCutForest(cuts) => cuts.scores(matrix),
             Model::OnlineLogistic(proximal) => proximal.probabilities(matrix).attacks(),
@@ -346,10 +368,12 @@ impl Model {
                 Some(forest.probabilities(matrix))
             }
             Model::GradientBoosting(boosted) => Some(boosted.probabilities(matrix)),
-            Model::LogisticRegression(logistic) => Some(Probabilities::binary(logistic.scores(matrix))),
+            Model::LogisticRegression(logistic) => Some(logistic.probabilities(matrix)),
             Model::NearestNeighbours(neighbourhood) => Some(neighbourhood.probabilities(matrix)),
             Model::OneRule(ranges) => Some(ranges.probabilities(matrix)),
             Model::Majority(shares) => Some(shares.probabilities(matrix)),
+            Model::Voting(votes) => votes.probabilities(matrix)?,
+            Model::Stacking(stack) => stack.probabilities(matrix)?,
             Model::OnlineLogistic(proximal) => Some(proximal.probabilities(matrix)),
             Model::IsolationForest(_)
             | Model::Mahalanobis(_)
@@ -376,6 +400,8 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.classes(),
             Model::OneRule(ranges) => ranges.classes(),
             Model::Majority(shares) => shares.classes(),
+            Model::Voting(votes) => votes.classes(),
+            Model::Stacking(stack) => stack.last().classes(),
             Model::OnlineLogistic(proximal) => proximal.classes(),
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.classes(),
             Model::GradientBoosting(boosted) => boosted.classes(),
@@ -393,10 +419,12 @@ impl Model {
 
     /// Whether rows may have missing values.
     pub fn takes_missing(&self) -> bool {
-        matches!(
-            self,
-            Model::DecisionTree(_) | Model::RandomForest(_) | Model::ExtraTrees(_) | Model::GradientBoosting(_)
-        )
+        match self {
+            Model::DecisionTree(_) | Model::RandomForest(_) | Model::ExtraTrees(_) | Model::GradientBoosting(_) => true,
+            // Each part of an ensemble looks at its own columns.
+            Model::Voting(_) | Model::Stacking(_) => true,
+            _ => false,
+        }
     }
 
     /// The number of values in a row.
@@ -405,7 +433,7 @@ impl Model {
             Model::IsolationForest(forest) => forest.width(),
             Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.width(),
             Model::GradientBoosting(boosted) => boosted.width(),
-            Model::LogisticRegression(logistic) => logistic.coefficients().len(),
+            Model::LogisticRegression(logistic) => logistic.width(),
             Model::Mahalanobis(distance) => distance.width(),
             Model::PrincipalComponents(plane) => plane.width(),
             Model::NeighbourDistance(surroundings) => surroundings.width(),
@@ -414,6 +442,8 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.width(),
             Model::OneRule(ranges) => ranges.width(),
             Model::Majority(shares) => shares.width(),
+            Model::Voting(votes) => votes.width(),
+            Model::Stacking(stack) => stack.width(),
             Model::HalfSpaceTrees(spaces) => spaces.width(),
             Model::RandomCutForest(cuts) => cuts.width(),
             Model::OnlineLogistic(proximal) => proximal.width(),
@@ -437,21 +467,11 @@ impl Model {
             Model::NearestNeighbours(neighbourhood) => neighbourhood.check(width),
             Model::OneRule(ranges) => ranges.check(width),
             Model::Majority(shares) => shares.check(width),
+            Model::Voting(votes) => votes.check(width),
+            Model::Stacking(stack) => stack.check(width),
             Model::HalfSpaceTrees(spaces) => spaces.check(width),
             Model::RandomCutForest(cuts) => cuts.check(width),
             Model::OnlineLogistic(proximal) => proximal.check(width),
-        }
-    }
-}
-
-impl ClassWeights {
-    /// The weights of a benign and of an attack row.
-    fn of(self, attacks: &[bool]) -> [f64; 2] {
-        let attack = attacks.iter().filter(|attack| **attack).count();
-        let half = attacks.len() as f64 / 2.0;
-        match self {
-            ClassWeights::Equal => [1.0, 1.0],
-            ClassWeights::Balanced => [half / (attacks.len() - attack) as f64, half / attack as f64],
         }
     }
 }
@@ -477,13 +497,8 @@ fn stream(seed: u64, tree: u64) -> Pcg64Mcg {
     Pcg64Mcg::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(tree))
 }
 
-/// Refuses names that no classifier of two classes can have been fitted with: bytes from outside.
-fn check_classes(classes: &[String]) -> Result<(), Error> {
-    if classes.len() == 2 { Ok(()) } else { Err(Error::Damaged(format!("a classifier of {} classes", classes.len()))) }
-}
-
 /// Refuses a setting out of its range.
-fn range<T: PartialOrd + ToString>(setting: &'static str, value: T, least: T, most: T) -> Result<(), Error> {
+pub(crate) fn range<T: PartialOrd + ToString>(setting: &'static str, value: T, least: T, most: T) -> Result<(), Error> {
     if value >= least && value <= most {
         return Ok(());
     }

@@ -34,13 +34,16 @@ impl Neighbours {
             if part.len() <= LEAF {
                 continue;
             }
-            let spread = |column: &usize| {
-                let values = part.iter().map(|&place| f64::from(value(place, *column)));
-                let (low, high) =
-                    values.fold((f64::MAX, f64::MIN), |(low, high), next| (low.min(next), high.max(next)));
-                high - low
+            let step = part.len().div_ceil(SPREAD_ROWS);
+            let spread = |column: usize| {
+                let mut values: Vec<f32> = part.iter().step_by(step).map(|&place| value(place, column)).collect();
+                values.sort_unstable_by(f32::total_cmp);
+                // Far outliers are no spread: a cut through the middle would not part them from the others.
+                let (outer, eighth) = (values.len() - 1, values.len() / 8);
+                let between = |low: usize, high: usize| f64::from(values[high]) - f64::from(values[low]);
+                (between(eighth, outer - eighth), between(0, outer))
             };
-            let spreads: Vec<f64> = (0..matrix.width()).map(|column| spread(&column)).collect();
+            let spreads: Vec<(f64, f64)> = (0..matrix.width()).map(spread).collect();
             let widest =
                 (0..spreads.len()).fold(0, |best, column| if spreads[column] > spreads[best] { column } else { best });
             let middle = part.len() / 2;
@@ -183,6 +186,8 @@ fn square(one: &[f32], other: &[f32]) -> f64 {
 
 /// The most rows of a part that is not cut.
 const LEAF: usize = 16;
+/// As many rows tell in which column a part spreads furthest.
+const SPREAD_ROWS: usize = 64;
 /// The most rows of a tree.
 pub(super) const MOST_ROWS: u32 = 200_000;
 

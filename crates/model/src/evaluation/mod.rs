@@ -7,6 +7,7 @@
 
 pub mod audit;
 mod compare;
+mod comparison;
 mod confusion;
 mod curve;
 mod interval;
@@ -23,6 +24,7 @@ pub mod tune;
 
 pub use audit::{Drift, Finding, Role, Severity, suspects};
 pub use compare::{DeLong, McNemar, delong, mcnemar};
+pub use comparison::{Comparison, Contender, Entry, Pair};
 pub use confusion::Confusion;
 pub use curve::Curve;
 pub use interval::{Interval, bootstrap};

@@ -61,7 +61,7 @@ impl Ground<'_> {
             let column = &self.binned.columns[split.column];
             let (cut, missing_left) = self.cut(column, split, right_sums);
             let sides = [split.left, right_sums].map(|sums| (NOTHING, sums.rows as f64));
-            let branch = Branch { feature: split.column, missing_left, cut, gain: split.gain, sides };
+            let branch = Branch { feature: column.feature, missing_left, cut, gain: split.gain, sides };
             let Some(left) = tree.split(leaf.ended.place, branch) else {
                 open.push(Open { split: None, ..leaf });
                 break;
@@ -157,7 +157,7 @@ impl Ground<'_> {
     /// What monotone columns leave to the two sides.
     fn bounds(&self, leaf: &Open, split: &Split, right: Sums) -> [[f64; 2]; 2] {
         let [low, high] = leaf.ended.bounds;
-        let direction = self.rules.monotone.get(split.column).copied().unwrap_or(0);
+        let direction = self.rules.monotone.get(self.binned.columns[split.column].feature).copied().unwrap_or(0);
         if direction == 0 {
             return [[low, high]; 2];
         }
@@ -171,14 +171,14 @@ impl Ground<'_> {
 
     /// Moves the rows that go left before the others, both in their order; tells how many go left.
     fn partition(&self, rows: &mut [u32], scratch: &mut Vec<u32>, column: usize, goes_left: &[bool; 256]) -> usize {
-        let (bins, width) = (self.binned.bins(), self.binned.width());
-        let bin = |row: u32| bins[row as usize * width + column];
+        let bin = |row: u32| self.binned.row(row)[column];
+        let soon = |row: u32| self.binned.expect_at(row, column);
         let threads = rayon::current_num_threads();
         if threads > 1 && rows.len() >= PARALLEL {
             let piece = rows.len().div_ceil(threads);
             let part = |rows: &mut [u32]| {
                 let mut scratch = Vec::new();
-                move_left(rows, &mut scratch, |row| goes_left[usize::from(bin(row))])
+                move_left(rows, &mut scratch, soon, |row| goes_left[usize::from(bin(row))])
             };
             let counts: Vec<usize> = rows.par_chunks_mut(piece).map(part).collect();
             let rights = rows.chunks(piece).zip(&counts).flat_map(|(rows, &left)| &rows[left..]);
@@ -192,7 +192,7 @@ impl Ground<'_> {
             rows[left..].copy_from_slice(scratch);
             return left;
         }
-        move_left(rows, scratch, |row| goes_left[usize::from(bin(row))])
+        move_left(rows, scratch, soon, |row| goes_left[usize::from(bin(row))])
     }
 }
 
@@ -211,16 +211,21 @@ impl Split {
     }
 }
 
-/// Moves what goes left before the rest, both in their order; tells how many go left.
+/// Moves what goes left before the rest, both in their order; tells how many go left. `expect` is told what will be asked
+/// for soon.
 pub(in crate::estimator) fn move_left<T: Copy + Default>(
     rows: &mut [T],
     scratch: &mut Vec<T>,
+    expect: impl Fn(T),
     goes_left: impl Fn(T) -> bool,
 ) -> usize {
     scratch.clear();
     scratch.resize(rows.len(), T::default());
     let (mut left, mut right) = (0, 0);
     for place in 0..rows.len() {
+        if let Some(&soon) = rows.get(place + SOON) {
+            expect(soon);
+        }
         let row = rows[place];
         let goes_left = goes_left(row);
         // Both places are written, and only the right one is kept: no branch to predict.
@@ -233,6 +238,8 @@ pub(in crate::estimator) fn move_left<T: Copy + Default>(
     left
 }
 
+/// Rows are fetched so many places ahead.
+const SOON: usize = 16;
 /// Leaves get their values when the tree is grown.
 const NOTHING: &[f32] = &[0.0];
 /// The most memory for histograms of leaves that may still be split, in bytes.

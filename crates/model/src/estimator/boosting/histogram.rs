@@ -141,11 +141,11 @@ impl Layout {
 
     fn fill(&self, binned: &Binned, packed: &Packed, rows: &[u32]) -> Histogram {
         let mut sums = vec![Sums::default(); self.bins];
-        let (bins, width) = (binned.bins(), binned.width());
+        let width = binned.width();
         if rows.len() < FEW {
             for &row in rows {
                 let unpacked = Sums::unpack(packed.words[row as usize]);
-                let row = &bins[row as usize * width..][..width];
+                let row = binned.row(row);
                 for (&column, &start) in self.columns.iter().zip(&self.starts) {
                     let sum = &mut sums[start + usize::from(row[column])];
                     *sum = *sum + unpacked;
@@ -156,14 +156,31 @@ impl Layout {
         // One more cache line a column, so that equal bins of all columns do not fall into the same few lines.
         let mut words = vec![[0u64; 256 + 8]; self.columns.len()];
         let whole = self.columns.len() == width;
+        let (varied, odd) = (binned.varied, (width - binned.varied).min(64));
         for rows in rows.chunks(CARRY) {
-            for &row in rows {
-                let word = packed.words[row as usize];
-                let row = &bins[row as usize * width..][..width];
+            for (place, &row) in rows.iter().enumerate() {
+                if let Some(&soon) = rows.get(place + SOON) {
+                    binned.expect(soon);
+                    prefetch_index::prefetch_index(&packed.words, soon as usize);
+                }
+                let (number, word, row) = (row, packed.words[row as usize], binned.row(row));
                 if whole {
-                    for (words, &bin) in words.iter_mut().zip(row) {
+                    for (words, &bin) in words[..varied].iter_mut().zip(row) {
                         let sum = &mut words[usize::from(bin)];
                         *sum = sum.wrapping_add(word);
+                    }
+                    if odd > 0 {
+                        let mut differs = binned.odd(number);
+                        while differs != 0 {
+                            let column = varied + differs.trailing_zeros() as usize;
+                            differs &= differs - 1;
+                            let sum = &mut words[column][usize::from(row[column])];
+                            *sum = sum.wrapping_add(word);
+                        }
+                        for (words, &bin) in words[varied + odd..].iter_mut().zip(&row[varied + odd..]) {
+                            let sum = &mut words[usize::from(bin)];
+                            *sum = sum.wrapping_add(word);
+                        }
                     }
                 } else {
                     for (words, &column) in words.iter_mut().zip(&self.columns) {
@@ -180,6 +197,16 @@ impl Layout {
                         *word = 0;
                     }
                 }
+            }
+        }
+        if whole && odd > 0 {
+            // What most rows have in common is what is left of all rows.
+            let all = sums[..binned.columns[0].count].iter().fold(Sums::default(), |sum, bin| sum + *bin);
+            let all = if varied > 0 { all } else { packed.sum(rows) };
+            for column in varied..varied + odd {
+                let bins = &mut sums[self.starts[column]..][..binned.columns[column].count];
+                let others = bins.iter().fold(Sums::default(), |sum, bin| sum + *bin);
+                bins[usize::from(binned.columns[column].usual)] = all - others;
             }
         }
         sums
@@ -204,6 +231,8 @@ const _: () = assert!(CARRY < 1 << HESSIAN);
 const _: () = assert!(CARRY as u64 * (MOST_HESSIAN as u64) < 1 << (GRADIENT - HESSIAN));
 const _: () = assert!(CARRY as u64 * (MOST_GRADIENT as u64) < 1 << (63 - GRADIENT));
 const BLOCK: usize = 4096;
+/// Rows are fetched so many places ahead.
+const SOON: usize = 8;
 /// Fewer rows than this are summed up one by one.
 const FEW: usize = 128;
 /// Fewer rows than this are not worth a second thread.

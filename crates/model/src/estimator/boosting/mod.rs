@@ -145,7 +145,7 @@ impl GradientBoosting {
         let mut shares = vec![0.0; margins.len()];
         let mut trees: Vec<Tree> = Vec::new();
         let mut best = (f64::MAX, 0);
-        let usable: Vec<usize> = (0..matrix.width()).filter(|&column| binned.columns[column].count > 1).collect();
+        let usable: Vec<usize> = (0..matrix.width()).collect();
         let learned: Vec<u32> = match &held {
             Some(held) => (0..truth.rows() as u32).filter(|row| held.binary_search(row).is_err()).collect(),
             None => (0..truth.rows() as u32).collect(),

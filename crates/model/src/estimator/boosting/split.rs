@@ -84,7 +84,7 @@ impl Rules {
                 continue;
             }
             let bins = &leaf.histogram[start..start + shape.count];
-            let mut found = Search { rules: self, leaf, column, parent, best: &mut best };
+            let mut found = Search { rules: self, leaf, column, feature: shape.feature, parent, best: &mut best };
             if shape.is_code() { found.among(shape, bins) } else { found.up_to(shape, bins) }
         }
         best
@@ -96,6 +96,7 @@ struct Search<'a> {
     rules: &'a Rules,
     leaf: &'a Leaf<'a>,
     column: usize,
+    feature: usize,
     parent: f64,
     best: &'a mut Option<Split>,
 }
@@ -159,7 +160,7 @@ impl Search<'_> {
         if !rules.allows(left) || !rules.allows(right) {
             return;
         }
-        let direction = rules.monotone.get(self.column).copied().unwrap_or(0);
+        let direction = rules.monotone.get(self.feature).copied().unwrap_or(0);
         if direction != 0 {
             let value = |sums| {
                 let [gradient, hessian] = rules.unscale(sums);

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use super::binned::Search;
 use super::tree::{Cut, Tree, is_among};
 use crate::Matrix;
-use blend::Blend;
+use blend::{Blend, Buffers};
 use walk::Walk;
 
 /// The trees of a model, ready to judge.
@@ -59,7 +59,9 @@ struct Planned {
 }
 
 /// A block of rows by columns, extra numbers included.
-type Columns = Vec<[f32; BLOCK]>;
+type Columns = Vec<Lane>;
+/// One column of a block, and one more cache line, so that equal rows of all columns do not fall into the same few.
+type Lane = [f32; BLOCK + 16];
 
 impl Scorer {
     /// Lays out trees for rows of this width. A leaf of one number adds it to one of the outputs, trees taking turns; a
@@ -139,7 +141,7 @@ impl Scorer {
             return sums;
         }
         let blocks = matrix.values().par_chunks(self.width * BLOCK).zip(sums.par_chunks_mut(outputs * BLOCK));
-        blocks.for_each_init(|| Room::new(self, planned), |room, (rows, sums)| self.add(planned, rows, sums, room));
+        blocks.for_each_init(|| Room::new(self), |room, (rows, sums)| self.add(planned, rows, sums, room));
         sums
     }
 
@@ -168,9 +170,7 @@ impl Scorer {
             }
         }
         for (code, codes) in self.codes.iter().zip(&mut room.codes) {
-            for (code_of, &value) in codes[..count].iter_mut().zip(&room.columns[code.column]) {
-                *code_of = code.search.find(value);
-            }
+            code.search.find_all(&room.columns[code.column][..count], &mut codes[..count]);
         }
         if self.outputs == 1 {
             // Room for a whole block, so that loops over its rows have a fixed end.
@@ -258,16 +258,15 @@ fn threshold(cut: Cut) -> f32 {
 struct Room {
     columns: Columns,
     codes: Vec<[u8; BLOCK]>,
-    buffers: Vec<[u8; BLOCK]>,
+    buffers: Buffers,
 }
 
 impl Room {
-    fn new(scorer: &Scorer, planned: &[Planned]) -> Room {
-        let deepest = planned.iter().filter_map(|tree| tree.blend.as_ref()).map(Blend::buffers).max();
+    fn new(scorer: &Scorer) -> Room {
         Room {
-            columns: vec![[0.0; BLOCK]; scorer.width + scorer.extras.len()],
+            columns: vec![[0.0; BLOCK + 16]; scorer.width + scorer.extras.len()],
             codes: vec![[0; BLOCK]; scorer.codes.len()],
-            buffers: vec![[0; BLOCK]; deepest.unwrap_or(0)],
+            buffers: Buffers::default(),
         }
     }
 }
@@ -305,8 +304,8 @@ impl std::fmt::Debug for Lazy {
     }
 }
 
-/// Rows of a block: a row's place in it has one byte.
-const BLOCK: usize = 256;
+/// Rows of a block: enough to make up for the start of each step, few enough for the cache.
+const BLOCK: usize = 512;
 /// Fewer rows than this are judged one by one.
 const ALONE: usize = 16;
 const CUTS: usize = 255;
@@ -344,7 +343,7 @@ mod tests {
         };
         let values: Vec<f32> = (0..700).flat_map(|row| (0..3).map(move |column| value(row, column))).collect();
         let matrix = Matrix::with_missing(3, values).unwrap();
-        for leaves in [1, 2, 3, 40, 255, 300] {
+        for leaves in [1, 2, 3, 40, 255, 1200] {
             let trees = [tree(leaves), tree(2)];
             let scorer = Scorer::new(&trees, 3, 1, true);
             assert_eq!(scorer.trees.as_ref().unwrap()[0].blend.is_some(), (2..=255).contains(&leaves), "{leaves}");

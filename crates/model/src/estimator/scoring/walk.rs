@@ -1,7 +1,7 @@
 //! Rows walk down a tree.
 
 use super::super::tree::{Cut, Node, Tree};
-use super::{BLOCK, threshold};
+use super::{BLOCK, Lane, threshold};
 
 /// A tree for walking, places as in the tree itself.
 pub(super) struct Walk {
@@ -47,10 +47,9 @@ impl Walk {
 
     /// The leaf of each of the first `count` rows of a block, level by level, so that many rows wait for memory at once
     /// and none walks on after it has arrived.
-    pub(super) fn find_all(&self, columns: &[[f32; BLOCK]], count: usize) -> [u32; BLOCK] {
+    pub(super) fn find_all(&self, columns: &[Lane], count: usize) -> [u32; BLOCK] {
         let mut at = [0u32; BLOCK];
-        let mut walking = [0u8; BLOCK];
-        (0..=255).zip(&mut walking).for_each(|(row, place)| *place = row);
+        let mut walking = EVERY;
         let mut left = count;
         while left > 0 {
             let mut still = 0;
@@ -59,7 +58,7 @@ impl Walk {
                 let stop = self.nodes[at[row] as usize];
                 let (next, leaf) = stop.next(columns[stop.column as usize][row]);
                 at[row] = next;
-                walking[still & (BLOCK - 1)] = row as u8;
+                walking[still & (BLOCK - 1)] = row as u16;
                 still += usize::from(!leaf);
             }
             left = still;
@@ -76,3 +75,14 @@ impl Stop {
         (self.left + right, self.leaves >> right & 1 == 1)
     }
 }
+
+/// Every row of a block.
+const EVERY: [u16; BLOCK] = {
+    let mut rows = [0; BLOCK];
+    let mut row = 0;
+    while row < BLOCK {
+        rows[row] = row as u16;
+        row += 1;
+    }
+    rows
+};

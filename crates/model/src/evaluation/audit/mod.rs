@@ -60,16 +60,26 @@ impl Finding {
 
 /// Audits a table before anything is learned from it; the worst findings first.
 pub fn table(dataset: &Dataset) -> Result<Vec<Finding>, Error> {
-    let mut findings = rows::classes(dataset);
-    findings.extend(rows::repeats(dataset));
-    findings.extend(column::idle(dataset.table()));
+    let mut findings = [rows(dataset), columns(dataset)?].concat();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    Ok(findings)
+}
+
+/// What is wrong with the rows: one class only, kinds of a handful of rows, rows that repeat or contradict each other.
+pub fn rows(dataset: &Dataset) -> Vec<Finding> {
+    [rows::classes(dataset), rows::repeats(dataset)].concat()
+}
+
+/// What is wrong with the columns: without a value or always the same one, suspect by name or values, or giving the answer
+/// away.
+pub fn columns(dataset: &Dataset) -> Result<Vec<Finding>, Error> {
+    let mut findings = column::idle(dataset.table());
     for (column, role) in suspects(dataset) {
         let severity = if role.leaks_the_answer() { Severity::Error } else { Severity::Warning };
         let sentence = format!("column `{}` {}", printable(&column), role.sentence());
         findings.push(Finding { columns: vec![column], ..Finding::of(severity, "suspect-column", sentence) });
     }
     findings.extend(column::giveaways(&strengths(dataset)?));
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(findings)
 }
 

@@ -5,6 +5,7 @@ use rand::seq::index;
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
+use super::Strategy;
 use super::space::{Settings, with};
 use crate::evaluation::statistics::moments;
 use crate::evaluation::{Figures, Rule, Split};
@@ -13,6 +14,8 @@ use crate::{Dataset, Detector, Error, Plan};
 /// What to try.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
+    /// How it was chosen.
+    pub strategy: Strategy,
     /// The settings that differ from the method's own.
     pub settings: Settings,
     /// Where each lies in its range, 0..=1, in the order of the space.
@@ -76,9 +79,8 @@ pub type Tested = Result<Vec<Figures>, Error>;
 
 /// Tries settings: a detector for every fold, trained by the plan, tested on rows that it did not learn from.
 pub fn run(dataset: &Dataset, folds: &[Split], plan: &Plan, trial: &Trial, objective: Objective) -> Tested {
-    let method = with(&plan.method, &trial.settings)?;
     let rule = if objective.needs_threshold() { plan.rule } else { Rule::Fixed(0.5) };
-    let plan = Plan { method, rule, ..plan.clone() };
+    let plan = Plan { rule, ..with(plan, &trial.settings)? };
     let fold = |fold: &Split| {
         let (train, test) = (dataset.select(&part(&fold.train, trial.share, plan.seed)), dataset.select(&fold.test));
         let detector = Detector::train(&train, &plan)?;
@@ -202,7 +204,12 @@ mod tests {
         let dataset = Dataset::labelled(Table::new(vec![Column::numbers("bytes", bytes)]).unwrap(), &labels).unwrap();
         let folds = split::folds(&dataset, 3, 1).unwrap();
         let plan = Plan::default();
-        let trial = |text: &str| Trial { settings: serde_json::from_str(text).unwrap(), place: vec![], share: 0.5 };
+        let trial = |text: &str| Trial {
+            strategy: Strategy::Random,
+            settings: serde_json::from_str(text).unwrap(),
+            place: vec![],
+            share: 0.5,
+        };
         let good = trial(r#"{"trees": 5}"#);
         let tested = run(&dataset, &folds, &plan, &good, Objective::F1);
         let experiment = Experiment::of(good, &tested, Objective::F1, &plan, dataset.sha256(), 1.5);

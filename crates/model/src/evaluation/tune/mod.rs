@@ -14,9 +14,9 @@ use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
 pub use experiment::{Experiment, Objective, Tested, Trial, best, run, spread};
-pub use space::{Dimension, Range, Settings, space, with};
+pub use space::{Dimension, Range, Settings, encoder_space, space, with};
 
-use crate::{Error, Method};
+use crate::{Error, Plan};
 
 /// How the next trial is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,15 +32,8 @@ pub enum Strategy {
     Halving,
 }
 
-/// The next trial of a search for settings of a method. `history` is what was tried before, in order; `seed` is that of
-/// the search.
-pub fn ask(
-    strategy: Strategy,
-    method: &Method,
-    space: &[Dimension],
-    history: &[Experiment],
-    seed: u64,
-) -> Result<Trial, Error> {
+/// The next trial of a search for settings of a plan's method. `history` is what was tried before, in order.
+pub fn ask(strategy: Strategy, plan: &Plan, space: &[Dimension], history: &[Experiment]) -> Result<Trial, Error> {
     if strategy == Strategy::Halving
         && let Some(trial) = halving::promoted(history)
     {
@@ -48,7 +41,7 @@ pub fn ask(
     }
     let share = if strategy == Strategy::Halving { halving::FIRST_SHARE } else { 1.0 };
     let turn = history.len() as u64;
-    let mut random = Pcg64Mcg::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(turn));
+    let mut random = Pcg64Mcg::seed_from_u64(plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(turn));
     let mut last = Error::Empty("settings to search");
     for _ in 0..ATTEMPTS {
         let place = match strategy {
@@ -59,8 +52,8 @@ pub fn ask(
         let place: Vec<f64> = place.into_iter().map(experiment::rounded).collect();
         let settings = space::settings(space, &place);
         // Settings may be refused together though each is within its range.
-        match with(method, &settings) {
-            Ok(_) => return Ok(Trial { settings, place, share }),
+        match with(plan, &settings) {
+            Ok(_) => return Ok(Trial { strategy, settings, place, share }),
             Err(error) => last = error,
         }
     }
@@ -74,15 +67,15 @@ const ATTEMPTS: usize = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::estimator::RandomForest;
+    use crate::Method;
 
     /// A search over a made-up landscape: the worse, the further from 0.3 on every axis.
     fn search(strategy: Strategy, trials: usize, seed: u64) -> Vec<Experiment> {
-        let method = Method::RandomForest(RandomForest::default());
-        let space = space(&method);
+        let plan = Plan { seed, ..Plan::default() };
+        let space = space(&plan.method);
         let mut history = Vec::new();
         for _ in 0..trials {
-            let trial = ask(strategy, &method, &space, &history, seed).unwrap();
+            let trial = ask(strategy, &plan, &space, &history).unwrap();
             let value = -trial.place.iter().map(|at| (at - 0.3).powi(2)).sum::<f64>();
             history.push(Experiment::made_up(trial, value));
         }
@@ -102,11 +95,11 @@ mod tests {
 
     #[test]
     fn the_same_history_gives_the_same_next_trial() {
-        let method = Method::RandomForest(RandomForest::default());
+        let plan = Plan { seed: 5, ..Plan::default() };
         for strategy in [Strategy::Random, Strategy::Tpe, Strategy::Halving] {
             let history = search(strategy, 30, 5);
             assert_eq!(history[..20], search(strategy, 20, 5)[..]);
-            let next = ask(strategy, &method, &space(&method), &history[..20], 5).unwrap();
+            let next = ask(strategy, &plan, &space(&plan.method), &history[..20]).unwrap();
             assert_eq!(next.settings, history[20].trial.settings);
         }
     }
@@ -121,13 +114,18 @@ mod tests {
     }
 
     #[test]
-    fn every_method_has_a_space_whose_trials_it_accepts() {
+    fn every_method_accepts_the_trials_of_its_space() {
         for method in Method::all() {
-            let space = space(&method);
+            let space = [space(&method), encoder_space(&method)].concat();
+            // Those without a setting have no space.
+            let settings = serde_json::to_value(&method).unwrap();
+            let bare = settings[method.name()].as_object().is_none_or(serde_json::Map::is_empty);
+            assert!(bare || !space.is_empty(), "{}", method.name());
             for seed in 0..20 {
-                let trial = ask(Strategy::Random, &method, &space, &[], seed).unwrap();
-                with(&method, &trial.settings).unwrap().check().unwrap();
-                assert!(!trial.settings.is_empty(), "{}", method.name());
+                let plan = Plan { method: method.clone(), seed, ..Plan::default() };
+                let trial = ask(Strategy::Random, &plan, &space, &[]).unwrap();
+                with(&plan, &trial.settings).unwrap().method.check().unwrap();
+                assert_eq!(trial.settings.len(), space.len());
             }
         }
     }

@@ -4,7 +4,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{Error, Method};
+use crate::{Error, Method, Plan, Recipe};
 
 /// Settings by their names, as a configuration has them.
 pub type Settings = Map<String, Value>;
@@ -47,20 +47,55 @@ pub fn space(method: &Method) -> Vec<Dimension> {
     defaults.into_iter().filter(|(setting, _)| !FIXED.contains(&setting.as_str())).filter_map(range).collect()
 }
 
-/// This method with other settings; an error where there is no such setting, or its value is refused.
-pub fn with(method: &Method, settings: &Settings) -> Result<Method, Error> {
+/// The settings of the encoder that are worth searching for a method, each with its range; none for an ensemble, whose
+/// parts have each their own.
+pub fn encoder_space(method: &Method) -> Vec<Dimension> {
+    if matches!(method, Method::Voting(_) | Method::Stacking(_)) {
+        return Vec::new();
+    }
+    let mut categories = vec![json!("ranks"), json!("rarity"), json!("one-hot")];
+    if method.is_supervised() {
+        categories.push(json!("target"));
+    }
+    let choices = [
+        ("logarithm", vec![json!(false), json!(true)]),
+        ("scaling", vec![json!("none"), json!("standard"), json!("robust")]),
+        ("categories", categories),
+        ("rare", vec![json!(1), json!(5), json!(20)]),
+    ];
+    let dimension =
+        |(setting, values)| Dimension { setting: format!("{ENCODER}{setting}"), range: Range::Choice(values) };
+    choices.map(dimension).to_vec()
+}
+
+/// This plan with other settings of its method, and, where they begin with `encoder.`, of the encoder; an error where there
+/// is no such setting, or its value is refused.
+pub fn with(plan: &Plan, settings: &Settings) -> Result<Plan, Error> {
+    let name = plan.method.name();
     let refused = |error: serde_json::Error| Error::Setting {
         setting: "settings",
         value: error.to_string(),
-        range: format!("settings of {}", method.name()),
+        range: format!("settings of {name} or of the encoder"),
     };
-    let mut value = serde_json::to_value(method).map_err(refused)?;
-    if let Some(own) = value.get_mut(method.name()).and_then(Value::as_object_mut) {
-        own.extend(settings.clone());
+    let mut method = serde_json::to_value(&plan.method).map_err(refused)?;
+    let mut recipe = serde_json::to_value(plan.recipe.unwrap_or(plan.method.recipe())).map_err(refused)?;
+    let mut encodes = plan.recipe.is_some();
+    for (setting, value) in settings {
+        let (owner, setting) = match setting.strip_prefix(ENCODER) {
+            Some(setting) => {
+                encodes = true;
+                (recipe.as_object_mut(), setting)
+            }
+            None => (method.get_mut(name).and_then(Value::as_object_mut), setting.as_str()),
+        };
+        if let Some(owner) = owner {
+            owner.insert(setting.to_owned(), value.clone());
+        }
     }
-    let method: Method = serde_json::from_value(value).map_err(refused)?;
+    let method: Method = serde_json::from_value(method).map_err(refused)?;
     method.check()?;
-    Ok(method)
+    let recipe: Recipe = serde_json::from_value(recipe).map_err(refused)?;
+    Ok(Plan { method, recipe: encodes.then_some(recipe), ..plan.clone() })
 }
 
 impl Range {
@@ -110,7 +145,7 @@ fn known(method: &str, setting: &str) -> Option<Range> {
         "max-depth" => Range::Whole(3, 30),
         "min-leaf" | "min-samples-leaf" => Range::WholeMagnitude(1, 100),
         "max-leaves" | "leaves" => Range::WholeMagnitude(7, 255),
-        "sample" | "sample-size" | "rows" if isolation => Range::WholeMagnitude(64, 4096),
+        "sample" | "sample-size" if isolation => Range::WholeMagnitude(64, 4096),
         "learning-rate" | "shrinkage" => Range::Magnitude(0.01, 0.3),
         "l1" | "l2" | "lambda" | "alpha" => Range::Magnitude(1e-6, 100.0),
         "min-gain" => Range::Magnitude(1e-6, 1.0),
@@ -118,13 +153,18 @@ fn known(method: &str, setting: &str) -> Option<Range> {
         "neighbours" => Range::WholeMagnitude(1, 50),
         "bins" => Range::WholeMagnitude(8, 255),
         "class-weights" => Range::Choice(vec![json!("equal"), json!("balanced")]),
+        "variance" => Range::Real(0.5, 0.999),
+        "support" => Range::Real(0.5, 1.0),
+        "least" => Range::WholeMagnitude(1, 100),
         "features" => Range::WholeMagnitude(2, 40),
         _ => return None,
     })
 }
 
-/// How exactly to compute is no matter of taste.
-const FIXED: [&str; 2] = ["tolerance", "max-iterations"];
+/// What the encoder's settings begin with.
+const ENCODER: &str = "encoder.";
+/// How exactly to compute, and on how many rows, is no matter of taste.
+const FIXED: [&str; 3] = ["tolerance", "max-iterations", "rows"];
 
 /// A range around a default.
 fn around(default: &Value) -> Option<Range> {
@@ -160,10 +200,12 @@ mod tests {
 
     #[test]
     fn settings_that_do_not_exist_are_refused() {
-        let method = Method::all().into_iter().find(|method| method.name() == "random-forest").unwrap();
-        let settings = |text: &str| serde_json::from_str::<Settings>(text).unwrap();
-        assert!(with(&method, &settings(r#"{"trees": 7}"#)).is_ok());
-        assert!(with(&method, &settings(r#"{"leaf": 7}"#)).is_err());
-        assert!(with(&method, &settings(r#"{"trees": 0}"#)).is_err());
+        let plan = Plan::default();
+        let with = |text: &str| with(&plan, &serde_json::from_str::<Settings>(text).unwrap());
+        assert_eq!(with(r#"{"trees": 7}"#).unwrap().recipe, None);
+        assert!(with(r#"{"encoder.logarithm": true}"#).unwrap().recipe.unwrap().logarithm);
+        for refused in [r#"{"leaf": 7}"#, r#"{"trees": 0}"#, r#"{"encoder.trees": 7}"#] {
+            assert!(with(refused).is_err(), "{refused}");
+        }
     }
 }

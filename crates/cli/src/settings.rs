@@ -1,0 +1,262 @@
+//! What the verbs that learn share on the command line: columns, method, split, threshold.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
+use model::evaluation::Rule;
+use model::{Grouping, Method, Recipe};
+use sensor::partition::SplitBy;
+use sensor::tables::{Columns, Loaded, load};
+use sensor::train::Settings;
+use serde_json::{Map, Value, json};
+
+use crate::tables;
+
+/// The tables to learn from, and what their columns are.
+#[derive(clap::Args)]
+pub(crate) struct Tables {
+    /// The tables, all with the same columns.
+    #[arg(required = true, value_name = "TABLE")]
+    pub(crate) tables: Vec<PathBuf>,
+    /// The column that says what a row truly is; found by itself where it is called label, class or the like.
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+    /// The column that says when a row happened, for --split time.
+    #[arg(long, value_name = "COLUMN")]
+    time: Option<String>,
+    /// The column that says what a row belongs to (a host, a session, a day), for --split group; it is not learned from.
+    #[arg(long, value_name = "COLUMN")]
+    group: Option<String>,
+    /// Leave this column out; may be given several times.
+    #[arg(long, value_name = "COLUMN")]
+    drop: Vec<String>,
+    /// Learn from this column although it is suspect; may be given several times.
+    #[arg(long, value_name = "COLUMN")]
+    keep: Vec<String>,
+}
+
+/// How the test is set apart, and what all random numbers come from.
+#[derive(clap::Args)]
+pub(crate) struct Splitting {
+    /// How the test is set apart: at random (stratified keeps every kind's share), the latest rows, groups never seen, the
+    /// last file, or one kind of attack after the other never learned from.
+    #[arg(long, value_enum, default_value_t = By::Stratified)]
+    pub(crate) split: By,
+    /// The share of the rows that is the test; 0 learns from all and tests on none.
+    #[arg(long, value_name = "SHARE", default_value_t = Settings::default().test_share)]
+    pub(crate) test_share: f64,
+    /// Cross-validate with this many folds instead of splitting, at random or with --split group by group; a detector then
+    /// learns from all rows.
+    #[arg(long, value_name = "FOLDS")]
+    pub(crate) cv: Option<usize>,
+    /// Where an alarm begins, chosen on validation rows, never on the test: f1, fbeta=B (recall weighs B times as much),
+    /// cost=C (a missed attack costs C false alarms), youden, fpr=RATE (the ceiling of the false-positive rate),
+    /// alerts=A/FLOWS (so many a day), contamination=SHARE, or a score from 0 to 1.
+    /// [default: f1 with labels, fpr=0.01 without]
+    #[arg(long, value_name = "RULE")]
+    threshold: Option<Threshold>,
+    /// Which kinds of row a classifier tells apart: attacks from benign rows, families of attacks (KDD), or every kind.
+    #[arg(long, value_enum, default_value_t = Classes::Binary)]
+    classes: Classes,
+    /// Keep rows that repeat another one.
+    #[arg(long)]
+    keep_duplicates: bool,
+    /// Go on although the audit found this error, by its name, or name and column: giveaway:sttl; may be given several
+    /// times.
+    #[arg(long, value_name = "NAME")]
+    allow: Vec<String>,
+    /// Where all random numbers come from.
+    #[arg(long, default_value_t = Settings::default().seed)]
+    pub(crate) seed: u64,
+}
+
+/// The estimator and its settings.
+#[derive(clap::Args)]
+pub(crate) struct Estimator {
+    /// The estimator.
+    #[arg(short, long, value_parser = names(), default_value = "random-forest")]
+    method: String,
+    /// A setting of the estimator, such as trees=200; may be given several times.
+    #[arg(long, value_name = "SETTING=VALUE")]
+    set: Vec<String>,
+    /// A setting of the encoder: logarithm=true, scaling=standard, categories=one-hot, rare=5; may be given several times.
+    /// [default: as the estimator wants]
+    #[arg(long, value_name = "SETTING=VALUE")]
+    encode: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum By {
+    Random,
+    Stratified,
+    Time,
+    Group,
+    File,
+    KindOut,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Classes {
+    Binary,
+    Families,
+    Kinds,
+}
+
+#[derive(Clone, Copy)]
+struct Threshold(Rule);
+
+impl FromStr for Threshold {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Threshold, String> {
+        let number = |text: &str| text.parse::<f64>().map_err(|_| format!("`{text}` is not a number"));
+        Ok(Threshold(match text.split_once('=') {
+            None if text == "f1" => Rule::F1,
+            None if text == "youden" => Rule::Youden,
+            Some(("fbeta", beta)) => Rule::FBeta(number(beta)?),
+            Some(("cost", cost)) => Rule::Cost(number(cost)?),
+            Some(("fpr", rate)) => Rule::FalsePositiveRate(number(rate)?),
+            Some(("contamination", share)) => Rule::Contamination(number(share)?),
+            Some(("alerts", budget)) => {
+                let (alerts, flows) =
+                    budget.split_once('/').ok_or("write alerts=20/1000000: alerts a day, flows a day")?;
+                Rule::AlertBudget { alerts: number(alerts)?, flows: number(flows)? }
+            }
+            None if text.parse::<f32>().is_ok() => Rule::Fixed(number(text)? as f32),
+            _ => {
+                let known = "f1, fbeta=B, cost=C, youden, fpr=RATE, alerts=A/FLOWS, contamination=SHARE or a score";
+                return Err(format!("expected {known}"));
+            }
+        }))
+    }
+}
+
+/// The names of all estimators.
+pub(crate) fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(Method::all().iter().map(Method::name).collect::<Vec<&'static str>>())
+}
+
+/// The method of that name with these settings, read as a configuration would be, so that unknown settings are refused.
+pub(crate) fn method(name: &str, set: &[String]) -> Result<Method> {
+    let settings = pairs(set)?;
+    let method: Method =
+        serde_json::from_value(json!({ name: settings })).with_context(|| format!("--set does not fit {name}"))?;
+    method.check()?;
+    Ok(method)
+}
+
+/// Names and values, read as a configuration would be.
+fn pairs(set: &[String]) -> Result<Map<String, Value>> {
+    let pair = |setting: &String| {
+        let (name, value) = setting.split_once('=').ok_or_else(|| anyhow!("{setting}: write NAME=VALUE"))?;
+        Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| json!(value))))
+    };
+    set.iter().map(pair).collect()
+}
+
+impl Estimator {
+    pub(crate) fn method(&self) -> Result<Method> {
+        method(&self.method, &self.set)
+    }
+
+    /// How columns are encoded, where that was said.
+    pub(crate) fn recipe(&self) -> Result<Option<Recipe>> {
+        if self.encode.is_empty() {
+            return Ok(None);
+        }
+        let mut recipe = serde_json::to_value(self.method()?.recipe())?;
+        if let Some(recipe) = recipe.as_object_mut() {
+            recipe.extend(pairs(&self.encode)?);
+        }
+        Ok(Some(serde_json::from_value(recipe).context("--encode does not fit")?))
+    }
+}
+
+impl Tables {
+    /// Reads the tables and tells on stderr what was read.
+    pub(crate) fn load(&self, verbose: bool) -> Result<Loaded> {
+        let columns = Columns {
+            label: self.label.clone(),
+            time: self.time.clone(),
+            group: self.group.clone(),
+            drop: self.drop.clone(),
+            keep: self.keep.clone(),
+        };
+        let loaded = tables::while_reading(|watch| load(&self.tables, &columns, watch))?;
+        tables::print(&loaded.report, verbose);
+        tables::print_columns(&loaded);
+        Ok(loaded)
+    }
+
+    /// The label column, where one was named.
+    pub(crate) fn label(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
+    /// The tables, in words.
+    pub(crate) fn words(&self) -> String {
+        self.tables.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Splitting {
+    /// The settings of a training with this method.
+    pub(crate) fn settings(&self, method: Method) -> Result<Settings> {
+        if !(0.0..1.0).contains(&self.test_share) {
+            bail!("--test-share is {}, and must be at least 0 and below 1", self.test_share);
+        }
+        if self.cv.is_some() && !matches!(self.split, By::Random | By::Stratified | By::Group) {
+            bail!("--cv makes folds at random or, with --split group, by group; it cannot be used with this --split");
+        }
+        Ok(Settings {
+            method,
+            recipe: None,
+            grouping: match self.classes {
+                Classes::Binary => Grouping::Binary,
+                Classes::Families => Grouping::Families,
+                Classes::Kinds => Grouping::Kinds,
+            },
+            rule: self.threshold.map(|threshold| threshold.0),
+            split: match self.split {
+                By::Random => SplitBy::Random,
+                By::Stratified => SplitBy::Stratified,
+                By::Time => SplitBy::Time,
+                By::Group => SplitBy::Group,
+                By::File => SplitBy::File,
+                By::KindOut => SplitBy::KindOut,
+            },
+            test_share: self.test_share,
+            folds: self.cv,
+            seeds: 1,
+            keep_duplicates: self.keep_duplicates,
+            allowed: self.allow.clone(),
+            seed: self.seed,
+        })
+    }
+
+    /// Refuses what cannot be done with these tables, in words of the command line.
+    pub(crate) fn check(&self, loaded: &Loaded) -> Result<()> {
+        if self.split == By::Time && self.cv.is_none() && loaded.times.is_none() {
+            bail!("--split time needs to know when a row happened: name the column with --time COLUMN");
+        }
+        if self.split == By::Group && loaded.groups.is_none() {
+            bail!("--split group needs to know what a row belongs to: name the column with --group COLUMN");
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a method that learns from labels where there are none.
+pub(crate) fn check_labels(method: &Method, loaded: &Loaded) -> Result<()> {
+    if loaded.label.is_none() && method.is_supervised() {
+        bail!(
+            "{} learns from labels, and no column is called label or the like: name it with --label; the columns are {}",
+            method.name(),
+            loaded.dataset.table().columns().iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! `lapwing tune`: good settings, found by trying, and tested once on rows that the search never saw.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use model::evaluation::Figures;
+use model::evaluation::tune::{Experiment, Objective, Strategy, best};
+use model::page;
+use sensor::search::{self, Budget, Search};
+use serde_json::json;
+
+use crate::settings::{Estimator, Splitting, Tables, check_labels};
+use crate::{figures, output, pages, saved};
+
+/// Search for good settings of a method by cross-validation, within a number of trials or a time, and test the best once on
+/// rows that the search never saw.
+///
+/// Every trial is a line in the file of experiments, with the hash of the data, settings, seed, figures and duration; a
+/// search that was broken off goes on from that file. With --cv the whole search is repeated inside every fold (nested
+/// cross-validation): the figures then are those of searching, not of one lucky setting.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  lapwing tune sessions.csv --trials 50 --experiments sessions.jsonl -o best.lapwing
+  lapwing tune KDDTrain+.txt.gz -m random-forest --strategy halving --seconds 600 --objective recall-at-one-percent
+  lapwing tune flows.csv --cv 5 --trials 20                       # nested cross-validation")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    tables: Tables,
+    #[command(flatten)]
+    estimator: Estimator,
+    #[command(flatten)]
+    splitting: Splitting,
+    /// How many settings are tried, those in the file of experiments included.
+    #[arg(long, default_value_t = 30)]
+    trials: usize,
+    /// Begin no further trial after so many seconds.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// How the next settings are chosen: at random, where good ones are dense (tpe), or many on few rows and the best of
+    /// them on all (halving).
+    #[arg(long, value_enum, default_value_t = Choice::Tpe)]
+    strategy: Choice,
+    /// What is made as good as can be.
+    #[arg(long, value_enum, default_value_t = Goal::PrAuc)]
+    objective: Goal,
+    /// The folds that each trial is tested on.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(2..=100))]
+    folds: u64,
+    /// Search the encoder's settings too: logarithm, scaling, what becomes of names, rare names.
+    #[arg(long)]
+    encoder: bool,
+    /// The file of experiments, one JSON object a line: read where it is there, and added to.
+    #[arg(long, value_name = "FILE")]
+    experiments: Option<PathBuf>,
+    /// The detector file to write, with the best settings; nothing is saved where it is not given.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "cv")]
+    output: Option<PathBuf>,
+    /// Write a page with pictures to this file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Choice {
+    Random,
+    Tpe,
+    Halving,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Goal {
+    PrAuc,
+    RocAuc,
+    RecallAtOnePercent,
+    RecallAtOnePerMille,
+    F1,
+    Mcc,
+    Accuracy,
+    Brier,
+}
+
+pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
+    let mut settings = arguments.splitting.settings(arguments.estimator.method()?)?;
+    settings.recipe = arguments.estimator.recipe()?;
+    let loaded = arguments.tables.load(verbose)?;
+    check_labels(&settings.method, &loaded)?;
+    arguments.splitting.check(&loaded)?;
+    let past = arguments.experiments.as_deref().map(read).transpose()?.unwrap_or_default();
+    let started = Instant::now();
+    let (mut history, mut tests) = (Vec::new(), Vec::new());
+    let mut detector = None;
+    let (parts, findings) = search::parts(&loaded, &settings)?;
+    for part in parts {
+        let mut search = Search::new(&loaded, part.train, &settings, arguments.budget(), past.clone())?;
+        arguments.search(&mut search, started)?;
+        let (trained, figures) = search.finish(part.test.as_ref().map(|(_, test)| test))?;
+        if let (Some((name, _)), Some(figures)) = (part.test, figures) {
+            tests.push((name, figures));
+        }
+        history.extend(search.history);
+        detector = Some(trained);
+    }
+    let detector = detector.context("there is nothing to search on")?;
+    let saved = arguments.output.as_deref().map(|path| -> Result<_> {
+        let mut detector = detector.clone();
+        detector.provenance.label = loaded.label.clone();
+        detector.provenance.left_out = loaded.left_out.clone();
+        detector.provenance.figures = tests.clone();
+        detector.provenance.findings = findings.clone();
+        Ok((path, saved::save(&detector, path)?))
+    });
+    let saved = saved.transpose()?;
+    let title = format!("Search for settings of {} on {}", settings.method.name(), arguments.tables.words());
+    let lead = lead(&history, &tests);
+    pages::write(arguments.html.as_deref(), || page::search(&title, &lead, &history))?;
+    let mut out = output::create(None, &[])?;
+    if arguments.json {
+        let tests = tests.iter().map(|(name, figures)| {
+            let mut value = json!(figures);
+            value["test"] = json!(name);
+            value
+        });
+        let value = json!({
+            "trials": history.len(),
+            "best": best(&history),
+            "method": detector.provenance.method,
+            "tests": tests.collect::<Vec<_>>(),
+        });
+        serde_json::to_writer(&mut out, &value)?;
+        writeln!(out)?;
+    } else {
+        writeln!(out, "{lead}\n")?;
+        print(&mut out, &history)?;
+        if let Some(best) = best(&history).filter(|_| arguments.splitting.cv.is_none()) {
+            writeln!(out, "\nbest: {}", serde_json::to_string(&best.trial.settings)?)?;
+        }
+        match tests.as_slice() {
+            [] => {}
+            [(name, figures)] => {
+                figures::print_line(&mut out, &format!("tested once, {name}"), figures)?;
+            }
+            several => figures::print_tests(&mut out, several)?,
+        }
+        if let Some((path, bytes)) = saved {
+            writeln!(out, "\nsaved {} ({bytes} bytes)", path.display())?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+impl Arguments {
+    fn budget(&self) -> Budget {
+        Budget {
+            strategy: match self.strategy {
+                Choice::Random => Strategy::Random,
+                Choice::Tpe => Strategy::Tpe,
+                Choice::Halving => Strategy::Halving,
+            },
+            objective: match self.objective {
+                Goal::PrAuc => Objective::PrAuc,
+                Goal::RocAuc => Objective::RocAuc,
+                Goal::RecallAtOnePercent => Objective::RecallAtOnePercent,
+                Goal::RecallAtOnePerMille => Objective::RecallAtOnePerMille,
+                Goal::F1 => Objective::F1,
+                Goal::Mcc => Objective::Mcc,
+                Goal::Accuracy => Objective::Accuracy,
+                Goal::Brier => Objective::Brier,
+            },
+            trials: self.trials,
+            folds: self.folds as usize,
+            encoder: self.encoder,
+        }
+    }
+
+    /// Tries until trials or time run out; every trial is written down before the next one begins.
+    fn search(&self, search: &mut Search, started: Instant) -> Result<()> {
+        if search.space().is_empty() {
+            bail!("this method has no setting to search");
+        }
+        if !search.history.is_empty() {
+            eprintln!("{} trials of this search are known from before", search.history.len());
+        }
+        let mut file = self.experiments.as_deref().map(append).transpose()?;
+        let status = output::status();
+        while !search.is_over() && self.seconds.is_none_or(|most| started.elapsed() < Duration::from_secs(most)) {
+            let leading = best(&search.history).and_then(|best| best.value);
+            let words = leading.map_or_else(String::new, |value| format!(", best so far {value:.6}"));
+            status.set_message(format!("trial {} of {}{words}", search.history.len() + 1, self.trials));
+            let began = Instant::now();
+            let experiment = search.step(|| began.elapsed().as_secs_f64())?;
+            if let Some((file, path)) = &mut file {
+                let mut line = serde_json::to_vec(experiment)?;
+                line.push(b'\n');
+                file.write_all(&line).with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
+        status.finish_and_clear();
+        Ok(())
+    }
+}
+
+/// The experiments in a file; none where there is no file yet.
+fn read(path: &Path) -> Result<Vec<Experiment>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut experiments = Vec::new();
+    let mut lines = BufReader::new(file.take(MAX_BYTES));
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if lines.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        // A last line without its end was cut off when the search was broken off.
+        if line.ends_with(b"\n") {
+            let experiment = serde_json::from_slice(&line);
+            let what = || format!("{}, line {number}: not an experiment; choose another file", path.display());
+            experiments.push(experiment.with_context(what)?);
+        }
+    }
+    Ok(experiments)
+}
+
+/// The file of experiments, to be added to; a last line that was cut off is taken away.
+fn append(path: &Path) -> Result<(File, &Path)> {
+    let context = || format!("cannot write {}", path.display());
+    if path.exists() {
+        let text = fs::read(path).with_context(context)?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if whole < text.len() {
+            OpenOptions::new()
+                .write(true)
+                .open(path)
+                .and_then(|file| file.set_len(whole as u64))
+                .with_context(context)?;
+        }
+    }
+    let file = OpenOptions::new().create(true).append(true).open(path).with_context(context)?;
+    Ok((file, path))
+}
+
+fn lead(history: &[Experiment], tests: &[(String, Figures)]) -> String {
+    let failed = history.iter().filter(|of| of.failure.is_some()).count();
+    let seconds: f64 = history.iter().map(|of| of.seconds).sum();
+    let tested = match tests {
+        [] => "nothing was set apart to test the best on".to_owned(),
+        [(name, figures)] => {
+            format!(
+                "the best, tested once ({name}): ROC-AUC {}, PR-AUC {}, F1 {}",
+                figures::rate(figures.roc_auc),
+                figures::rate(figures.pr_auc),
+                figures::rate(figures.f1)
+            )
+        }
+        several => format!("nested cross-validation of {} folds", several.len()),
+    };
+    format!("{} trials in {seconds:.0} s, {failed} failed; {tested}", history.len())
+}
+
+fn print(out: &mut impl Write, history: &[Experiment]) -> Result<()> {
+    let mut order: Vec<&Experiment> = history.iter().collect();
+    let merit = |of: &Experiment| of.merit().unwrap_or(f64::NEG_INFINITY);
+    order.sort_by(|one, other| merit(other).total_cmp(&merit(one)));
+    let objective = history.first().map_or("value", |of| of.objective.name());
+    let mut table = output::table(&[objective, "deviation", "rows", "seconds", "settings"]);
+    for of in order.iter().take(SHOWN) {
+        let deviation = of.figures.iter().find(|figure| figure.0 == of.objective.name());
+        table.add_row([
+            figures::rate(of.value),
+            figures::rate(deviation.map(|figure| figure.2)),
+            format!("{:.0} %", 100.0 * of.trial.share),
+            format!("{:.1}", of.seconds),
+            serde_json::to_string(&of.trial.settings)?,
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    if let Some(of) = history.iter().find(|of| of.failure.is_some()) {
+        writeln!(out, "a trial failed: {}", of.failure.as_deref().unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+const SHOWN: usize = 10;
+const MAX_BYTES: u64 = 1 << 30;
