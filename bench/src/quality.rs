@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use model::evaluation::Curve;
 use model::evaluation::{Confusion, Figures, Rule, split};
-use model::{Dataset, Detector, Method, Plan};
+use model::{Classes, Dataset, Detector, Grouping, Method, Plan};
 use sensor::tables::{Columns, load};
 
 use crate::Row;
@@ -20,6 +20,7 @@ pub(crate) fn rows(shared: &Path) -> Result<Vec<Row>> {
             names.iter().filter(|name| unknown(name)).for_each(|name| drop(test.take(name)));
             rows.extend(unsupervised(&train, &test)?);
             rows.extend(hybrid(&train, &test)?);
+            rows.extend(families(&train, &test)?);
         }
         _ => rows.push(missing("NSL-KDD")),
     }
@@ -106,6 +107,41 @@ fn hybrid(train_rows: &Dataset, test: &Dataset) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// Benign rows and the four families of attack: the mean of the five F1.
+fn families(train_rows: &Dataset, test: &Dataset) -> Result<Vec<Row>> {
+    let truth = Classes::of(test, Grouping::Families).context("no label")?;
+    let mut rows = Vec::new();
+    for (name, least, settings) in FAMILIES {
+        let method: Method = serde_json::from_str(settings).with_context(|| settings.to_owned())?;
+        eprintln!("{settings}, families");
+        let plan = Plan { method, grouping: Grouping::Families, rule: Rule::Fixed(0.5), ..Plan::default() };
+        let detector = Detector::train(train_rows, &plan)?;
+        let probabilities = detector.probabilities(test.table())?.context("no classes")?;
+        let told = probabilities.likeliest();
+        let figures: Vec<f64> = (truth.names().iter().zip(0..))
+            .map(|(class, code)| {
+                let own = detector.model().classes().iter().zip(0..).find(|(name, _)| *name == class);
+                let is_told = |row: usize| own.is_some_and(|(_, own)| told[row] == own);
+                Confusion::of(
+                    (0..told.len()).map(is_told),
+                    &truth.codes().iter().map(|&other| other == code).collect::<Vec<_>>(),
+                )
+                .f1()
+                .unwrap_or(0.0)
+            })
+            .collect();
+        let each: Vec<String> =
+            truth.names().iter().zip(&figures).map(|(name, figure)| format!("{name} {figure:.3}")).collect();
+        let mean = figures.iter().sum::<f64>() / figures.len() as f64;
+        rows.push(Row::new(
+            format!("KDDTrain+ → KDDTest+, five classes, {name}: macro-F1"),
+            least,
+            format!("{mean:.4} ({})", each.join(", ")),
+        ));
+    }
+    Ok(rows)
+}
+
 /// Five folds of the session table: each row is judged by a detector that did not learn from it.
 fn sessions_folds(dataset: &Dataset) -> Result<Vec<Row>> {
     let attacks = dataset.attacks().context("no label")?;
@@ -140,8 +176,6 @@ fn spread(values: impl Iterator<Item = f64>) -> String {
     if most - least < 5e-5 { format!("{mean:.4}") } else { format!("{mean:.4} ({least:.4} to {most:.4})") }
 }
 
-const SEEDS: u64 = 3;
-
 const UNSUPERVISED: [(&str, &str, &str); 7] = [
     ("Mahalanobis distance", "", r#"{"mahalanobis": {}}"#),
     ("principal components", "", r#"{"principal-components": {}}"#),
@@ -156,10 +190,28 @@ const UNSUPERVISED: [(&str, &str, &str); 7] = [
     ),
 ];
 
-const HYBRID: [(&str, &str, &str); 1] = [(
-    "vote of random forest and Mahalanobis distance (any)",
-    "accuracy 0.93, F1 0.935, false-positive rate at most 0.05, ROC-AUC 0.98",
-    r#"{"voting": {"vote": "any", "parts": [{"random-forest": {}}, {"mahalanobis": {}}]}}"#,
-)];
+/// The last is the choice: leaving kinds of attack out of KDDTrain+ and holding back whole clusters of its normal rows,
+/// a classifier that speaks by its probability beside a Mahalanobis distance kept its false positives best.
+const HYBRID: [(&str, &str, &str); 3] = [
+    ("gradient boosting alone", "", r#"{"gradient-boosting": {}}"#),
+    ("stacking of gradient boosting, Mahalanobis distance and isolation forest by kinds left out", "", STACKING),
+    (
+        "vote of gradient boosting and Mahalanobis distance (any)",
+        "accuracy 0.93, F1 0.935, false-positive rate at most 0.05, ROC-AUC 0.98",
+        r#"{"voting": {"vote": "any", "parts": [{"gradient-boosting": {}}, {"mahalanobis": {}}]}}"#,
+    ),
+];
+
+const STACKING: &str =
+    r#"{"stacking": {"parts": [{"gradient-boosting": {}}, {"mahalanobis": {}}, {"isolation-forest": {}}]}}"#;
+
+/// The last is the choice: the best of them on kinds of attack left out of KDDTrain+.
+const FAMILIES: [(&str, &str, &str); 3] = [
+    ("gradient boosting", "", r#"{"gradient-boosting": {}}"#),
+    ("logistic regression, classes balanced", "", r#"{"logistic-regression": {}}"#),
+    ("logistic regression", "0.62", r#"{"logistic-regression": {"class-weights": "equal"}}"#),
+];
 
 const SESSIONS: &str = r#"{"random-forest": {"trees": 300, "max-depth": 10}}"#;
+
+const SEEDS: u64 = 3;

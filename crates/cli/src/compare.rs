@@ -50,7 +50,9 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let comparison =
         if arguments.detector.is_empty() { methods(arguments, verbose) } else { detectors(arguments, verbose) };
     let comparison = comparison?;
-    pages::write(arguments.html.as_deref(), || page::comparison(&arguments.tables.words(), &comparison))?;
+    pages::write(arguments.html.as_deref(), || {
+        page::comparison(&format!("Comparison on {}", arguments.tables.words()), &comparison)
+    })?;
     let mut out = output::create(None, &[])?;
     if arguments.json {
         serde_json::to_writer(&mut out, &json!(comparison))?;

@@ -8,7 +8,7 @@ use flow::printable;
 use model::{Detector, page};
 use serde_json::json;
 
-use crate::{figures, output, pages, saved};
+use crate::{figures, output, pages, saved, settings};
 
 /// Describe a detector: what it was trained on, how good it is, what the audit found, what it is for, and what not to expect.
 #[derive(clap::Args)]
@@ -28,7 +28,9 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let detector = saved::load(&arguments.detector)?;
-    pages::write(arguments.html.as_deref(), || page::card(&arguments.detector.display().to_string(), &detector))?;
+    pages::write(arguments.html.as_deref(), || {
+        page::card(&settings::words(std::slice::from_ref(&arguments.detector)), &detector)
+    })?;
     let mut out = output::create(None, &[])?;
     if arguments.json {
         let provenance = &detector.provenance;

@@ -10,7 +10,7 @@ use sensor::tables::Beside;
 use serde_json::json;
 
 use crate::pages::{self, SiteArguments};
-use crate::{figures, output, saved, tables};
+use crate::{figures, output, saved, settings, tables};
 
 /// Say how good a detector is on labelled tables that it did not learn from.
 ///
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
         tables::while_reading(|watch| sensor::tables::evaluate(&detector, &arguments.tables, beside, watch))?;
     tables::print(&report, verbose);
     let outcome = Outcome::of(&tested, &truth, &detector.provenance.kinds, arguments.seed)?;
-    let words = arguments.tables.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let words = settings::words(&arguments.tables);
     let title = format!("{} on {words}", detector.provenance.method.name());
     pages::write(arguments.html.as_deref(), || {
         let lead = format!(

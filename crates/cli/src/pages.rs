@@ -21,7 +21,8 @@ pub(crate) struct SiteArguments {
 
 impl SiteArguments {
     pub(crate) fn site(self) -> Result<Site> {
-        if !(0.0..=1.0).contains(&self.base_rate) || !(self.flows_a_day >= 0.0 && self.flows_a_day.is_finite()) {
+        let is_share = (0.0..=1.0).contains(&self.base_rate);
+        if !is_share || !self.flows_a_day.is_finite() || self.flows_a_day < 0.0 {
             anyhow::bail!("--base-rate must be within 0 to 1, and --flows-a-day a positive number");
         }
         Ok(Site { flows_a_day: self.flows_a_day, base_rate: self.base_rate })

@@ -34,7 +34,9 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let loaded = arguments.tables.load(verbose)?;
     let profile = Profile::of(&loaded.dataset);
-    pages::write(arguments.html.as_deref(), || page::profile(&arguments.tables.words(), &profile))?;
+    pages::write(arguments.html.as_deref(), || {
+        page::profile(&format!("Profile of {}", arguments.tables.words()), &profile)
+    })?;
     let mut out = output::create(None, &[])?;
     if arguments.json {
         serde_json::to_writer(&mut out, &profile)?;

@@ -198,7 +198,7 @@ impl Tables {
 
     /// The tables, in words.
     pub(crate) fn words(&self) -> String {
-        self.tables.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+        words(&self.tables)
     }
 }
 
@@ -247,6 +247,12 @@ impl Splitting {
         }
         Ok(())
     }
+}
+
+/// Files, in words: their names without the folders.
+pub(crate) fn words(paths: &[PathBuf]) -> String {
+    let name = |path: &PathBuf| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    paths.iter().map(name).collect::<Vec<String>>().join(", ")
 }
 
 /// Refuses a method that learns from labels where there are none.

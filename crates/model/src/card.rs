@@ -34,7 +34,7 @@ impl Detector {
         ];
         let tested = provenance.figures.first().map(|(_, figures)| figures);
         if let Some(figures) = tested {
-            let alarms = figures.alarms_a_day(1e6).map(|alarms| alarms.round());
+            let alarms = figures.alarms_a_day(1e6).map(f64::round);
             limits.extend(alarms.map(|alarms| {
                 format!("At the false-positive rate of its test, a million benign flows raise {alarms} alarms.")
             }));

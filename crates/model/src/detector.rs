@@ -8,13 +8,15 @@ use crate::estimator::RandomForest;
 use crate::evaluation::{Figures, Finding, Rule, split};
 use crate::learn::{Lesson, learn};
 use crate::refusal::{Refusal, Refuse};
-use crate::{Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Recipe, Schema};
+use crate::{Calibration, Calibrator, Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Recipe, Schema};
 
 /// Columns, encoder, model, threshold and provenance: judges tables like the one that it was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Detector {
     encoder: Encoder,
     model: Model,
+    /// What turns the model's scores into probabilities, where the plan asked for it.
+    calibrator: Option<Calibrator>,
     threshold: f32,
     pub(crate) refusal: Option<Refusal>,
     /// Where it comes from; changes nothing in what it judges.
@@ -30,6 +32,8 @@ pub struct Plan {
     pub recipe: Option<Recipe>,
     /// Which kinds of row a classifier tells apart. Default: benign rows and attacks.
     pub grouping: Grouping,
+    /// How scores become probabilities, by the rows that are held back. Default: they stay what the method makes them.
+    pub calibration: Option<Calibration>,
     /// How the threshold is chosen from validation rows. Default: the largest F1.
     pub rule: Rule,
     /// When a row that alarms is given no name; looked at where kinds of attack are told apart. Default: where the
@@ -49,6 +53,7 @@ impl Default for Plan {
             method: Method::RandomForest(RandomForest::default()),
             recipe: None,
             grouping: Grouping::Binary,
+            calibration: None,
             rule: Rule::F1,
             refusal: Some(Refuse::default()),
             validation_share: 0.2,
@@ -105,8 +110,8 @@ impl Detector {
         if dataset.rows() < 2 {
             return Err(Error::Empty("two rows"));
         }
-        let (threshold, refusal) = match plan.rule {
-            Rule::Fixed(_) if plan.grouping == Grouping::Binary => (plan.rule.choose(&[], None)?, None),
+        let (calibrator, threshold, refusal) = match (plan.rule, plan.calibration) {
+            (Rule::Fixed(_), None) if plan.grouping == Grouping::Binary => (None, plan.rule.choose(&[], None)?, None),
             _ => calibrate(dataset, plan)?,
         };
         let (mut encoder, model) = fit(dataset, plan)?;
@@ -135,12 +140,12 @@ impl Detector {
             findings: Vec::new(),
             figures: Vec::new(),
         };
-        Ok(Detector { encoder, model, threshold, refusal, provenance })
+        Ok(Detector { encoder, model, calibrator, threshold, refusal, provenance })
     }
 
     /// The verdict on each row. The table must have the columns that the detector was trained on, in any order.
     pub fn judge(&self, table: &Table) -> Result<Vec<Verdict>, Error> {
-        let scores = self.model.scores(&self.encoder.encode(table)?)?;
+        let scores = calibrated(self.model.scores(&self.encoder.encode(table)?)?, self.calibrator.as_ref());
         Ok(scores.into_iter().map(|score| Verdict { score, alarm: score >= self.threshold }).collect())
     }
 
@@ -162,6 +167,11 @@ impl Detector {
     /// What scores the numbers.
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// What turns the model's scores into probabilities, where the plan asked for it.
+    pub fn calibrator(&self) -> Option<&Calibrator> {
+        self.calibrator.as_ref()
     }
 
     /// The score from which on a row alarms.
@@ -226,6 +236,7 @@ impl Detector {
     fn check(&self) -> Result<(), Error> {
         self.encoder.check()?;
         self.model.check(self.encoder.width())?;
+        self.calibrator.as_ref().map_or(Ok(()), Calibrator::check)?;
         if self.encoder.keeps_missing() && !self.model.takes_missing() {
             return Err(Error::Damaged("its encoder leaves missing values to a model that takes none".into()));
         }
@@ -239,23 +250,33 @@ impl Detector {
     }
 }
 
-/// The threshold by the plan's rule, and from where on alarms get no name, on rows that the fitted model did not see.
-fn calibrate(dataset: &Dataset, plan: &Plan) -> Result<(f32, Option<Refusal>), Error> {
+/// Calibration, threshold, and from where on alarms get no name, by the plan, on rows that the fitted model did not see.
+fn calibrate(dataset: &Dataset, plan: &Plan) -> Result<(Option<Calibrator>, f32, Option<Refusal>), Error> {
     let split = split::stratified(dataset, plan.validation_share, plan.seed)?;
     // Of a handful of rows none may be left to hold back.
     let validation = if split.test.is_empty() { &split.train } else { &split.test };
     let validation = dataset.select(validation);
     let learned = dataset.select(&split.train);
     let (encoder, model) = fit(&learned, plan)?;
+    let scores = |rows: &Dataset| model.scores(&encoder.encode(rows.table())?);
+    let calibrator = match plan.calibration {
+        None => None,
+        Some(calibration) => {
+            let attacks = validation.attacks().ok_or(Error::Unlabelled("calibration"))?;
+            Some(calibration.fit(&scores(&validation)?, attacks)?)
+        }
+    };
     let validation = match plan.rule {
         Rule::Contamination(_) if !plan.method.is_supervised() => validation.select(&validation.benign_rows()),
         _ => validation,
     };
-    let scores = model.scores(&encoder.encode(validation.table())?)?;
+    let scores = calibrated(scores(&validation)?, calibrator.as_ref());
     let threshold = plan.rule.choose(&scores, validation.attacks())?;
-    let (Some(refuse), Some(truth)) = (&plan.refusal, validation.attacks()) else { return Ok((threshold, None)) };
+    let (Some(refuse), Some(truth)) = (&plan.refusal, validation.attacks()) else {
+        return Ok((calibrator, threshold, None));
+    };
     if model.classes().len() <= 2 {
-        return Ok((threshold, None));
+        return Ok((calibrator, threshold, None));
     }
     let found: Vec<usize> = (0..truth.len()).filter(|&row| truth[row] && scores[row] >= threshold).collect();
     let attacks = validation.select(&found);
@@ -263,7 +284,15 @@ fn calibrate(dataset: &Dataset, plan: &Plan) -> Result<(f32, Option<Refusal>), E
         Some(probabilities) => Some(Refusal::calibrate(refuse, &learned, &attacks, &probabilities, plan.seed)?),
         None => None,
     };
-    Ok((threshold, refusal))
+    Ok((calibrator, threshold, refusal))
+}
+
+/// What scores become.
+fn calibrated(mut scores: Vec<f32>, calibrator: Option<&Calibrator>) -> Vec<f32> {
+    if let Some(calibrator) = calibrator {
+        scores.iter_mut().for_each(|score| *score = calibrator.apply(*score));
+    }
+    scores
 }
 
 /// An encoder and a model by the plan.

@@ -28,6 +28,7 @@
 //! assert!(!verdicts[0].alarm && verdicts[1].alarm);
 //! ```
 
+mod calibration;
 mod card;
 mod classes;
 mod dataset;
@@ -44,6 +45,7 @@ pub mod page;
 mod refusal;
 mod schema;
 
+pub use calibration::{Calibration, Calibrator, Reliability, reliability};
 pub use classes::{Classes, Grouping, Probabilities};
 pub use dataset::Dataset;
 pub use detector::{Detector, Plan, Provenance, Verdict};

@@ -59,7 +59,9 @@ impl Detector {
             return Ok(identities);
         }
         let table = table.select(&alarming);
-        let Some(probabilities) = self.probabilities(&table)? else { return Ok(identities) };
+        let Some(probabilities) = self.model().probabilities(&self.encoder().encode(&table)?)? else {
+            return Ok(identities);
+        };
         let unlike = match &self.refusal {
             Some(Refusal { unlike: Some(unlike), .. }) => unlike.refuses(&table)?,
             _ => vec![false; alarming.len()],

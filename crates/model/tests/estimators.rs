@@ -1,7 +1,7 @@
 //! What every estimator must hold to, asked of every one of them.
 
 use flow::{Category, Column, Label, Table, Values};
-use model::{Classes, Dataset, Detector, Encoder, Error, Grouping, Matrix, Method, Missing, Plan};
+use model::{Calibration, Classes, Dataset, Detector, Encoder, Error, Grouping, Matrix, Method, Missing, Plan};
 
 /// Two clouds and a column of names; every twentieth row is an attack that lies far out.
 fn table() -> (Table, Vec<Label>) {
@@ -231,4 +231,19 @@ fn settings_out_of_range_are_refused() {
         let matrix = encoder.encode(dataset.table()).unwrap();
         assert!(matches!(method.fit(&matrix, truth.as_ref(), 1), Err(Error::Setting { .. })), "{wrong}");
     }
+}
+
+#[test]
+fn a_calibrated_detector_is_saved_with_its_calibration_and_ranks_as_before() {
+    let table = table().0;
+    let plan = |calibration| Plan { method: Method::all()[0].clone(), calibration, ..Plan::default() };
+    let plain = scores(&Detector::train(&dataset(), &plan(None)).unwrap(), &table);
+    let calibrated = Detector::train(&dataset(), &plan(Some(Calibration::Beta))).unwrap();
+    let told = scores(&calibrated, &table);
+    let mut order: Vec<usize> = (0..plain.len()).collect();
+    order.sort_by(|&one, &other| plain[one].total_cmp(&plain[other]));
+    assert!(order.is_sorted_by(|&one, &next| told[one] <= told[next]));
+    assert_ne!(told, plain);
+    let loaded = Detector::from_bytes(&calibrated.to_bytes().unwrap()).unwrap();
+    assert_eq!((scores(&loaded, &table), loaded), (told, calibrated));
 }

@@ -31,6 +31,7 @@ fn saved() -> Vec<Vec<u8>> {
         r#"{"histogram-score": {}}"#,
         r#"{"empirical-tails": {}}"#,
         r#"{"nearest-neighbours": {}}"#,
+        r#"{"naive-bayes": {}}"#,
         r#"{"one-rule": {}}"#,
         r#"{"majority": {}}"#,
         r#"{"voting": {"parts": [{"decision-tree": {}}, {"histogram-score": {}}], "vote": "tails"}}"#,
@@ -131,7 +132,7 @@ proptest! {
 
     #[test]
     fn several_changes_under_a_right_checksum_end_without_panic(
-        which in 0..19usize,
+        which in 0..20usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut bytes = saved().swap_remove(which);

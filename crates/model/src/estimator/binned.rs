@@ -17,6 +17,9 @@ pub(super) struct Binned {
     pub(super) varied: usize,
     /// The bins of each row.
     bins: Vec<u8>,
+    /// The same column by column, where the table is not too large to be kept twice: many rows of one column lie close
+    /// together there.
+    turned: Vec<u8>,
     /// For each row, in which of the first nearly constant columns it differs, a bit each.
     odd: Vec<u64>,
 }
@@ -68,13 +71,26 @@ impl Binned {
             let differs = constant.iter().zip(&bins[varied..]).map(|(column, bin)| u64::from(column.usual != *bin));
             *odd = differs.enumerate().fold(0, |odd, (bit, differs)| odd | differs << bit);
         });
-        Binned { columns, varied, bins, odd }
+        let turned = if bins.len() <= MOST_TURNED { turn(&bins, width) } else { Vec::new() };
+        Binned { columns, varied, bins, turned, odd }
     }
 
     /// In which of the columns that are not varied a row differs from most, a bit each; of at most 64 of them.
     #[inline]
     pub(super) fn odd(&self, row: u32) -> u64 {
         self.odd[row as usize]
+    }
+
+    /// The number of rows.
+    pub(super) fn rows(&self) -> usize {
+        self.bins.len() / self.columns.len()
+    }
+
+    /// The bins of one column, a row each; `None` of a large table.
+    #[inline]
+    pub(super) fn turned(&self, column: usize) -> Option<&[u8]> {
+        let rows = self.turned.len() / self.columns.len();
+        (rows > 0).then(|| &self.turned[column * rows..][..rows])
     }
 
     /// The bins of one row.
@@ -200,6 +216,16 @@ impl Column {
     }
 }
 
+/// Columns one after the other, from rows one after the other.
+fn turn(bins: &[u8], width: usize) -> Vec<u8> {
+    let rows = bins.len() / width;
+    let mut turned = vec![0; bins.len()];
+    turned.par_chunks_mut(rows.max(1)).enumerate().for_each(|(column, turned)| {
+        turned.iter_mut().zip(bins.iter().skip(column).step_by(width)).for_each(|(turned, bin)| *turned = *bin);
+    });
+    turned
+}
+
 /// A search among at most 255 ascending cuts that takes no branch.
 pub(super) struct Search {
     cuts: [f32; 256],
@@ -321,6 +347,8 @@ const SAMPLE: usize = 200_000;
 const SLOTS: usize = 1024;
 /// Columns with a larger share of rows in one bin are nearly constant.
 const NEARLY: f64 = 0.97;
+/// Larger tables are kept by rows alone.
+const MOST_TURNED: usize = 64 << 20;
 const GROUP: usize = 8;
 const BLOCK: usize = 256;
 /// Codes above this are no names that anybody has.

@@ -69,6 +69,8 @@ struct Cut {
     feature: u16,
     which: Which,
     missing_left: bool,
+    /// The rows of each class that go left.
+    left: Vec<u32>,
 }
 
 enum Which {
@@ -102,11 +104,18 @@ impl Growth<'_> {
             let feature = usize::from(cut.feature);
             let column = &binned.columns[feature];
             let goes_left = cut.table(column);
-            let bin = |sample: Sample| binned.row(sample.row)[feature];
-            let soon = |sample: Sample| binned.expect_at(sample.row, feature);
-            let count = move_left(part, &mut scratch, soon, |sample| goes_left[usize::from(bin(sample))]);
-            let mut left = vec![0u32; node.counts.len()];
-            part[..count].iter().for_each(|sample| left[usize::from(sample.class)] += u32::from(sample.times));
+            let count = match binned.turned(feature) {
+                Some(bins) => {
+                    let bin = |sample: Sample| bins[sample.row as usize];
+                    move_left(part, &mut scratch, |_| (), |sample| goes_left[usize::from(bin(sample))])
+                }
+                None => {
+                    let bin = |sample: Sample| binned.row(sample.row)[feature];
+                    let soon = |sample: Sample| binned.expect_at(sample.row, feature);
+                    move_left(part, &mut scratch, soon, |sample| goes_left[usize::from(bin(sample))])
+                }
+            };
+            let left = cut.left;
             let right: Vec<u32> = node.counts.iter().zip(&left).map(|(all, left)| all - left).collect();
             let weights = [self.weight(&left), self.weight(&right)];
             let shares = [self.shares(&left), self.shares(&right)];
@@ -289,8 +298,11 @@ impl Scan<'_> {
             if only.is_none_or(|only| only == place) {
                 // The smaller side is listed, so that unseen names go with the larger one.
                 let larger = left.left.iter().sum::<u32>() > left.right.iter().sum::<u32>();
-                let listed = if larger && !unlisted { &bins[place + 1..] } else { &bins[..=place] };
-                left.consider(best, false, || Which::Among(listed.to_vec()));
+                if larger && !unlisted {
+                    left.turned().consider(best, false, || Which::Among(bins[place + 1..].to_vec()));
+                } else {
+                    left.consider(best, false, || Which::Among(bins[..=place].to_vec()));
+                }
             }
         }
     }
@@ -315,6 +327,11 @@ impl<'a> Tally<'a> {
         }
     }
 
+    /// The same with the sides exchanged.
+    fn turned(&self) -> Tally<'a> {
+        Tally { scan: self.scan, left: self.right.clone(), right: self.left.clone() }
+    }
+
     fn consider(&self, best: &mut Option<Cut>, missing_left: bool, which: impl FnOnce() -> Which) {
         let growth = self.scan.growth;
         let enough = |counts: &[u32]| counts.iter().sum::<u32>() >= growth.min_samples_leaf.max(1);
@@ -323,7 +340,8 @@ impl<'a> Tally<'a> {
         }
         let purity = growth.purity(&self.left) + growth.purity(&self.right);
         if best.as_ref().is_none_or(|best| purity > best.purity) {
-            *best = Some(Cut { purity, feature: self.scan.feature, which: which(), missing_left });
+            let (feature, left) = (self.scan.feature, self.left.clone());
+            *best = Some(Cut { purity, feature, which: which(), missing_left, left });
         }
     }
 }
@@ -398,14 +416,26 @@ impl Histograms {
     /// Counts many samples of two classes: most of the work, so that it is worth its own loop without checks.
     fn fill_two(&mut self, binned: &Binned, features: &[u16], samples: &[Sample]) {
         let slots = self.counts.chunks_exact_mut(self.stride).zip(features);
-        let mut slots: Vec<(usize, &mut [u32; TWO])> =
-            slots.filter_map(|(counts, &feature)| Some((feature.into(), counts.try_into().ok()?))).collect();
+        let slots = slots.filter_map(|(counts, &feature)| Some((usize::from(feature), counts.try_into().ok()?)));
+        let mut slots: Vec<(usize, &mut [u32; TWO])> = slots.collect();
+        let weigh = |sample: &Sample| (usize::from(sample.class & 1), u32::from(sample.times));
+        // Rows that lie close together are read column by column, others row by row.
+        let columns: Option<Vec<&[u8]>> = slots.iter().map(|(feature, _)| binned.turned(*feature)).collect();
+        if let Some(columns) = columns.filter(|_| samples.len() >= binned.rows() / CLOSE) {
+            let mut slots: Vec<_> = columns.into_iter().zip(slots.into_iter().map(|(_, counts)| counts)).collect();
+            for sample in samples {
+                let (class, times) = weigh(sample);
+                for (bins, counts) in &mut slots {
+                    counts[usize::from(bins[sample.row as usize]) * 2 + class] += times;
+                }
+            }
+            return;
+        }
         for (place, sample) in samples.iter().enumerate() {
             if let Some(soon) = samples.get(place + SOON) {
                 binned.expect(soon.row);
             }
-            let row = binned.row(sample.row);
-            let (class, times) = (usize::from(sample.class & 1), u32::from(sample.times));
+            let (row, (class, times)) = (binned.row(sample.row), weigh(sample));
             for (feature, counts) in &mut slots {
                 counts[usize::from(row[*feature]) * 2 + class] += times;
             }
@@ -471,6 +501,8 @@ const DENSE: usize = 256;
 /// From one feature to the next with two classes.
 const TWO: usize = 256 * 2 + PAD;
 const PAD: usize = 16;
+/// A node with at least this part of all rows has rows that lie close together.
+const CLOSE: usize = 48;
 /// Rows are fetched so many places ahead.
 const SOON: usize = 12;
 

@@ -225,8 +225,7 @@ mod tests {
 
     #[test]
     fn a_new_normal_is_learned_within_a_window() {
-        let mut spaces =
-            HalfSpaceTrees::default().fit(&Matrix::new(2, vec![-1.0, -1.0, 9.0, 9.0].repeat(200)).unwrap(), 1);
+        let mut spaces = HalfSpaceTrees::default().fit(&Matrix::new(2, [-1.0, -1.0, 9.0, 9.0].repeat(200)).unwrap(), 1);
         let row = Matrix::new(2, vec![4.0, 4.0]).unwrap();
         let before = spaces.scores(&row)[0];
         spaces.learn(&cloud(250, 4.0));

@@ -15,6 +15,7 @@ mod isolation_forest;
 mod logistic;
 mod mahalanobis;
 mod majority;
+mod naive_bayes;
 mod nearest_neighbours;
 mod neighbour_distance;
 mod neighbours;
@@ -42,6 +43,7 @@ pub use isolation_forest::{Isolation, IsolationForest};
 pub use logistic::{Logistic, LogisticRegression};
 pub use mahalanobis::{Distance, Mahalanobis};
 pub use majority::{Majority, Shares};
+pub use naive_bayes::{Likelihoods, NaiveBayes};
 pub use nearest_neighbours::{NearestNeighbours, Neighbourhood};
 pub use neighbour_distance::{NeighbourDistance, Surroundings};
 pub use one_rule::{OneRule, Ranges};
@@ -88,6 +90,8 @@ pub enum Method {
     EmpiricalTails(EmpiricalTails),
     /// The classes of the nearest training rows.
     NearestNeighbours(NearestNeighbours),
+    /// The likeliest class if columns had nothing to do with each other.
+    NaiveBayes(NaiveBayes),
     /// The best rule on a single column: what must be beaten.
     OneRule(OneRule),
     /// The shares of the classes: what must be beaten.
@@ -131,6 +135,8 @@ pub enum Model {
     EmpiricalTails(Tails),
     /// From [`NearestNeighbours`].
     NearestNeighbours(Neighbourhood),
+    /// From [`NaiveBayes`].
+    NaiveBayes(Likelihoods),
     /// From [`OneRule`].
     OneRule(Ranges),
     /// From [`Majority`].
@@ -160,7 +166,7 @@ pub enum ClassWeights {
 
 impl Method {
     /// Every method with its default settings, in the order of the variants.
-    pub fn all() -> [Method; 19] {
+    pub fn all() -> [Method; 20] {
         [
             Method::IsolationForest(IsolationForest::default()),
             Method::DecisionTree(DecisionTree::default()),
@@ -174,6 +180,7 @@ impl Method {
             Method::HistogramScore(HistogramScore::default()),
             Method::EmpiricalTails(EmpiricalTails::default()),
             Method::NearestNeighbours(NearestNeighbours::default()),
+            Method::NaiveBayes(NaiveBayes::default()),
             Method::OneRule(OneRule::default()),
             Method::Majority(Majority::default()),
             Method::Voting(Voting::default()),
@@ -199,6 +206,7 @@ impl Method {
             Method::HistogramScore(_) => "histogram-score",
             Method::EmpiricalTails(_) => "empirical-tails",
             Method::NearestNeighbours(_) => "nearest-neighbours",
+            Method::NaiveBayes(_) => "naive-bayes",
             Method::OneRule(_) => "one-rule",
             Method::Majority(_) => "majority",
             Method::Voting(_) => "voting",
@@ -225,14 +233,14 @@ impl Method {
         }
     }
 
-    /// Whether its models go on learning, see [`Learner`](crate::Learner).
-    pub fn is_online(&self) -> bool {
-        matches!(self, Method::HalfSpaceTrees(_) | Method::RandomCutForest(_) | Method::OnlineLogistic(_))
-    }
-
     /// Whether it is made of other methods, each with its own recipe.
     pub fn is_ensemble(&self) -> bool {
         matches!(self, Method::Voting(_) | Method::Stacking(_))
+    }
+
+    /// Whether its models go on learning, see [`Learner`](crate::Learner).
+    pub fn is_online(&self) -> bool {
+        matches!(self, Method::HalfSpaceTrees(_) | Method::RandomCutForest(_) | Method::OnlineLogistic(_))
     }
 
     /// How it wants its columns encoded; of an ensemble the parts' recipes count instead.
@@ -248,6 +256,7 @@ impl Method {
             Method::Mahalanobis(_) | Method::PrincipalComponents(_) => standard(Categories::OneHot),
             Method::NeighbourDistance(_) | Method::NearestNeighbours(_) => standard(Categories::OneHot),
             Method::HistogramScore(_) | Method::EmpiricalTails(_) => standard(Categories::Rarity),
+            Method::NaiveBayes(_) => Recipe { logarithm: true, categories: Categories::Codes, ..Recipe::default() },
             Method::OneRule(_) | Method::Majority(_) => Recipe::default(),
             Method::Voting(_) | Method::Stacking(_) => Recipe::default(),
             Method::HalfSpaceTrees(_) => standard(Categories::Rarity),
@@ -294,6 +303,7 @@ impl Method {
             Method::HistogramScore(settings) => Model::HistogramScore(settings.fit(matrix)),
             Method::EmpiricalTails(settings) => Model::EmpiricalTails(settings.fit(matrix)),
             Method::NearestNeighbours(settings) => Model::NearestNeighbours(settings.fit(matrix, labels()?, seed)),
+            Method::NaiveBayes(settings) => Model::NaiveBayes(settings.fit(matrix, labels()?)),
             Method::OneRule(settings) => Model::OneRule(settings.fit(matrix, labels()?)),
             Method::Majority(settings) => Model::Majority(settings.fit(matrix, labels()?)),
             Method::Voting(_) | Method::Stacking(_) => return Err(Error::Ensemble(self.name())),
@@ -322,6 +332,7 @@ impl Method {
             Method::NeighbourDistance(settings) => settings.check(),
             Method::HistogramScore(settings) => settings.check(),
             Method::NearestNeighbours(settings) => settings.check(),
+            Method::NaiveBayes(settings) => settings.check(),
             Method::OneRule(settings) => settings.check(),
             Method::EmpiricalTails(_) | Method::Majority(_) => Ok(()),
             Method::Voting(settings) => settings.check(),
@@ -350,6 +361,7 @@ impl Model {
             Model::HistogramScore(histograms) => histograms.scores(matrix),
             Model::EmpiricalTails(tails) => tails.scores(matrix),
             Model::NearestNeighbours(neighbourhood) => neighbourhood.probabilities(matrix).attacks(),
+            Model::NaiveBayes(likelihoods) => likelihoods.probabilities(matrix).attacks(),
             Model::OneRule(ranges) => ranges.probabilities(matrix).attacks(),
             Model::Majority(shares) => shares.probabilities(matrix).attacks(),
             Model::Voting(votes) => votes.scores(matrix)?,
@@ -370,6 +382,7 @@ impl Model {
             Model::GradientBoosting(boosted) => Some(boosted.probabilities(matrix)),
             Model::LogisticRegression(logistic) => Some(logistic.probabilities(matrix)),
             Model::NearestNeighbours(neighbourhood) => Some(neighbourhood.probabilities(matrix)),
+            Model::NaiveBayes(likelihoods) => Some(likelihoods.probabilities(matrix)),
             Model::OneRule(ranges) => Some(ranges.probabilities(matrix)),
             Model::Majority(shares) => Some(shares.probabilities(matrix)),
             Model::Voting(votes) => votes.probabilities(matrix)?,
@@ -398,6 +411,7 @@ impl Model {
             | Model::HalfSpaceTrees(_)
             | Model::RandomCutForest(_) => &[],
             Model::NearestNeighbours(neighbourhood) => neighbourhood.classes(),
+            Model::NaiveBayes(likelihoods) => likelihoods.classes(),
             Model::OneRule(ranges) => ranges.classes(),
             Model::Majority(shares) => shares.classes(),
             Model::Voting(votes) => votes.classes(),
@@ -440,6 +454,7 @@ impl Model {
             Model::HistogramScore(histograms) => histograms.width(),
             Model::EmpiricalTails(tails) => tails.width(),
             Model::NearestNeighbours(neighbourhood) => neighbourhood.width(),
+            Model::NaiveBayes(likelihoods) => likelihoods.width(),
             Model::OneRule(ranges) => ranges.width(),
             Model::Majority(shares) => shares.width(),
             Model::Voting(votes) => votes.width(),
@@ -465,6 +480,7 @@ impl Model {
             Model::HistogramScore(histograms) => histograms.check(width),
             Model::EmpiricalTails(tails) => tails.check(width),
             Model::NearestNeighbours(neighbourhood) => neighbourhood.check(width),
+            Model::NaiveBayes(likelihoods) => likelihoods.check(width),
             Model::OneRule(ranges) => ranges.check(width),
             Model::Majority(shares) => shares.check(width),
             Model::Voting(votes) => votes.check(width),

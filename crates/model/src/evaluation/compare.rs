@@ -137,7 +137,7 @@ mod tests {
     /// The numbers are those of the definition (all pairs of an attack and a benign row, numpy and scipy).
     #[test]
     fn delongs_test_agrees_with_its_definition() {
-        let attacks: Vec<bool> = (0..60).map(|row| row % 3 == 0).collect();
+        let attacks: Vec<bool> = (0..60).map(|row: usize| row.is_multiple_of(3)).collect();
         let scores = |factor: usize, prime: usize, lift: f64| {
             let score = |row: usize| {
                 ((row * factor) % prime) as f64 / prime as f64 + lift * f64::from(u8::from(row.is_multiple_of(3)))

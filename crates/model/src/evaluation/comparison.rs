@@ -125,7 +125,7 @@ mod tests {
 
     fn entry(name: &str, right: impl Fn(usize) -> bool) -> Entry {
         let verdict = |row: usize| {
-            let alarm = right(row) == (row % 2 == 0);
+            let alarm = right(row) == (row.is_multiple_of(2));
             Verdict { score: if alarm { 0.9 } else { 0.1 }, alarm }
         };
         Entry { name: name.into(), tests: Vec::new(), verdicts: (0..400).map(verdict).collect() }
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_better_detector_is_told_from_a_luckier_one() {
-        let attacks: Vec<bool> = (0..400).map(|row| row % 2 == 0).collect();
+        let attacks: Vec<bool> = (0..400).map(|row: usize| row.is_multiple_of(2)).collect();
         let entries = [
             entry("good", |row| row % 20 > 0),
             entry("poor", |row| row % 4 > 0),

@@ -58,6 +58,23 @@ impl Axis {
         }
     }
 
+    /// The points of a straight line from one point to another, in enough steps that it is as bent on a logarithmic axis
+    /// as it should be; the first point left out.
+    fn between(&self, from: (f64, f64), to: (f64, f64)) -> Vec<(f64, f64)> {
+        let (start, end) = (self.place(from.0), self.place(to.0));
+        if !self.logarithmic || end - start < 0.02 {
+            return vec![to];
+        }
+        let steps = (60.0 * (end - start)).ceil() as usize;
+        let step = |turn: usize| {
+            let place = start + (end - start) * turn as f64 / steps as f64;
+            let across = self.low * (self.high / self.low).powf(place);
+            let share = ((across - from.0) / (to.0 - from.0)).clamp(0.0, 1.0);
+            (across, from.1 + share * (to.1 - from.1))
+        };
+        (1..=steps).map(step).collect()
+    }
+
     fn ticks(&self) -> Vec<f64> {
         if self.logarithmic {
             let (first, last) = (self.low.log10().ceil() as i32, self.high.log10().floor() as i32);
@@ -79,16 +96,19 @@ pub(super) fn lines(title: &str, axes: [Axis; 2], lines: &[Line], diagonal: bool
     let [x, y] = &axes;
     let path = |points: &[(f64, f64)]| {
         let mut path = String::new();
-        for (turn, &(across, up)) in points.iter().enumerate() {
-            let (left, top) = at(x, y, across, up);
-            path.push_str(&format!("{}{left:.1} {top:.1}", if turn == 0 { "M" } else { "L" }));
+        for (turn, &point) in points.iter().enumerate() {
+            let before = turn.checked_sub(1).and_then(|turn| points.get(turn));
+            for (across, up) in before.map_or_else(|| vec![point], |before| x.between(*before, point)) {
+                let (left, top) = at(x, y, across, up);
+                path.push_str(&format!("{}{left:.1} {top:.1}", if path.is_empty() { "M" } else { "L" }));
+            }
         }
         path
     };
     let described: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
     let body = html! {
         @if diagonal {
-            path class="chance" d=(path(&even(x))) {}
+            path class="chance" d=(path(&[(x.low, x.low), (x.high, x.high)])) {}
         }
         @for (number, line) in lines.iter().enumerate() {
             path class={ "line " (series(number)) } d=(path(&line.points)) { title { (line.name) } }
@@ -318,15 +338,6 @@ fn bare_x(axes: &[Axis; 2], body: Markup) -> Markup {
     }
 }
 
-/// The line on which both values are equal, in enough points for a logarithmic axis.
-fn even(x: &Axis) -> Vec<(f64, f64)> {
-    let step = |turn: i32| f64::from(turn) / 60.0;
-    let across = |share: f64| {
-        if x.logarithmic { x.low * (x.high / x.low).powf(share) } else { x.low + share * (x.high - x.low) }
-    };
-    (0..=60).map(|turn| (across(step(turn)), across(step(turn)))).collect()
-}
-
 /// Where a pair of values lies in the picture.
 fn at(x: &Axis, y: &Axis, across: f64, up: f64) -> (f64, f64) {
     (LEFT + x.place(across) * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - y.place(up) * (HEIGHT - TOP - BOTTOM))
@@ -379,6 +390,16 @@ mod tests {
             assert!((2..=8).contains(&ticks.len()), "{low} {high} {ticks:?}");
             assert!(ticks.iter().all(|tick| (0.0..=1.0).contains(&axis.place(*tick))));
         }
+    }
+
+    #[test]
+    fn a_straight_line_is_bent_on_a_logarithmic_axis() {
+        let points = Axis::logarithmic("x", 1e-4, 1.0).between((0.0, 0.0), (0.1, 1.0));
+        let (across, up) =
+            points.iter().min_by(|one, other| (one.0 - 0.01).abs().total_cmp(&(other.0 - 0.01).abs())).unwrap();
+        assert!((up - across / 0.1).abs() < 1e-9 && (across - 0.01).abs() < 2e-3, "{points:?}");
+        assert!((points[points.len() - 1].0 - 0.1).abs() < 1e-12);
+        assert_eq!(Axis::share("x").between((0.0, 0.0), (1.0, 1.0)), [(1.0, 1.0)]);
     }
 
     #[test]

@@ -171,28 +171,31 @@ impl Ground<'_> {
 
     /// Moves the rows that go left before the others, both in their order; tells how many go left.
     fn partition(&self, rows: &mut [u32], scratch: &mut Vec<u32>, column: usize, goes_left: &[bool; 256]) -> usize {
-        let bin = |row: u32| self.binned.row(row)[column];
-        let soon = |row: u32| self.binned.expect_at(row, column);
-        let threads = rayon::current_num_threads();
-        if threads > 1 && rows.len() >= PARALLEL {
-            let piece = rows.len().div_ceil(threads);
-            let part = |rows: &mut [u32]| {
-                let mut scratch = Vec::new();
-                move_left(rows, &mut scratch, soon, |row| goes_left[usize::from(bin(row))])
-            };
-            let counts: Vec<usize> = rows.par_chunks_mut(piece).map(part).collect();
-            let rights = rows.chunks(piece).zip(&counts).flat_map(|(rows, &left)| &rows[left..]);
-            scratch.clear();
-            scratch.extend(rights);
-            let mut left = 0;
-            for (number, count) in counts.into_iter().enumerate() {
-                rows.copy_within(number * piece..number * piece + count, left);
-                left += count;
+        let turned = self.binned.turned(column);
+        let one = |rows: &mut [u32], scratch: &mut Vec<u32>| match turned {
+            Some(bins) => move_left(rows, scratch, |_| (), |row| goes_left[usize::from(bins[row as usize])]),
+            None => {
+                let bin = |row: u32| self.binned.row(row)[column];
+                let soon = |row: u32| self.binned.expect_at(row, column);
+                move_left(rows, scratch, soon, |row| goes_left[usize::from(bin(row))])
             }
-            rows[left..].copy_from_slice(scratch);
-            return left;
+        };
+        let threads = rayon::current_num_threads();
+        if threads < 2 || rows.len() < PARALLEL {
+            return one(rows, scratch);
         }
-        move_left(rows, scratch, soon, |row| goes_left[usize::from(bin(row))])
+        let piece = rows.len().div_ceil(threads);
+        let counts: Vec<usize> = rows.par_chunks_mut(piece).map(|rows| one(rows, &mut Vec::new())).collect();
+        let rights = rows.chunks(piece).zip(&counts).flat_map(|(rows, &left)| &rows[left..]);
+        scratch.clear();
+        scratch.extend(rights);
+        let mut left = 0;
+        for (number, count) in counts.into_iter().enumerate() {
+            rows.copy_within(number * piece..number * piece + count, left);
+            left += count;
+        }
+        rows[left..].copy_from_slice(scratch);
+        left
     }
 }
 

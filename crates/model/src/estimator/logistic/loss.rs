@@ -98,7 +98,7 @@ impl Loss<'_> {
 }
 
 /// Makes sums of each class probabilities; gives the logarithm of the sum of their exponentials.
-pub(super) fn softmax(sums: &mut [f64]) -> f64 {
+pub(in crate::estimator) fn softmax(sums: &mut [f64]) -> f64 {
     let highest = sums.iter().copied().fold(f64::MIN, f64::max);
     let mut total = 0.0;
     for sum in sums.iter_mut() {

@@ -6,7 +6,8 @@ mod loss;
 
 use descent::Descent;
 use deviations::Deviations;
-use loss::{Loss, softmax};
+use loss::Loss;
+pub(super) use loss::softmax;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

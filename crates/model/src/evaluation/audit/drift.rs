@@ -150,8 +150,9 @@ mod tests {
 
     #[test]
     fn a_share_of_zeros_that_changes_is_drift() {
-        let zeros =
-            |every: usize| dataset((1..2000).map(move |row| if row % every == 0 { 7.0 } else { 0.0 }), "tcp", 10);
+        let zeros = |every: usize| {
+            dataset((1..2000).map(move |row: usize| if row.is_multiple_of(every) { 7.0 } else { 0.0 }), "tcp", 10)
+        };
         assert!(drift(&zeros(20), &zeros(2))[0].stability_index > 0.25);
     }
 }

@@ -139,32 +139,36 @@ pub(super) fn anywhere(space: &[Dimension], random: &mut impl Rng) -> Vec<f64> {
 
 /// The ranges of settings by name.
 fn known(method: &str, setting: &str) -> Option<Range> {
-    let isolation = method.contains("isolation");
     Some(match setting {
-        "trees" | "rounds" | "iterations" => Range::WholeMagnitude(25, 400),
+        "trees" => Range::WholeMagnitude(25, 400),
+        "max-depth" if method == "gradient-boosting" => Range::Whole(3, 12),
         "max-depth" => Range::Whole(3, 30),
-        "min-leaf" | "min-samples-leaf" => Range::WholeMagnitude(1, 100),
-        "max-leaves" | "leaves" => Range::WholeMagnitude(7, 255),
-        "sample" | "sample-size" if isolation => Range::WholeMagnitude(64, 4096),
-        "learning-rate" | "shrinkage" => Range::Magnitude(0.01, 0.3),
-        "l1" | "l2" | "lambda" | "alpha" => Range::Magnitude(1e-6, 100.0),
-        "min-gain" => Range::Magnitude(1e-6, 1.0),
-        "row-share" | "column-share" | "subsample" | "colsample" => Range::Real(0.4, 1.0),
+        "num-leaves" => Range::WholeMagnitude(7, 255),
+        "min-samples-leaf" => Range::WholeMagnitude(1, 100),
+        "min-child-weight" => Range::Magnitude(1e-3, 10.0),
+        "min-split-gain" => Range::Magnitude(1e-6, 1.0),
+        "max-features" => Range::WholeMagnitude(2, 40),
+        "sample" => Range::WholeMagnitude(64, 4096),
+        "learning-rate" => Range::Magnitude(0.01, 0.3),
+        "reg-alpha" | "reg-lambda" | "l1" | "l2" => Range::Magnitude(1e-6, 100.0),
+        "subsample" | "colsample-bytree" => Range::Real(0.4, 1.0),
+        "shrinkage" => Range::Magnitude(1e-4, 0.5),
         "neighbours" => Range::WholeMagnitude(1, 50),
         "bins" => Range::WholeMagnitude(8, 255),
-        "class-weights" => Range::Choice(vec![json!("equal"), json!("balanced")]),
         "variance" => Range::Real(0.5, 0.999),
         "support" => Range::Real(0.5, 1.0),
         "least" => Range::WholeMagnitude(1, 100),
-        "features" => Range::WholeMagnitude(2, 40),
+        "class-weights" => Range::Choice(vec![json!("equal"), json!("balanced")]),
+        "criterion" => Range::Choice(vec![json!("gini"), json!("entropy")]),
         _ => return None,
     })
 }
 
 /// What the encoder's settings begin with.
 const ENCODER: &str = "encoder.";
-/// How exactly to compute, and on how many rows, is no matter of taste.
-const FIXED: [&str; 3] = ["tolerance", "max-iterations", "rows"];
+/// How exactly to compute, on how many rows, and what to tell beside is no matter of taste.
+const FIXED: [&str; 7] =
+    ["tolerance", "max-iterations", "rows", "folds", "oob-score", "early-stopping-rounds", "validation-fraction"];
 
 /// A range around a default.
 fn around(default: &Value) -> Option<Range> {
