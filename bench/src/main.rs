@@ -11,6 +11,7 @@ mod learning;
 mod live;
 mod logs;
 mod models;
+mod open_set;
 mod packets;
 mod peers;
 mod program;
@@ -59,6 +60,10 @@ fn main() -> Result<()> {
         print(&quality::rows(&shared)?);
         return Ok(());
     }
+    if part.as_ref().is_some_and(|part| part == "open-set") {
+        print(&open_set::rows(&shared)?);
+        return Ok(());
+    }
     let program = Program::find()?;
     #[cfg(target_os = "linux")]
     if part.is_some_and(|part| part == "live") {
@@ -86,6 +91,7 @@ fn main() -> Result<()> {
         rows.extend(detection::rows(&program, &shared, &folder)?);
         rows.extend(learning::rows(&program, &shared, &folder)?);
         rows.extend(quality::rows(&shared)?);
+        rows.extend(open_set::rows(&shared)?);
         rows.extend(models::rows(&shared, &["speed", "nsl-kdd", "unsw-nb15", "cic-ids2017"].map(String::from))?);
         rows.extend(robustness::rows(&program, &folder)?);
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use model::Verdict;
+use model::{Identity, Verdict};
 use sensor::tables::{Beside, judge};
 use serde_json::json;
 use source::format::rows::Batch;
@@ -15,7 +15,8 @@ use crate::{saved, tables};
 /// Give every row of a table a score and say whether it alarms.
 ///
 /// The rows come out as they were, with two columns more: `score`, 0 to 1 and higher is worse, and `alarm`, true or
-/// false. Rows that cannot be used are left out and counted. Memory does not grow with the table.
+/// false. A detector that was trained to tell kinds of attack apart adds a third one, `attack`: the kind of a row that
+/// alarms, or `unknown` where none fits it well. Rows that cannot be used are left out and counted. Memory does not grow with the table.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lapwing score nsl.lapwing new.csv -o scored.csv
@@ -28,7 +29,7 @@ pub(crate) struct Arguments {
     /// The CSV file to write; stdout where it is not given.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Write one JSON object a line: row (from 1, skipped rows not counted), score, alarm.
+    /// Write one JSON object a line: row (from 1, skipped rows not counted), score, alarm, and attack where it has a name.
     #[arg(long)]
     json: bool,
 }
@@ -37,10 +38,18 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let detector = saved::load(&arguments.detector)?;
     let inputs = [arguments.table.clone(), arguments.detector.clone()];
     let mut out = Writer::new(output::create(arguments.output.as_deref(), &inputs)?, arguments.json);
-    let (mut rows, mut alarms) = (0, 0);
+    let own = if detector.names_attacks() { &OWN[..] } else { &OWN[..2] };
+    let (mut rows, mut alarms, mut unknown) = (0, 0, 0);
     let report = tables::while_reading(|watch| {
         let take = |names: &[String], batch: &Batch, verdicts: &[Verdict]| {
-            out.write(rows, names, batch, verdicts)?;
+            let identities = detector.identify(&batch.table, verdicts)?;
+            if rows == 0 {
+                out.header(names, own)?;
+            }
+            for (row, (verdict, identity)) in verdicts.iter().zip(&identities).enumerate() {
+                out.write(rows, row, batch, *verdict, detector.names_attacks().then_some(*identity))?;
+            }
+            unknown += identities.iter().filter(|identity| **identity == Some(Identity::Unknown)).count();
             rows += verdicts.len();
             alarms += verdicts.iter().filter(|verdict| verdict.alarm).count();
             Ok(())
@@ -50,6 +59,9 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     out.finish()?;
     tables::print(&report, verbose);
     eprintln!("{alarms} of {rows} rows alarm (score {:.4} or more)", detector.threshold());
+    if detector.names_attacks() {
+        eprintln!("{unknown} of them are attacks of no kind that the detector knows");
+    }
     Ok(())
 }
 
@@ -63,32 +75,44 @@ impl Writer {
         if json { Writer::Json(out) } else { Writer::Csv(Box::new(csv::Writer::from_writer(out))) }
     }
 
-    fn write(&mut self, before: usize, names: &[String], batch: &Batch, verdicts: &[Verdict]) -> io::Result<()> {
+    /// The names of the columns; JSON needs none.
+    fn header(&mut self, names: &[String], own: &[&str]) -> io::Result<()> {
+        let Writer::Csv(out) = self else { return Ok(()) };
+        let own = own
+            .iter()
+            .map(|own| if names.iter().any(|name| name == own) { format!("lapwing_{own}") } else { (*own).to_owned() });
+        Ok(out.write_record(names.iter().cloned().chain(own))?)
+    }
+
+    /// One row of a batch, `before` which others came. `identity` is `None` where no row has a name.
+    fn write(
+        &mut self,
+        before: usize,
+        row: usize,
+        batch: &Batch,
+        verdict: Verdict,
+        identity: Option<Option<Identity>>,
+    ) -> io::Result<()> {
         match self {
             Writer::Json(out) => {
-                for (row, verdict) in verdicts.iter().enumerate() {
-                    let line = json!({"row": before + row + 1, "score": verdict.score, "alarm": verdict.alarm});
-                    writeln!(out, "{line}")?;
+                let mut line = json!({"row": before + row + 1, "score": verdict.score, "alarm": verdict.alarm});
+                if let Some(Some(identity)) = identity {
+                    line["attack"] = identity.to_string().into();
                 }
+                writeln!(out, "{line}")
             }
             Writer::Csv(out) => {
-                if before == 0 {
-                    let own = OWN.map(|own| {
-                        if names.iter().any(|name| name == own) { format!("lapwing_{own}") } else { own.into() }
-                    });
-                    out.write_record(names.iter().chain(&own))?;
+                for cell in batch.texts.iter().flat_map(|texts| texts.row(row)) {
+                    out.write_field(cell)?;
                 }
-                for (row, verdict) in verdicts.iter().enumerate() {
-                    for cell in batch.texts.iter().flat_map(|texts| texts.row(row)) {
-                        out.write_field(cell)?;
-                    }
-                    out.write_field(verdict.score.to_string())?;
-                    out.write_field(verdict.alarm.to_string())?;
-                    out.write_record(None::<&[u8]>)?;
+                out.write_field(verdict.score.to_string())?;
+                out.write_field(verdict.alarm.to_string())?;
+                if let Some(identity) = identity {
+                    out.write_field(identity.map_or(String::new(), |identity| identity.to_string()))?;
                 }
+                Ok(out.write_record(None::<&[u8]>)?)
             }
         }
-        Ok(())
     }
 
     fn finish(self) -> Result<()> {
@@ -101,5 +125,5 @@ impl Writer {
     }
 }
 
-/// The columns that are added.
-const OWN: [&str; 2] = ["score", "alarm"];
+/// The columns that are added, the last where attacks have names.
+const OWN: [&str; 3] = ["score", "alarm", "attack"];

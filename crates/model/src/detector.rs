@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::estimator::RandomForest;
 use crate::evaluation::{Figures, Finding, Rule, split};
 use crate::learn::{Lesson, learn};
+use crate::refusal::{Refusal, Refuse};
 use crate::{Calibration, Calibrator, Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Recipe, Schema};
 
 /// Columns, encoder, model, threshold and provenance: judges tables like the one that it was trained on.
@@ -17,6 +18,7 @@ pub struct Detector {
     /// What turns the model's scores into probabilities, where the plan asked for it.
     calibrator: Option<Calibrator>,
     threshold: f32,
+    pub(crate) refusal: Option<Refusal>,
     /// Where it comes from; changes nothing in what it judges.
     pub provenance: Provenance,
 }
@@ -34,6 +36,9 @@ pub struct Plan {
     pub calibration: Option<Calibration>,
     /// How the threshold is chosen from validation rows. Default: the largest F1.
     pub rule: Rule,
+    /// When a row that alarms is given no name; looked at where kinds of attack are told apart. Default: where the
+    /// likeliest kind is less likely than of 95 % of the known attacks.
+    pub refusal: Option<Refuse>,
     /// The share of the rows that is held back to choose the threshold. Default 0.2.
     pub validation_share: f64,
     /// What all random numbers come from. Default 1.
@@ -50,6 +55,7 @@ impl Default for Plan {
             grouping: Grouping::Binary,
             calibration: None,
             rule: Rule::F1,
+            refusal: Some(Refuse::default()),
             validation_share: 0.2,
             seed: 1,
             ignored: Vec::new(),
@@ -104,11 +110,15 @@ impl Detector {
         if dataset.rows() < 2 {
             return Err(Error::Empty("two rows"));
         }
-        let (calibrator, threshold) = match (plan.rule, plan.calibration) {
-            (Rule::Fixed(_), None) => (None, plan.rule.choose(&[], None)?),
+        let (calibrator, threshold, refusal) = match (plan.rule, plan.calibration) {
+            (Rule::Fixed(_), None) if plan.grouping == Grouping::Binary => (None, plan.rule.choose(&[], None)?, None),
             _ => calibrate(dataset, plan)?,
         };
         let (mut encoder, model) = fit(dataset, plan)?;
+        let refusal = match (refusal, &plan.refusal) {
+            (Some(refusal), Some(refuse)) => Some(refusal.refit(refuse, dataset, plan.seed)?),
+            _ => None,
+        };
         encoder.schema_mut().ignored = plan.ignored.clone();
         let mut kinds = dataset.kinds().map(|kinds| kinds.vocabulary.clone()).unwrap_or_default();
         if let Some(column) = dataset.kinds() {
@@ -130,7 +140,7 @@ impl Detector {
             findings: Vec::new(),
             figures: Vec::new(),
         };
-        Ok(Detector { encoder, model, calibrator, threshold, provenance })
+        Ok(Detector { encoder, model, calibrator, threshold, refusal, provenance })
     }
 
     /// The verdict on each row. The table must have the columns that the detector was trained on, in any order.
@@ -230,6 +240,9 @@ impl Detector {
         if self.encoder.keeps_missing() && !self.model.takes_missing() {
             return Err(Error::Damaged("its encoder leaves missing values to a model that takes none".into()));
         }
+        if let Some(refusal) = &self.refusal {
+            refusal.check()?;
+        }
         if !(0.0..=1.0 + f32::EPSILON).contains(&self.threshold) {
             return Err(Error::Damaged("its threshold is out of range".into()));
         }
@@ -237,13 +250,14 @@ impl Detector {
     }
 }
 
-/// Calibration and threshold by the plan, on rows that the fitted model did not see.
-fn calibrate(dataset: &Dataset, plan: &Plan) -> Result<(Option<Calibrator>, f32), Error> {
+/// Calibration, threshold, and from where on alarms get no name, by the plan, on rows that the fitted model did not see.
+fn calibrate(dataset: &Dataset, plan: &Plan) -> Result<(Option<Calibrator>, f32, Option<Refusal>), Error> {
     let split = split::stratified(dataset, plan.validation_share, plan.seed)?;
     // Of a handful of rows none may be left to hold back.
     let validation = if split.test.is_empty() { &split.train } else { &split.test };
     let validation = dataset.select(validation);
-    let (encoder, model) = fit(&dataset.select(&split.train), plan)?;
+    let learned = dataset.select(&split.train);
+    let (encoder, model) = fit(&learned, plan)?;
     let scores = |rows: &Dataset| model.scores(&encoder.encode(rows.table())?);
     let calibrator = match plan.calibration {
         None => None,
@@ -258,7 +272,19 @@ fn calibrate(dataset: &Dataset, plan: &Plan) -> Result<(Option<Calibrator>, f32)
     };
     let scores = calibrated(scores(&validation)?, calibrator.as_ref());
     let threshold = plan.rule.choose(&scores, validation.attacks())?;
-    Ok((calibrator, threshold))
+    let (Some(refuse), Some(truth)) = (&plan.refusal, validation.attacks()) else {
+        return Ok((calibrator, threshold, None));
+    };
+    if model.classes().len() <= 2 {
+        return Ok((calibrator, threshold, None));
+    }
+    let found: Vec<usize> = (0..truth.len()).filter(|&row| truth[row] && scores[row] >= threshold).collect();
+    let attacks = validation.select(&found);
+    let refusal = match model.probabilities(&encoder.encode(attacks.table())?)? {
+        Some(probabilities) => Some(Refusal::calibrate(refuse, &learned, &attacks, &probabilities, plan.seed)?),
+        None => None,
+    };
+    Ok((calibrator, threshold, refusal))
 }
 
 /// What scores become.
@@ -277,7 +303,7 @@ fn fit(dataset: &Dataset, plan: &Plan) -> Result<(Encoder, Model), Error> {
 
 const MAGIC: [u8; 8] = *b"LAPWING\0";
 /// Raised whenever an older program could not read what is written, or would read it wrongly.
-const FORMAT: u16 = 2;
+const FORMAT: u16 = 3;
 const HEADER: usize = MAGIC.len() + size_of::<u16>() + size_of::<u64>();
 const CHECKSUM: usize = 32;
 /// A forest of ten thousand trees has some 250 MB.

@@ -42,6 +42,7 @@ mod learn;
 mod learner;
 mod matrix;
 pub mod page;
+mod refusal;
 mod schema;
 
 pub use calibration::{Calibration, Calibrator, Reliability, reliability};
@@ -53,4 +54,5 @@ pub use error::Error;
 pub use estimator::{Method, Model};
 pub use learner::Learner;
 pub use matrix::{Feature, Matrix};
+pub use refusal::{Identity, Refuse};
 pub use schema::{Field, Kind, Schema};

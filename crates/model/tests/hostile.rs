@@ -104,7 +104,7 @@ fn another_format_is_named() {
     let mut bytes = saved().remove(0);
     bytes[8] = 9;
     sign(&mut bytes);
-    assert_eq!(Detector::from_bytes(&bytes), Err(Error::Format { expected: 2, found: 9 }));
+    assert_eq!(Detector::from_bytes(&bytes), Err(Error::Format { expected: 3, found: 9 }));
 }
 
 #[test]
@@ -123,7 +123,7 @@ proptest! {
 
     #[test]
     fn any_payload_under_a_right_checksum_ends_without_panic(payload in prop::collection::vec(any::<u8>(), 0..400)) {
-        let mut bytes = b"LAPWING\0\x01\0".to_vec();
+        let mut bytes = b"LAPWING\0\x03\0".to_vec();
         bytes.extend((payload.len() as u64).to_le_bytes());
         bytes.extend(payload);
         bytes.extend([0; 32]);
