@@ -147,9 +147,10 @@ const MOST_BYTES: usize = 16 << 10;
 const CHANGED: &str =
     "if the bytes must change, raise FORMAT in detector.rs and bless; before a release, delete the file and bless";
 /// Settings of the methods whose defaults make large detectors.
-const SMALL: [(&str, &str); 8] = [
+const SMALL: [(&str, &str); 9] = [
     ("voting", r#"{"voting": {"parts": [{"decision-tree": {}}, {"histogram-score": {}}], "vote": "tails"}}"#),
     ("stacking", r#"{"stacking": {"parts": [{"one-rule": {}}, {"histogram-score": {}}], "columns": true}}"#),
+    ("extended-isolation-forest", r#"{"extended-isolation-forest": {"trees": 3, "sample": 32}}"#),
     ("isolation-forest", r#"{"isolation-forest": {"trees": 3, "sample": 32}}"#),
     ("random-forest", r#"{"random-forest": {"trees": 3}}"#),
     ("extra-trees", r#"{"extra-trees": {"trees": 3}}"#),
