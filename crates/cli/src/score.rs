@@ -177,3 +177,23 @@ fn cell(text: &mut Vec<u8>, bytes: &[u8]) {
 /// The columns that are added, the last where attacks have names.
 const OWN: [&str; 3] = ["score", "alarm", "attack"];
 const WRITTEN_AT_ONCE: usize = 1 << 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_has_quotes_where_it_must() {
+        for (bytes, expected) in [
+            ("plain x", "plain x,"),
+            ("a,b", "\"a,b\","),
+            ("say \"hi\"", "\"say \"\"hi\"\"\","),
+            ("two\nlines", "\"two\nlines\","),
+            ("", ","),
+        ] {
+            let mut text = Vec::new();
+            cell(&mut text, bytes.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&text), expected);
+        }
+    }
+}
