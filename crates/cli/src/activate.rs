@@ -14,7 +14,7 @@ use crate::settings::Overruling;
 use crate::state::State;
 use crate::{figures, output, saved};
 
-/// Make a detector the one that `score` uses where none is named, or go back to the one before.
+/// Make a detector the one that `scan` and `score` use where none is named, or go back to the one before.
 ///
 /// Refused where the audit of its tables found an error, such as a column that alone gives the answer, unless --allow names
 /// it: its figures then mean nothing for a network. What was overruled, and why, is kept beside it. A copy of the detector

@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "provenance": provenance,
             "columns": columns,
             "threshold": detector.threshold(),
-            "calibration": detector.calibrator().map(|calibrator| calibrator.calibration()),
+            "calibration": detector.calibrator().map(model::Calibrator::calibration),
             "calibrated": detector.supplement.calibrated,
             "refusal_rate": detector.supplement.refusal_rate,
             "refusals": figures::refusals(&detector.supplement.refusals),

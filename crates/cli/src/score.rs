@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let none = "no detector is named and none is active: name one, or make one the active one with `lapwing activate`";
-    let detector = arguments.state.detector(arguments.detector.as_deref())?.context(none)?;
+    let (detector, _) = arguments.state.detector(arguments.detector.as_deref())?.context(none)?;
     let inputs: Vec<PathBuf> = std::iter::once(&arguments.table).chain(&arguments.detector).cloned().collect();
     let mut out = Writer::new(output::create(arguments.output.as_deref(), &inputs)?, arguments.json);
     let own = if detector.names_attacks() { &OWN[..] } else { &OWN[..2] };

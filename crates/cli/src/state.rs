@@ -28,18 +28,18 @@ impl State {
         Ok(Registry::at(folder.ok_or_else(none)?))
     }
 
-    /// The detector in this file, or the active one where no file is named, telling on stderr which that is; `None` where
-    /// none is active.
-    pub(crate) fn detector(&self, named: Option<&Path>) -> Result<Option<Detector>> {
+    /// The detector in this file, or the active one where no file is named, telling on stderr which that is, and what people
+    /// call it; `None` where none is active.
+    pub(crate) fn detector(&self, named: Option<&Path>) -> Result<Option<(Detector, String)>> {
         if let Some(path) = named {
-            return Ok(Some(saved::load(path)?));
+            return Ok(Some((saved::load(path)?, path.display().to_string())));
         }
         if self.state.is_none() && usual().is_none() {
             return Ok(None);
         }
         let Some((detector, activation)) = self.registry()?.active()? else { return Ok(None) };
         eprintln!("the active detector: {} ({})", printable(&activation.source), activation.method);
-        Ok(Some(detector))
+        Ok(Some((detector, activation.source)))
     }
 }
 

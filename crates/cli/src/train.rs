@@ -162,7 +162,7 @@ impl Arguments {
             "findings": provenance.findings,
             "overruled": detector.supplement.overruled,
             "threshold": detector.threshold(),
-            "calibration": detector.calibrator().map(|calibrator| calibrator.calibration()),
+            "calibration": detector.calibrator().map(model::Calibrator::calibration),
             "calibrated": detector.supplement.calibrated,
             "refusals": figures::refusals(&detector.supplement.refusals),
             "tests": tests.collect::<Vec<_>>(),

@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn refusing_a_known_attack_is_told_apart_from_refusing_an_unseen_one() {
         let table = Table::new(vec![Column::numbers("bytes", vec![0.0; 5])]).unwrap();
-        let labels = ["normal", "scan", "scan", "worm", "worm"].map(|kind| Label::new(kind));
+        let labels = ["normal", "scan", "scan", "worm", "worm"].map(Label::new);
         let truth = Dataset::labelled(table, &labels).unwrap();
         let verdicts = [true, true, true, true, false].map(|alarm| Verdict { score: 0.5, alarm });
         let refused = [false, true, false, true, false];
