@@ -51,7 +51,7 @@ pub fn learn_on(
     if label.is_none() && detector.provenance.method.is_supervised() {
         return Err(Error::Model(model::Error::Unlabelled(detector.provenance.method.name())));
     }
-    let beside = Beside { label, time: settings.time, group: None };
+    let beside = Beside { label, time: settings.time, ..Beside::default() };
     let mut first = First::default();
     let mut report = Report::default();
     let mut span: Option<[Time; 2]> = None;
