@@ -175,7 +175,7 @@ fn a_detector_of_other_tables_cannot_scan_and_says_so() {
     let file = |name: &str| folder.join(name).display().to_string();
     let (table, detector, state) = (file("table.csv"), file("table.lapwing"), file("state"));
     let _ = fs::remove_dir_all(&state);
-    let row = |row: usize| format!("{},{}\n", row * 7 % 31, if row % 5 == 0 { "scan" } else { "normal" });
+    let row = |row: usize| format!("{},{}\n", row * 7 % 31, if row.is_multiple_of(5) { "scan" } else { "normal" });
     fs::write(&table, "heat,label\n".to_owned() + &(0..100).map(row).collect::<String>()).expect("it can be written");
     assert!(lapwing(&["train", &table, "-m", "majority", "-o", &detector, "--threshold", "0.5"]).status.success());
     let named = lapwing(&["scan", &path, "--detector", &detector]);
