@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use model::evaluation::Curve;
 use model::evaluation::{Confusion, Figures, Rule, split};
-use model::{Classes, Dataset, Detector, Grouping, Method, Plan};
+use model::{Classes, Dataset, Detector, Grouping, Identity, Method, Plan};
 use sensor::tables::{Columns, load};
 
 use crate::Row;
@@ -107,36 +107,43 @@ fn hybrid(train_rows: &Dataset, test: &Dataset) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Benign rows and the four families of attack: the mean of the five F1.
+/// Benign rows and the four families of attack: the mean of the five F1. A row that alarms has the name that its detector
+/// gives it, any other is benign.
 fn families(train_rows: &Dataset, test: &Dataset) -> Result<Vec<Row>> {
     let truth = Classes::of(test, Grouping::Families).context("no label")?;
     let mut rows = Vec::new();
     for (name, least, settings) in FAMILIES {
         let method: Method = serde_json::from_str(settings).with_context(|| settings.to_owned())?;
-        eprintln!("{settings}, families");
-        let plan = Plan { method, grouping: Grouping::Families, rule: Rule::Fixed(0.5), ..Plan::default() };
-        let detector = Detector::train(train_rows, &plan)?;
-        let probabilities = detector.probabilities(test.table())?.context("no classes")?;
-        let told = probabilities.likeliest();
-        let figures: Vec<f64> = (truth.names().iter().zip(0..))
-            .map(|(class, code)| {
-                let own = detector.model().classes().iter().zip(0..).find(|(name, _)| *name == class);
-                let is_told = |row: usize| own.is_some_and(|(_, own)| told[row] == own);
-                Confusion::of(
-                    (0..told.len()).map(is_told),
-                    &truth.codes().iter().map(|&other| other == code).collect::<Vec<_>>(),
-                )
-                .f1()
-                .unwrap_or(0.0)
-            })
-            .collect();
+        let mut all = Vec::new();
+        for seed in 1..=SEEDS {
+            eprintln!("{settings}, families, seed {seed}");
+            let (grouping, rule) = (Grouping::Families, Rule::FalsePositiveRate(0.05));
+            let detector =
+                Detector::train(train_rows, &Plan { method: method.clone(), grouping, rule, seed, ..Plan::default() })?;
+            let told = detector.identify(test.table(), &detector.judge(test.table())?)?;
+            let f1 = |(class, code): (&String, u32)| {
+                let is_told = |identity: &Option<Identity>| match identity {
+                    Some(identity) => *identity == Identity::Known(class),
+                    None => code == 0,
+                };
+                let is = truth.codes().iter().map(|&other| other == code).collect::<Vec<_>>();
+                Confusion::of(told.iter().map(is_told), &is).f1().unwrap_or(0.0)
+            };
+            all.push(truth.names().iter().zip(0..).map(f1).collect::<Vec<f64>>());
+        }
+        let mean = |place: usize| all.iter().map(|figures| figures[place]).sum::<f64>() / all.len() as f64;
         let each: Vec<String> =
-            truth.names().iter().zip(&figures).map(|(name, figure)| format!("{name} {figure:.3}")).collect();
-        let mean = figures.iter().sum::<f64>() / figures.len() as f64;
+            truth.names().iter().enumerate().map(|(place, name)| format!("{name} {:.3}", mean(place))).collect();
         rows.push(Row::new(
-            format!("KDDTrain+ → KDDTest+, five classes, {name}: macro-F1"),
+            format!(
+                "KDDTrain+ → KDDTest+, five classes, {name}, threshold at 5 % of held-back normal rows, seeds 1 to {SEEDS}"
+            ),
             least,
-            format!("{mean:.4} ({})", each.join(", ")),
+            format!(
+                "macro-F1 {} ({})",
+                spread(all.iter().map(|figures| figures.iter().sum::<f64>() / figures.len() as f64)),
+                each.join(", ")
+            ),
         ));
     }
     Ok(rows)
@@ -206,10 +213,15 @@ const STACKING: &str =
     r#"{"stacking": {"parts": [{"gradient-boosting": {}}, {"mahalanobis": {}}, {"isolation-forest": {}}]}}"#;
 
 /// The last is the choice: the best of them on kinds of attack left out of KDDTrain+.
+/// The hybrid is the one of the two classes.
 const FAMILIES: [(&str, &str, &str); 3] = [
     ("gradient boosting", "", r#"{"gradient-boosting": {}}"#),
-    ("logistic regression, classes balanced", "", r#"{"logistic-regression": {}}"#),
-    ("logistic regression", "0.62", r#"{"logistic-regression": {"class-weights": "equal"}}"#),
+    ("logistic regression", "", r#"{"logistic-regression": {"class-weights": "equal"}}"#),
+    (
+        "vote of gradient boosting and Mahalanobis distance (any)",
+        "0.62",
+        r#"{"voting": {"vote": "any", "parts": [{"gradient-boosting": {}}, {"mahalanobis": {}}]}}"#,
+    ),
 ];
 
 const SESSIONS: &str = r#"{"random-forest": {"trees": 300, "max-depth": 10}}"#;
