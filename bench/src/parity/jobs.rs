@@ -144,11 +144,7 @@ pub(super) const JOBS: &[Job] = &[
         r#"LogisticRegression(l1_ratio=1, solver="saga", tol=1e-4, max_iter=5000, random_state=seed)"#,
     ))),
     exact(classes("naive Bayes", r#"{"naive-bayes": {}}"#, "GaussianNB()")),
-    exact(standard(classes(
-        "5 nearest neighbours",
-        r#"{"nearest-neighbours": {}}"#,
-        "KNeighborsClassifier()",
-    ))),
+    exact(standard(classes("5 nearest neighbours", r#"{"nearest-neighbours": {}}"#, "KNeighborsClassifier()"))),
     exact(standard(classes(
         "5 nearest neighbours by distance",
         r#"{"nearest-neighbours": {"by-distance": true}}"#,

@@ -72,7 +72,11 @@ pub(crate) fn rows(arguments: &[String], folder: &Path) -> Result<Vec<Row>> {
         rows.push(Row::new(format!("{}, beside `{}`", job.name, one_line(job.theirs)), EQUAL, told(&own)));
     }
     rows.extend(left_out.iter().map(|job| {
-        Row::new(job.name, EQUAL, "not measured: pip could not install PyOD, of which numba may lack this Python".to_owned())
+        Row::new(
+            job.name,
+            EQUAL,
+            "not measured: pip could not install PyOD, of which numba may lack this Python".to_owned(),
+        )
     }));
     rows.push(sum(&compared, seeds, python.has_pyod));
     Ok(rows)
@@ -106,7 +110,8 @@ impl Asks {
     fn measure(self, truth: &[u32], names: &[String], told: &[f64]) -> Result<Vec<f64>> {
         let attacks: Vec<bool> = truth.iter().map(|code| *code != 0).collect();
         // Ranks, because a curve keeps 24 bits of a score, and more may tell rows apart.
-        let curve = |scores: &[f64]| Curve::of(statistics::midranks(scores).into_iter().map(|rank| rank as f32), &attacks);
+        let curve =
+            |scores: &[f64]| Curve::of(statistics::midranks(scores).into_iter().map(|rank| rank as f32), &attacks);
         if self.is_anomaly() {
             let curve = curve(told);
             return Ok([curve.roc_auc(), curve.pr_auc()].into_iter().flatten().collect());
@@ -117,7 +122,8 @@ impl Asks {
             let squares = attack.iter().zip(truth).map(|(told, &is)| (told - f64::from(is)).powi(2));
             return Ok(vec![squares.sum::<f64>() / truth.len() as f64]);
         }
-        let likeliest = |row: &[f64]| (0..count).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+        let likeliest =
+            |row: &[f64]| (0..count).fold(0, |best, class| if row[class] > row[best] { class } else { best });
         let given: Vec<u32> = told.chunks_exact(count).map(|row| likeliest(row) as u32).collect();
         let figures = ClassFigures::of(truth, &given, None, names)?;
         let area = if count == 2 { curve(&attack).roc_auc() } else { None };
@@ -174,8 +180,14 @@ impl Job {
                 })
             }
             Ours::Ensemble(settings) => {
-                let plan =
-                    Plan { method: method(settings)?, grouping, rule: Rule::Fixed(0.5), refusal: None, seed, ..Plan::default() };
+                let plan = Plan {
+                    method: method(settings)?,
+                    grouping,
+                    rule: Rule::Fixed(0.5),
+                    refusal: None,
+                    seed,
+                    ..Plan::default()
+                };
                 let told = Detector::train(&train, &plan)?.probabilities(test.table())?;
                 Ok(wide(&told.context("an ensemble that tells no classes apart")?))
             }
@@ -239,7 +251,8 @@ impl<'a> Compared<'a> {
             let range = start..start + truth.len() * each;
             start = range.end;
             let [ours, theirs] = [ours, theirs].map(|told| told.get(range.clone()).context("answers are missing"));
-            let both = job.asks.measure(&truth, names, ours?)?.into_iter().zip(job.asks.measure(&truth, names, theirs?)?);
+            let both =
+                job.asks.measure(&truth, names, ours?)?.into_iter().zip(job.asks.measure(&truth, names, theirs?)?);
             figures.iter_mut().zip(both).for_each(|(figures, (ours, theirs))| figures.push([ours, theirs]));
         }
         let named = job.asks.figures().iter().zip(figures).filter(|(_, seeds)| !seeds.is_empty());

@@ -30,7 +30,8 @@ impl Python {
         if !has(&program, SCIKIT_LEARN) {
             eprintln!("making a virtual environment in {}", folder.display());
             if !succeeds(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder)) {
-                let todo = "python3 -m venv failed: install Python 3.11 or later with its venv (apt-get install python3-venv)";
+                let todo =
+                    "python3 -m venv failed: install Python 3.11 or later with its venv (apt-get install python3-venv)";
                 return Ok(Found::Missing(todo.into()));
             }
             install(&program, SCIKIT_LEARN);

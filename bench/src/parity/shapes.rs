@@ -13,7 +13,9 @@ pub(super) struct Shape {
 /// 567,498 rows, 0.4 % of them outliers in two tight clusters, as repeated attacks make them.
 pub(super) fn http() -> Shape {
     shape(567_498, 2270, |random, outlier| match outlier {
-        true if random.random_bool(0.9) => [normal(random, -2.3, 0.05), normal(random, 10.9, 0.02), normal(random, 9.0, 0.02)],
+        true if random.random_bool(0.9) => {
+            [normal(random, -2.3, 0.05), normal(random, 10.9, 0.02), normal(random, 9.0, 0.02)]
+        }
         true => [normal(random, 3.0, 1.0), normal(random, 8.2, 0.5), normal(random, 4.0, 1.5)],
         false => [duration(random), normal(random, 5.4, 0.35), sizes(random)],
     })
@@ -22,7 +24,9 @@ pub(super) fn http() -> Shape {
 /// 95,156 rows, 30 of them outliers: some brief and small, some long and large.
 pub(super) fn smtp() -> Shape {
     shape(95_156, 30, |random, outlier| match outlier {
-        true if random.random_bool(0.7) => [normal(random, -2.3, 0.05), normal(random, 2.3, 0.4), normal(random, 4.5, 0.3)],
+        true if random.random_bool(0.7) => {
+            [normal(random, -2.3, 0.05), normal(random, 2.3, 0.4), normal(random, 4.5, 0.3)]
+        }
         true => [normal(random, 5.0, 1.5), normal(random, 9.0, 1.0), normal(random, 6.0, 0.5)],
         false => [duration(random), normal(random, 6.8, 0.7), normal(random, 5.8, 0.15)],
     })

@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::out_of_fold::{FoldsBy, deal, out_of_fold};
-use super::{Member, check_members, check_parts, matrices, nested, width};
+use super::{Member, Question, check_members, check_parts, matrices, nested, width};
 use crate::estimator::{IsolationForest, LogisticRegression, Mahalanobis, RandomForest, range};
 use crate::learn::{Lesson, learn};
 use crate::{Classes, Encoder, Error, Matrix, Method, Model, Probabilities};
 
 /// Stacking (Wolpert 1992): a last method learns from the scores that several parts give to rows that they did not learn
-/// from; with the columns beside them, an anomaly score is one more column of a classifier.
+/// from; with the columns beside them, an anomaly score is one more column of a classifier. Of more than two classes a
+/// part that tells them apart gives the probability of each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Stacking {
@@ -57,13 +58,11 @@ impl Stacking {
     }
 
     pub(crate) fn learn(&self, lesson: &Lesson) -> Result<(Encoder, Stack), Error> {
-        let folds = deal(lesson.dataset, self.folds, self.folds_by, lesson.seed);
-        let (mut encoder, mut members, mut scores) = (None::<Encoder>, Vec::new(), Vec::new());
+        let (mut encoder, mut members) = (None::<Encoder>, Vec::new());
         for (place, part) in self.parts.iter().enumerate() {
-            let lesson = lesson.part(place);
-            scores.push(out_of_fold(part, &lesson, &folds)?);
-            let (own, model) = learn(part, &lesson)?;
-            members.push(Member { width: own.width() as u32, model });
+            let (own, model) = learn(part, &lesson.part(place))?;
+            let by_class = model.classes().len() > 2;
+            members.push(Member::new(&own, model, by_class));
             encoder = Some(match encoder {
                 Some(encoder) => encoder.beside(own)?,
                 None => own,
@@ -71,6 +70,14 @@ impl Stacking {
         }
         let mut encoder = encoder.ok_or(Error::Empty("parts"))?;
         let dataset = lesson.dataset;
+        let by_class = members.iter().any(|member| matches!(member.question(), Question::Classes(_)));
+        let folds_by = if by_class { FoldsBy::Rows } else { self.folds_by };
+        let folds = deal(dataset, self.folds, folds_by, lesson.seed);
+        let mut answers = Vec::new();
+        for (place, (part, member)) in self.parts.iter().zip(&members).enumerate() {
+            let question = member.question();
+            answers.push((question.width(), out_of_fold(part, &lesson.part(place), &folds, question)?));
+        }
         let columns = if self.columns {
             let recipe = self.last.recipe();
             let own = Encoder::fit_under(lesson.schema.clone(), dataset.table(), dataset.attacks(), recipe)?;
@@ -81,7 +88,7 @@ impl Stacking {
             None
         };
         let truth = Classes::of(dataset, lesson.grouping).ok_or(Error::Unlabelled("stacking"))?;
-        let last = self.last.fit(&beside(&scores, columns.as_ref()), Some(&truth), lesson.seed)?;
+        let last = self.last.fit(&beside(&answers, columns.as_ref(), dataset.rows()), Some(&truth), lesson.seed)?;
         Ok((encoder, Stack { members, last: Box::new(last) }))
     }
 }
@@ -96,7 +103,12 @@ pub struct Stack {
 
 impl Stack {
     pub(crate) fn width(&self) -> usize {
-        width(&self.members) + self.last.width() - self.members.len()
+        width(&self.members) + self.last.width() - self.answers()
+    }
+
+    /// How many numbers the parts tell of a row.
+    fn answers(&self) -> usize {
+        self.members.iter().map(|member| member.question().width()).sum()
     }
 
     /// The fitted parts.
@@ -104,7 +116,7 @@ impl Stack {
         self.members.iter().map(|member| &member.model)
     }
 
-    /// What judges by their scores: of a row of its matrix the first values are the logarithms of the odds by each part.
+    /// What judges by what they tell: of a row of its matrix the first values are the logarithms of the odds by each part.
     pub fn last(&self) -> &Model {
         &self.last
     }
@@ -119,30 +131,33 @@ impl Stack {
 
     /// What the last model sees of these rows.
     fn told(&self, matrix: &Matrix) -> Result<Matrix, Error> {
-        let scores: Result<Vec<Vec<f32>>, Error> =
-            matrices(&self.members, matrix).map(|(member, matrix)| member.model.scores(&matrix)).collect();
+        let answer = |(member, matrix): (&Member, Matrix)| {
+            let question = member.question();
+            Ok((question.width(), question.ask(&member.model, &matrix)?))
+        };
+        let answers: Result<Vec<_>, Error> = matrices(&self.members, matrix).map(answer).collect();
         let columns = width(&self.members)..matrix.width();
         let columns = (!columns.is_empty()).then(|| matrix.columns(columns));
-        Ok(beside(&scores?, columns.as_ref()))
+        Ok(beside(&answers?, columns.as_ref(), matrix.rows()))
     }
 
     pub(crate) fn check(&self, width: usize) -> Result<(), Error> {
         check_members(&self.members)?;
         let last = self.last.width();
-        if last < self.members.len() || self.width() != width {
+        if last < self.answers() || self.width() != width {
             return Err(Error::Damaged("a stack that does not fit the columns".into()));
         }
         self.last.check(last)
     }
 }
 
-/// The logarithms of the odds that these scores give to each row, and the columns behind them.
-fn beside(scores: &[Vec<f32>], columns: Option<&Matrix>) -> Matrix {
-    let width = scores.len() + columns.map_or(0, Matrix::width);
-    let rows = scores.first().map_or(0, Vec::len);
+/// The logarithms of the odds that these answers give to each row, so many a row, and the columns behind them.
+fn beside(answers: &[(usize, Vec<f32>)], columns: Option<&Matrix>, rows: usize) -> Matrix {
+    let width = answers.iter().map(|answer| answer.0).sum::<usize>() + columns.map_or(0, Matrix::width);
     let mut values = Vec::with_capacity(width * rows);
     for row in 0..rows {
-        values.extend(scores.iter().map(|scores| odds(scores[row])));
+        let told = answers.iter().flat_map(|(width, told)| &told[row * width..][..*width]);
+        values.extend(told.map(|&share| odds(share)));
         values.extend(columns.map_or(&[][..], |columns| columns.row(row)));
     }
     Matrix::encoded(width, values, columns.is_some_and(Matrix::has_missing))
