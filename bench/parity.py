@@ -7,6 +7,7 @@ by class, or one anomaly score a row. Numbers are little-endian: values f4, clas
 
 import json
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -140,7 +141,8 @@ def fit(folder):
             estimator.fit(learned, classes[train])
             answers.append(np.asarray(tell(estimator, asked), "<f8").ravel())
         np.concatenate(answers).tofile(folder / f"{number}.answers")
-        print(f"scikit-learn: {job['table']}, {job['estimator']}", file=sys.stderr, flush=True)
+        name = " ".join(job["estimator"].split())
+        print(f"theirs: {time.process_time():.0f} s, {job['table']}, {name}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -42,9 +42,17 @@ pub(super) enum Asks {
     Probabilities,
     /// Anomaly scores, of the same three after benign training rows alone, and of the shapes of http and smtp after rows
     /// with their outliers: ROC-AUC and PR-AUC.
-    Anomalies,
-    /// The same, of every fourth row of the shape of http: ours keeps at most 200,000 rows to look through.
-    Distances,
+    Anomalies(Http),
+}
+
+/// How much of the shape of http, of which some estimators would take minutes for a fit.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Http {
+    Whole,
+    /// Every fourth row.
+    Quarter,
+    /// Every twentieth row.
+    Twentieth,
 }
 
 const fn classes(name: &'static str, ours: &'static str, theirs: &'static str) -> Job {
@@ -52,11 +60,15 @@ const fn classes(name: &'static str, ours: &'static str, theirs: &'static str) -
 }
 
 const fn anomalies(name: &'static str, ours: &'static str, theirs: &'static str) -> Job {
-    Job { asks: Asks::Anomalies, ..classes(name, ours, theirs) }
+    Job { asks: Asks::Anomalies(Http::Whole), columns: Columns::Standard, ..classes(name, ours, theirs) }
 }
 
 const fn standard(job: Job) -> Job {
     Job { columns: Columns::Standard, ..job }
+}
+
+const fn of_http(http: Http, job: Job) -> Job {
+    Job { asks: Asks::Anomalies(http), ..job }
 }
 
 const fn exact(job: Job) -> Job {
@@ -152,7 +164,7 @@ pub(super) const JOBS: &[Job] = &[
     ))),
     ensemble(
         "voting by the mean: naive Bayes, logistic regression, random forest",
-        r#"{"voting": {"vote": "mean", "parts": [{"naive-bayes": {}}, {"logistic-regression": {}}, {"random-forest": {}}]}}"#,
+        r#"{"voting": {"vote": "mean", "parts": [{"naive-bayes": {}}, {"logistic-regression": {}}, {"random-forest": {"max-features": SQRT}}]}}"#,
         r#"VotingClassifier([
             ("bayes", make_pipeline(FunctionTransformer(logarithm), GaussianNB())),
             ("logistic", make_pipeline(FunctionTransformer(logarithm), StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=500))),
@@ -162,19 +174,19 @@ pub(super) const JOBS: &[Job] = &[
     ensemble(
         "stacking: naive Bayes, logistic regression, random forest; logistic regression last",
         r#"{"stacking": {"folds-by": "rows", "last": {"logistic-regression": {"class-weights": "equal"}},
-            "parts": [{"naive-bayes": {}}, {"logistic-regression": {}}, {"random-forest": {}}]}}"#,
+            "parts": [{"naive-bayes": {}}, {"logistic-regression": {}}, {"random-forest": {"max-features": SQRT}}]}}"#,
         r#"StackingClassifier([
             ("bayes", make_pipeline(FunctionTransformer(logarithm), GaussianNB())),
             ("logistic", make_pipeline(FunctionTransformer(logarithm), StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=500))),
             ("forest", RandomForestClassifier(class_weight="balanced", random_state=seed)),
         ])"#,
     ),
-    exact(calibrated(
+    calibrated(
         "isotonic regression of naive Bayes",
         r#"{"naive-bayes": {}}"#,
         Calibration::Isotonic,
         r#"Calibrated(GaussianNB(), "isotonic")"#,
-    )),
+    ),
     exact(calibrated(
         "Platt's curve of naive Bayes",
         r#"{"naive-bayes": {}}"#,
@@ -193,40 +205,39 @@ pub(super) const JOBS: &[Job] = &[
         Calibration::Platt,
         r#"Calibrated(RandomForestClassifier(random_state=seed), "sigmoid")"#,
     ),
-    standard(anomalies(
+    anomalies(
         "isolation forest of 100 on 256 rows each",
         r#"{"isolation-forest": {"trees": 100, "sample": 256}}"#,
         "IsolationForest(max_samples=256, random_state=seed)",
-    )),
-    standard(anomalies("Mahalanobis distance, shrunk by Ledoit and Wolf", r#"{"mahalanobis": {}}"#, "LedoitWolf()")),
-    standard(anomalies(
-        "Mahalanobis distance, not shrunk",
-        r#"{"mahalanobis": {"shrinkage": 0.0}}"#,
-        "EmpiricalCovariance()",
-    )),
-    standard(anomalies(
-        "Mahalanobis distance, robust, support 0.75",
-        r#"{"mahalanobis": {"shrinkage": 0.0, "support": 0.75}}"#,
-        "MinCovDet(support_fraction=0.75, random_state=seed)",
-    )),
-    standard(anomalies(
+    ),
+    anomalies("Mahalanobis distance, shrunk by Ledoit and Wolf", r#"{"mahalanobis": {}}"#, "LedoitWolf()"),
+    anomalies("Mahalanobis distance, not shrunk", r#"{"mahalanobis": {"shrinkage": 0.0}}"#, "EmpiricalCovariance()"),
+    of_http(
+        Http::Twentieth,
+        anomalies(
+            "Mahalanobis distance, robust, support 0.75",
+            r#"{"mahalanobis": {"shrinkage": 0.0, "support": 0.75}}"#,
+            "MinCovDet(support_fraction=0.75, random_state=seed)",
+        ),
+    ),
+    anomalies(
         "residual of two principal components",
         r#"{"principal-components": {"components": 2}}"#,
         "Residual(n_components=2)",
-    )),
-    standard(anomalies(
+    ),
+    anomalies(
         "residual of components that hold 90 % of the variance",
         r#"{"principal-components": {"variance": 0.9}}"#,
         r#"Residual(n_components=0.9, svd_solver="full")"#,
-    )),
-    Job {
-        asks: Asks::Distances,
-        ..standard(anomalies(
+    ),
+    of_http(
+        Http::Quarter,
+        anomalies(
             "mean distance from 5 neighbours",
             r#"{"neighbour-distance": {"rows": 200000}}"#,
             "MeanDistance(n_neighbors=5)",
-        ))
-    },
-    standard(anomalies("HBOS, 10 bins", r#"{"histogram-score": {}}"#, "Outliers(HBOS())")),
-    standard(anomalies("ECOD", r#"{"empirical-tails": {}}"#, "Outliers(ECOD())")),
+        ),
+    ),
+    anomalies("HBOS, 10 bins", r#"{"histogram-score": {}}"#, "Outliers(HBOS())"),
+    anomalies("ECOD", r#"{"empirical-tails": {}}"#, "Outliers(ECOD())"),
 ];

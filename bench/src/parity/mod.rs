@@ -11,7 +11,7 @@ mod tables;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use jobs::{Asks, Columns, JOBS, Job, Ours};
+use jobs::{Asks, Columns, Http, JOBS, Job, Ours};
 use model::evaluation::{ClassFigures, Curve, Rule, Split, statistics};
 use model::{Dataset, Detector, Encoder, Grouping, Matrix, Method, Plan, Probabilities, Recipe, Scaling};
 use python::{Found, Python};
@@ -42,9 +42,10 @@ pub(crate) fn rows(arguments: &[String], folder: &Path) -> Result<Vec<Row>> {
         Tested::read(&folder, "breast cancer", 30, seeds)?,
         Tested::read(&folder, "digits", 64, seeds)?,
         Tested::read(&folder, "wine", 13, seeds)?,
-        Tested::http("http", 1, seeds)?,
-        Tested::http("a quarter of http", 4, seeds)?,
-        Tested::smtp("smtp", seeds)?,
+        Tested::http(Http::Whole.table(), 1, seeds)?,
+        Tested::http(Http::Quarter.table(), 4, seeds)?,
+        Tested::http(Http::Twentieth.table(), 20, seeds)?,
+        Tested::smtp(SMTP, seeds)?,
     ];
     let mut trials: Vec<(&Job, &Tested)> = Vec::new();
     for job in jobs {
@@ -88,13 +89,12 @@ impl Asks {
         match self {
             Asks::Classes => SMALL.contains(&table),
             Asks::Probabilities => table == SMALL[0],
-            Asks::Anomalies => SMALL.contains(&table) || ["http", "smtp"].contains(&table),
-            Asks::Distances => SMALL.contains(&table) || ["a quarter of http", "smtp"].contains(&table),
+            Asks::Anomalies(http) => SMALL.contains(&table) || [http.table(), SMTP].contains(&table),
         }
     }
 
     fn is_anomaly(self) -> bool {
-        matches!(self, Asks::Anomalies | Asks::Distances)
+        matches!(self, Asks::Anomalies(_))
     }
 
     /// The names of its figures.
@@ -102,7 +102,7 @@ impl Asks {
         match self {
             Asks::Classes => &["accuracy", "macro-F1", "ROC-AUC"],
             Asks::Probabilities => &["Brier score"],
-            Asks::Anomalies | Asks::Distances => &["ROC-AUC", "PR-AUC"],
+            Asks::Anomalies(_) => &["ROC-AUC", "PR-AUC"],
         }
     }
 
@@ -128,6 +128,17 @@ impl Asks {
         let figures = ClassFigures::of(truth, &given, None, names)?;
         let area = if count == 2 { curve(&attack).roc_auc() } else { None };
         Ok([figures.accuracy, figures.macro_f1, area].into_iter().flatten().collect())
+    }
+}
+
+impl Http {
+    /// The name of its table.
+    fn table(self) -> &'static str {
+        match self {
+            Http::Whole => "http",
+            Http::Quarter => "a quarter of http",
+            Http::Twentieth => "a twentieth of http",
+        }
     }
 }
 
@@ -341,4 +352,5 @@ const EQUAL: &str = "equal";
 const SEEDS: u64 = 10;
 /// Half a unit of the third digit matters to nobody.
 const LEAST: f64 = 0.0005;
+const SMTP: &str = "smtp";
 const SMALL: [&str; 3] = ["breast cancer", "digits", "wine"];

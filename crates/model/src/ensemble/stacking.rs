@@ -16,14 +16,15 @@ use crate::{Classes, Encoder, Error, Matrix, Method, Model, Probabilities};
 pub struct Stacking {
     /// The methods whose scores are learned from. Default a random forest, an isolation forest and a Mahalanobis
     /// distance.
-    #[serde(deserialize_with = "nested")]
+    #[serde(alias = "estimators", deserialize_with = "nested")]
     pub parts: Vec<Method>,
     /// The classifier that learns from them, no ensemble itself. Default a logistic regression.
-    #[serde(deserialize_with = "nested")]
+    #[serde(alias = "final-estimator", deserialize_with = "nested")]
     pub last: Box<Method>,
     /// Whether it sees the columns too, by its own recipe. Default no.
     pub columns: bool,
     /// The number of folds by which rows are scored. Default 5.
+    #[serde(alias = "cv")]
     pub folds: u32,
     /// What a fold holds out. Default whole kinds of attack: how far each part is to be trusted on attacks that nobody
     /// has seen.
@@ -167,4 +168,61 @@ fn beside(answers: &[(usize, Vec<f32>)], columns: Option<&Matrix>, rows: usize) 
 fn odds(score: f32) -> f32 {
     let score = f64::from(score).clamp(1e-6, 1.0 - 1e-6);
     (score / (1.0 - score)).ln() as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use flow::{Column, Label, Table};
+
+    use super::*;
+    use crate::estimator::NaiveBayes;
+    use crate::{Dataset, Detector, Grouping, Plan};
+
+    /// Four kinds in the corners of a square.
+    fn dataset() -> Dataset {
+        let wave = |row: usize, step: f32| (row as f32 * step).sin();
+        let x = (0..400).map(|row| (row % 2) as f32 * 5.0 + wave(row, 0.7)).collect();
+        let y = (0..400).map(|row| (row / 2 % 2) as f32 * 5.0 + wave(row, 1.3)).collect();
+        let table = Table::new(vec![Column::numbers("x", x), Column::numbers("y", y)]).unwrap();
+        let kinds = ["normal", "neptune", "smurf", "satan"];
+        Dataset::labelled(table, &(0..400).map(|row| Label::new(kinds[row % 4])).collect::<Vec<Label>>()).unwrap()
+    }
+
+    fn train(folds_by: FoldsBy) -> Detector {
+        let parts = vec![Method::NaiveBayes(NaiveBayes::default()), Method::Mahalanobis(Mahalanobis::default())];
+        let method = Method::Stacking(Stacking { parts, folds_by, ..Stacking::default() });
+        let plan = Plan { method, grouping: Grouping::Kinds, ..Plan::default() };
+        Detector::train(&dataset(), &plan).unwrap()
+    }
+
+    #[test]
+    fn several_classes_are_told_apart_by_what_the_parts_say_of_each() {
+        for folds_by in [FoldsBy::Rows, FoldsBy::Kinds] {
+            let detector = train(folds_by);
+            let told = detector.probabilities(dataset().table()).unwrap().unwrap().likeliest();
+            let truth = Classes::of(&dataset(), Grouping::Kinds).unwrap();
+            let right = told.iter().zip(truth.codes()).filter(|(told, is)| told == is).count();
+            assert!(right >= 395, "{folds_by:?} {right}");
+            let Model::Stacking(stack) = detector.model() else { panic!() };
+            // One for each of four classes, and one anomaly score.
+            assert_eq!(stack.last().width(), 5);
+        }
+    }
+
+    #[test]
+    fn a_stack_of_several_classes_comes_back_from_a_file() {
+        let detector = train(FoldsBy::Rows);
+        let loaded = Detector::from_bytes(&detector.to_bytes().unwrap()).unwrap();
+        assert_eq!(loaded.probabilities(dataset().table()), detector.probabilities(dataset().table()));
+    }
+
+    #[test]
+    fn a_part_that_knows_no_classes_cannot_be_asked_for_them() {
+        let matrix = Matrix::new(1, vec![0.0, 1.0, 2.0]).unwrap();
+        let model = Method::Mahalanobis(Mahalanobis::default()).fit(&matrix, None, 1).unwrap();
+        let member = |by_class| {
+            vec![Member { width: 1 | if by_class { super::super::BY_CLASS } else { 0 }, model: model.clone() }]
+        };
+        assert!(check_members(&member(false)).is_ok() && check_members(&member(true)).is_err());
+    }
 }

@@ -17,7 +17,7 @@ use crate::{Encoder, Error, Matrix, Method, Model, Probabilities};
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Voting {
     /// The methods. Default a random forest and a Mahalanobis distance.
-    #[serde(deserialize_with = "nested")]
+    #[serde(alias = "estimators", deserialize_with = "nested")]
     pub parts: Vec<Method>,
     /// What each part's word weighs. Default empty: all the same.
     pub weights: Vec<f64>,

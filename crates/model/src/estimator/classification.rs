@@ -16,6 +16,7 @@ pub enum Criterion {
     #[default]
     Gini,
     /// The uncertainty about the class of a row drawn from the node, in bits (Quinlan 1986).
+    #[serde(alias = "log-loss")]
     Entropy,
 }
 
