@@ -20,6 +20,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use tables::{Tested, numbers};
 
 use crate::Row;
+use crate::program::own_seconds;
 
 pub(crate) fn rows(arguments: &[String], folder: &Path) -> Result<Vec<Row>> {
     let seeds = arguments.iter().find_map(|word| word.parse().ok()).unwrap_or(SEEDS);
@@ -164,7 +165,7 @@ impl Job {
         for (seed, split) in (1..).zip(&table.splits) {
             answers.extend(self.answer(table, split, seed)?);
         }
-        eprintln!("ours: {}, {}", table.name, self.name);
+        eprintln!("ours: {:.0} s, {}, {}", own_seconds()?, table.name, self.name);
         Ok(answers)
     }
 
@@ -300,6 +301,9 @@ impl Paired {
     fn told(&self) -> String {
         let difference = format!("{:+.4}", self.ours - self.theirs).replace('-', "−");
         let figures = format!("{:.4} beside {:.4}", self.ours, self.theirs);
+        if (self.ours - self.theirs).abs() < 5e-5 && self.interval < 5e-5 {
+            return format!("{:.4} both", self.ours);
+        }
         format!("{figures} ({difference} ± {:.4}, {})", self.interval, self.verdict())
     }
 }
@@ -320,6 +324,7 @@ fn told(compared: &[&Compared]) -> String {
         let furthest = compared.iter().map(|one| one.furthest).fold(0.0, f64::max);
         parts.push(format!("probabilities differ by {furthest:.0e} at most"));
     }
+    parts.extend((!first.job.note.is_empty()).then(|| first.job.note.to_owned()));
     parts.join(". ")
 }
 
