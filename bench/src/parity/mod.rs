@@ -186,9 +186,12 @@ impl Job {
                 let truth = model::Classes::of(&train, grouping);
                 let model = method.fit(&encoder.encode(train.table())?, truth.as_ref(), seed)?;
                 let asked = encoder.encode(test.table())?;
+                let scores = || anyhow::Ok(model.scores(&asked)?.into_iter().map(f64::from));
                 Ok(match model.probabilities(&asked)? {
-                    Some(probabilities) => wide(&probabilities),
-                    None => model.scores(&asked)?.into_iter().map(f64::from).collect(),
+                    // What a detector is judged by.
+                    Some(told) if told.classes() == 2 => scores()?.flat_map(|attack| [1.0 - attack, attack]).collect(),
+                    Some(told) => wide(&told),
+                    None => scores()?.collect(),
                 })
             }
             Ours::Ensemble(settings) => {
