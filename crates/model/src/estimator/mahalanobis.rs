@@ -240,7 +240,7 @@ mod tests {
     fn a_column_that_most_rows_share_does_not_throw_out_the_others() {
         // Four rows in five last no time at all; the first ten are attacks.
         let wave = |row: usize, step: f32| (row as f32 * step).sin();
-        let seconds = |row: usize| if row % 5 == 0 { 2.0 + wave(row, 0.9) } else { 0.0 };
+        let seconds = |row: usize| if row.is_multiple_of(5) { 2.0 + wave(row, 0.9) } else { 0.0 };
         let values: Vec<f32> =
             (0..400).flat_map(|row| if row < 10 { [0.0, 40.0] } else { [seconds(row), wave(row, 1.3)] }).collect();
         let matrix = Matrix::new(2, values).unwrap();
