@@ -41,6 +41,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "provenance": provenance,
             "columns": columns,
             "threshold": detector.threshold(),
+            "calibration": detector.calibrator().map(model::Calibrator::calibration),
+            "calibrated": detector.supplement.calibrated,
+            "refusal_rate": detector.supplement.refusal_rate,
+            "refusals": figures::refusals(&detector.supplement.refusals),
+            "continued": detector.supplement.continued,
+            "overruled": detector.supplement.overruled,
             "classes": detector.model().classes(),
         });
         serde_json::to_writer(&mut out, &value)?;
@@ -76,8 +82,11 @@ fn print(out: &mut impl Write, detector: &Detector) -> Result<()> {
     for (test, of) in &provenance.figures {
         figures::print_line(out, test, of)?;
     }
+    figures::print_supplement(out, &detector.supplement)?;
+    figures::print_history(out, &detector.supplement)?;
     writeln!(out, "\naudit")?;
-    figures::print_findings(out, &provenance.findings)?;
+    figures::print_findings(out, detector.findings())?;
+    figures::print_forbidding(out, detector)?;
     let kinds: Vec<String> = provenance.kinds.iter().map(|kind| printable(kind).to_string()).collect();
     let columns: Vec<String> =
         detector.schema().fields.iter().map(|field| printable(&field.name).to_string()).collect();

@@ -13,7 +13,7 @@ use model::page;
 use sensor::search::{self, Budget, Search};
 use serde_json::json;
 
-use crate::settings::{Estimator, Splitting, Tables, check_labels};
+use crate::settings::{Estimator, Overruling, Refusing, Splitting, Tables, check_labels};
 use crate::{figures, output, pages, saved};
 
 /// Search for good settings of a method by cross-validation, within a number of trials or a time, and test the best once on
@@ -34,6 +34,10 @@ pub(crate) struct Arguments {
     estimator: Estimator,
     #[command(flatten)]
     splitting: Splitting,
+    #[command(flatten)]
+    refusing: Refusing,
+    #[command(flatten)]
+    overruling: Overruling,
     /// How many settings are tried, those in the file of experiments included.
     #[arg(long, default_value_t = 30)]
     trials: usize,
@@ -89,6 +93,7 @@ enum Goal {
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let mut settings = arguments.splitting.settings(arguments.estimator.method()?)?;
     settings.recipe = arguments.estimator.recipe()?;
+    settings.refusal = arguments.refusing.refusal(&settings)?;
     let loaded = arguments.tables.load(verbose)?;
     check_labels(&settings.method, &loaded)?;
     arguments.splitting.check(&loaded)?;
@@ -97,25 +102,23 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let (mut history, mut tests) = (Vec::new(), Vec::new());
     let mut detector = None;
     let (parts, findings) = search::parts(&loaded, &settings)?;
+    let overruled = arguments.overruling.of(findings.iter())?;
     for part in parts {
         let mut search = Search::new(&loaded, part.train, &settings, arguments.budget(), past.clone())?;
         arguments.search(&mut search, started)?;
-        let (trained, figures) = search.finish(part.test.as_ref().map(|(_, test)| test))?;
+        let (trained, figures) = search.finish(part.test.as_ref().map(|(name, test)| (name.as_str(), test)))?;
         if let (Some((name, _)), Some(figures)) = (part.test, figures) {
             tests.push((name, figures));
         }
         history.extend(search.history);
         detector = Some(trained);
     }
-    let detector = detector.context("there is nothing to search on")?;
-    let saved = arguments.output.as_deref().map(|path| -> Result<_> {
-        let mut detector = detector.clone();
-        detector.provenance.label = loaded.label.clone();
-        detector.provenance.left_out = loaded.left_out.clone();
-        detector.provenance.figures = tests.clone();
-        detector.provenance.findings = findings.clone();
-        Ok((path, saved::save(&detector, path)?))
-    });
+    let mut detector = detector.context("there is nothing to search on")?;
+    detector.provenance.label = loaded.label.clone();
+    detector.provenance.left_out = loaded.left_out.clone();
+    detector.provenance.findings = findings;
+    detector.supplement.overruled = overruled;
+    let saved = arguments.output.as_deref().map(|path| Ok::<_, anyhow::Error>((path, saved::save(&detector, path)?)));
     let saved = saved.transpose()?;
     let title = format!("Search for settings of {} on {}", settings.method.name(), arguments.tables.words());
     let lead = lead(&history, &tests);
@@ -132,10 +135,14 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
             "best": best(&history),
             "method": detector.provenance.method,
             "tests": tests.collect::<Vec<_>>(),
+            "findings": detector.provenance.findings,
+            "calibrated": detector.supplement.calibrated,
+            "refusals": figures::refusals(&detector.supplement.refusals),
         });
         serde_json::to_writer(&mut out, &value)?;
         writeln!(out)?;
     } else {
+        figures::print_findings(&mut out, &detector.provenance.findings)?;
         writeln!(out, "{lead}\n")?;
         print(&mut out, &history)?;
         if let Some(best) = best(&history).filter(|_| arguments.splitting.cv.is_none()) {
@@ -148,8 +155,10 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
             }
             several => figures::print_tests(&mut out, several)?,
         }
+        figures::print_supplement(&mut out, &detector.supplement)?;
         if let Some((path, bytes)) = saved {
             writeln!(out, "\nsaved {} ({bytes} bytes)", path.display())?;
+            figures::print_forbidding(&mut out, &detector)?;
         }
     }
     out.flush()?;

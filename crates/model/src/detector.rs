@@ -8,7 +8,10 @@ use crate::estimator::RandomForest;
 use crate::evaluation::{Figures, Finding, Rule, split};
 use crate::learn::{Lesson, learn};
 use crate::refusal::{Refusal, Refuse};
-use crate::{Calibration, Calibrator, Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Recipe, Schema};
+use crate::{
+    Calibration, Calibrator, Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Recipe, Schema,
+    Supplement,
+};
 
 /// Columns, encoder, model, threshold and provenance: judges tables like the one that it was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +24,9 @@ pub struct Detector {
     pub(crate) refusal: Option<Refusal>,
     /// Where it comes from; changes nothing in what it judges.
     pub provenance: Provenance,
+    /// What else is known of it; changes nothing in what it judges either.
+    #[serde(skip)]
+    pub supplement: Supplement,
 }
 
 /// How to train a detector.
@@ -140,13 +146,20 @@ impl Detector {
             findings: Vec::new(),
             figures: Vec::new(),
         };
-        Ok(Detector { encoder, model, calibrator, threshold, refusal, provenance })
+        let refusal_rate = plan.refusal.as_ref().filter(|_| refusal.is_some()).map(|refuse| refuse.rate);
+        let supplement = Supplement { refusal_rate, ..Supplement::default() };
+        Ok(Detector { encoder, model, calibrator, threshold, refusal, provenance, supplement })
     }
 
     /// The verdict on each row. The table must have the columns that the detector was trained on, in any order.
     pub fn judge(&self, table: &Table) -> Result<Vec<Verdict>, Error> {
         let scores = calibrated(self.model.scores(&self.encoder.encode(table)?)?, self.calibrator.as_ref());
         Ok(scores.into_iter().map(|score| Verdict { score, alarm: score >= self.threshold }).collect())
+    }
+
+    /// The score of each row as the model gives it; `None` of a detector that does not calibrate, whose scores are these.
+    pub fn uncalibrated(&self, table: &Table) -> Result<Option<Vec<f32>>, Error> {
+        self.calibrator.as_ref().map(|_| self.model.scores(&self.encoder.encode(table)?)).transpose()
     }
 
     /// How likely each row is of each of the model's classes; `None` where the model does not tell classes apart.
@@ -184,9 +197,17 @@ impl Detector {
         Detector { threshold, ..self }
     }
 
+    /// This detector with another model of the same method and classes, and what was learned of its scores.
+    pub(crate) fn with_model(self, model: Model, calibrator: Option<Calibrator>, threshold: f32) -> Detector {
+        Detector { model, calibrator, threshold, ..self }
+    }
+
     /// The bytes of a detector file: magic, format version, length, payload, and the SHA-256 of all that.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let payload = postcard::to_stdvec(self).map_err(|error| Error::Damaged(error.to_string()))?;
+        let mut payload = postcard::to_stdvec(self).map_err(|error| Error::Damaged(error.to_string()))?;
+        if self.supplement != Supplement::default() {
+            serde_json::to_writer(&mut payload, &self.supplement).map_err(|error| Error::Damaged(error.to_string()))?;
+        }
         if payload.len() > MAX_PAYLOAD {
             return Err(Error::Damaged(format!("{} bytes are more than one may have", payload.len())));
         }
@@ -224,10 +245,11 @@ impl Detector {
         if Sha256::digest(&bytes[..HEADER + length]).as_slice() != checksum {
             return Err(damaged("its checksum does not match: it was changed or damaged after it was saved"));
         }
-        let (detector, rest): (Detector, _) =
+        let (mut detector, rest): (Detector, _) =
             postcard::take_from_bytes(payload).map_err(|error| Error::Damaged(error.to_string()))?;
         if !rest.is_empty() {
-            return Err(damaged("there is something behind its content"));
+            let supplement = serde_json::from_slice(rest);
+            detector.supplement = supplement.map_err(|error| Error::Damaged(format!("its supplement: {error}")))?;
         }
         detector.check()?;
         Ok(detector)
@@ -288,7 +310,7 @@ fn calibrate(dataset: &Dataset, plan: &Plan) -> Result<(Option<Calibrator>, f32,
 }
 
 /// What scores become.
-fn calibrated(mut scores: Vec<f32>, calibrator: Option<&Calibrator>) -> Vec<f32> {
+pub(crate) fn calibrated(mut scores: Vec<f32>, calibrator: Option<&Calibrator>) -> Vec<f32> {
     if let Some(calibrator) = calibrator {
         scores.iter_mut().for_each(|score| *score = calibrator.apply(*score));
     }

@@ -31,6 +31,7 @@
 mod calibration;
 mod card;
 mod classes;
+mod continuation;
 mod dataset;
 mod detector;
 mod encoder;
@@ -44,9 +45,11 @@ mod matrix;
 pub mod page;
 mod refusal;
 mod schema;
+mod supplement;
 
-pub use calibration::{Calibration, Calibrator, Reliability, reliability};
+pub use calibration::{Calibration, Calibrator};
 pub use classes::{Classes, Grouping, Probabilities};
+pub use continuation::{Continuation, Continued, Learning};
 pub use dataset::Dataset;
 pub use detector::{Detector, Plan, Provenance, Verdict};
 pub use encoder::{Categories, Encoder, Missing, Recipe, Scaling};
@@ -56,3 +59,4 @@ pub use learner::Learner;
 pub use matrix::{Feature, Matrix};
 pub use refusal::{Identity, Refuse};
 pub use schema::{Field, Kind, Schema};
+pub use supplement::Supplement;

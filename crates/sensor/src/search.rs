@@ -82,7 +82,8 @@ impl Search {
         Ok(search)
     }
 
-    /// Whether an experiment is one of this search: the same rows, method, strategy, objective, folds and seed.
+    /// Whether an experiment is one of this search: the same rows, method, calibration, strategy, objective, folds and
+    /// seed.
     fn is_own(&self, of: &Experiment) -> bool {
         let hash: String = self.data.iter().map(|byte| format!("{byte:02x}")).collect();
         of.data == hash
@@ -91,6 +92,7 @@ impl Search {
             && of.trial.strategy == self.budget.strategy
             && (of.folds == self.budget.folds || of.failure.is_some())
             && of.seed == self.plan.seed
+            && of.calibration == self.plan.calibration
             && of.trial.place.len() == self.space.len()
     }
 
@@ -114,11 +116,18 @@ impl Search {
         Ok(tune::with(&self.plan, &best.trial.settings)?)
     }
 
-    /// A detector with the best settings, trained on all rows that were searched on, and its figures on others, if any.
-    pub fn finish(&self, test: Option<&Dataset>) -> Result<(Detector, Option<Figures>), Error> {
-        let detector = Detector::train(&self.dataset, &self.best_plan()?)?;
-        let figures = test.map(|test| train::test_figures(&detector, test)).transpose()?;
-        Ok((detector, figures))
+    /// A detector with the best settings, trained on all rows that were searched on, and its figures on others, if any,
+    /// which its card holds by this name.
+    pub fn finish(&self, test: Option<(&str, &Dataset)>) -> Result<(Detector, Option<Figures>), Error> {
+        let mut detector = Detector::train(&self.dataset, &self.best_plan()?)?;
+        let Some((name, test)) = test else { return Ok((detector, None)) };
+        let tested = train::tested(&detector, test)?;
+        let figures = Figures::of(&tested.verdicts, test, &detector.provenance.kinds)?;
+        let refusals = train::refused(&detector, &tested, test)?;
+        detector.supplement.calibrated = tested.calibrated(test.attacks().unwrap_or_default());
+        detector.supplement.refusals.extend(refusals.map(|of| (name.to_owned(), of)));
+        detector.provenance.figures.push((name.to_owned(), figures.clone()));
+        Ok((detector, Some(figures)))
     }
 
     /// What may be tried.

@@ -88,6 +88,14 @@ impl Report {
     }
 }
 
+impl std::ops::AddAssign for Report {
+    fn add_assign(&mut self, other: Report) {
+        self.rows += other.rows;
+        self.infinite += other.infinite;
+        other.skipped.into_iter().for_each(|(reason, count)| *self.skipped.entry(reason).or_default() += count);
+    }
+}
+
 /// Reads tables of the same columns to learn from. Files are read twice.
 ///
 /// Columns that name a row, a host, a port or a time, or that are known to leak the answer, are left out unless they
@@ -194,6 +202,34 @@ pub fn judge(
     mut take: impl FnMut(&[String], &Batch, &[Verdict]) -> Result<(), Error>,
     watch: Watch<'_>,
 ) -> Result<Report, Error> {
+    let is_own = |name: &str| detector.schema().fields.iter().any(|field| field.name == name);
+    let mut builder = Builder::new(fields(detector, beside)?);
+    if beside.texts {
+        builder = builder.with_texts();
+    }
+    let judge = |names: &[String], batch: &Batch| {
+        let verdicts = match beside.group.filter(|group| !is_own(group)) {
+            None => detector.judge(&batch.table)?,
+            Some(group) => {
+                let mut table = batch.table.clone();
+                table.take(group);
+                detector.judge(&table)?
+            }
+        };
+        take(names, batch, &verdicts)
+    };
+    blocks(detector, path, beside, &mut builder, judge, watch)
+}
+
+/// Reads the rows that a detector can judge, block by block; an error where the table's columns are not the detector's.
+pub(crate) fn blocks(
+    detector: &Detector,
+    path: &Path,
+    beside: Beside<'_>,
+    builder: &mut Builder,
+    mut take: impl FnMut(&[String], &Batch) -> Result<(), Error>,
+    watch: Watch<'_>,
+) -> Result<Report, Error> {
     let mut known: Vec<String> = detector.schema().fields.iter().map(|field| field.name.clone()).collect();
     known.extend(beside.names().map(str::to_owned));
     let mut rows = Rows::open(path, &known)?;
@@ -214,33 +250,21 @@ pub fn judge(
         return Err(Error::Column(format!("{}: there is no column `{}`", path.display(), printable(lacking))));
     }
     let names = rows.names().to_vec();
-    let mut builder = Builder::new(fields(detector, beside)?);
-    if beside.texts {
-        builder = builder.with_texts();
-    }
-    let mut judged = 0;
+    let mut taken = 0;
     loop {
-        let more = rows.read(&mut builder, JUDGED_ROWS)?;
+        let more = rows.read(builder, JUDGED_ROWS)?;
         let batch = builder.take();
         if batch.table.rows() > 0 {
-            let verdicts = match beside.group.filter(|group| !is_own(group)) {
-                None => detector.judge(&batch.table)?,
-                Some(group) => {
-                    let mut table = batch.table.clone();
-                    table.take(group);
-                    detector.judge(&table)?
-                }
-            };
-            take(&names, &batch, &verdicts)?;
-            judged += verdicts.len();
+            take(&names, &batch)?;
+            taken += batch.table.rows();
         }
         if !more {
             break;
         }
         watch(rows.progress().read(), rows.progress().total());
     }
-    if judged == 0 {
-        return Err(unusable(path, &rows, &builder));
+    if taken == 0 {
+        return Err(unusable(path, &rows, builder));
     }
     let mut report = Report::default();
     report.add(&rows);
@@ -261,11 +285,10 @@ pub fn evaluate(
     })?;
     let beside = Beside { label: Some(label), ..beside };
     let (mut kinds, mut groups) = (Names::default(), Names::default());
-    let mut tested = Tested { classes: detector.model().classes().to_vec(), ..Tested::default() };
+    let mut tested = Tested::by(detector);
     let mut report = Report::default();
     for path in paths {
         let take = |_: &[String], batch: &Batch, judged: &[Verdict]| {
-            tested.verdicts.extend_from_slice(judged);
             let labels = batch.labels.as_ref().ok_or_else(|| Error::Column(format!("no column `{label}`")))?;
             kinds.add(labels);
             if let Some(times) = &batch.times {
@@ -279,17 +302,10 @@ pub fn evaluate(
                     groups.add(&named(&column));
                 }
             }
-            if tested.classes.len() > 2
-                && let Some(probabilities) = detector.probabilities(&table)?
-            {
-                tested.probabilities.extend_from_slice(probabilities.values());
-            }
-            Ok(())
+            Ok(tested.add(detector, &table, judged)?)
         };
         let read = judge(detector, path, beside, take, watch)?;
-        report.rows += read.rows;
-        report.infinite += read.infinite;
-        read.skipped.into_iter().for_each(|(reason, count)| *report.skipped.entry(reason).or_default() += count);
+        report += read;
     }
     tested.groups = beside.group.map(|_| groups.column.codes);
     let scores = tested.verdicts.iter().map(|verdict| verdict.score).collect();
@@ -299,13 +315,13 @@ pub fn evaluate(
 
 /// Names gathered from batches whose vocabularies differ.
 #[derive(Default)]
-struct Names {
-    column: Category,
+pub(crate) struct Names {
+    pub(crate) column: Category,
     codes: BTreeMap<String, u32>,
 }
 
 impl Names {
-    fn add(&mut self, batch: &Category) {
+    pub(crate) fn add(&mut self, batch: &Category) {
         let own = batch.vocabulary.iter().map(|name| {
             *self.codes.entry(name.clone()).or_insert_with(|| {
                 self.column.vocabulary.push(name.clone());
@@ -392,7 +408,7 @@ impl Columns {
 }
 
 /// The columns that a detector needs, and those beside them.
-fn fields(detector: &Detector, beside: Beside<'_>) -> Result<Vec<Field>, Error> {
+pub(crate) fn fields(detector: &Detector, beside: Beside<'_>) -> Result<Vec<Field>, Error> {
     let kind = |kind: &model::Kind| match kind {
         model::Kind::Number => Kind::Number,
         model::Kind::Category(_) => Kind::Category,
