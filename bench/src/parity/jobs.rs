@@ -240,7 +240,7 @@ pub(super) const JOBS: &[Job] = &[
         ),
     ),
     noted(
-        "as above; one start here, random ones there",
+        "columns that never varied as above; one start here, random ones there",
         of_http(
             Http::Twentieth,
             anomalies(
