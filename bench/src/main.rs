@@ -13,6 +13,7 @@ mod logs;
 mod models;
 mod open_set;
 mod packets;
+mod parity;
 mod peers;
 mod program;
 mod quality;
@@ -46,7 +47,7 @@ fn main() -> Result<()> {
     }
     // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `peers` the speed beside
     // theirs, `models` the estimators (and of them one part: `speed`), `quality` detectors on public tables, `open-set` what
-    // becomes of unknown attacks, `live` live capture, which needs root.
+    // becomes of unknown attacks, `parity` the estimators beside scikit-learn's, `live` live capture, which needs root.
     let part = arguments.next();
     let only_speed = part.as_ref().is_some_and(|part| part == "speed");
     let only_peers = part.as_ref().is_some_and(|part| part == "peers");
@@ -64,6 +65,11 @@ fn main() -> Result<()> {
     }
     if part.as_ref().is_some_and(|part| part == "open-set") {
         print(&open_set::rows(&shared)?);
+        return Ok(());
+    }
+    if part.as_ref().is_some_and(|part| part == "parity") {
+        let words: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+        print(&parity::rows(&words, &std::env::temp_dir().join("lapwing-bench"))?);
         return Ok(());
     }
     let program = Program::find()?;

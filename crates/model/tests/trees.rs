@@ -174,3 +174,60 @@ fn a_decision_tree_shows_the_way_of_a_row() {
     let features: Vec<u16> = steps.iter().map(|step| forest.trees()[0].nodes()[step.node].feature).collect();
     assert!(features.contains(&0) && features.contains(&1) && steps.iter().all(|step| !step.left), "{steps:?}");
 }
+
+/// Twelve rows to learn from, and five to be asked about.
+fn dozen() -> (Matrix, Matrix) {
+    let values = [1, 7, 2, 3, 3, 8, 4, 1, 5, 6, 6, 2, 7, 9, 8, 4, 9, 5, 10, 0, 11, 7, 12, 3].map(|value| value as f32);
+    let asked = vec![2.4, 5.0, 4.2, 1.0, 6.6, 3.0, 8.4, 8.0, 11.6, 2.0];
+    (Matrix::new(2, values.to_vec()).unwrap(), Matrix::new(2, asked).unwrap())
+}
+
+/// scikit-learn 1.9, `DecisionTreeClassifier`: leaves and probabilities, the same for every `random_state`.
+#[test]
+fn small_trees_agree_with_scikit_learn() {
+    let (matrix, asked) = dozen();
+    let truth = Classes::new(vec![0, 0, 0, 1, 0, 1, 1, 0, 2, 2, 2, 1], names(3)).unwrap();
+    let whole = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]];
+    let pruned = [whole[0], whole[1], whole[2], whole[3], [0.0, 0.25, 0.75]];
+    let balanced = [[0.8, 0.2, 0.0], whole[1], [0.8, 0.2, 0.0], [0.8, 0.2, 0.0], [0.0, 1.0, 0.0]];
+    let mixed = [0.4, 0.6, 0.0];
+    let broad = [whole[0], mixed, mixed, mixed, [0.0, 0.25, 0.75]];
+    for (settings, leaves, expected) in [
+        (r#""ccp-alpha": 0.1"#, 5, whole),
+        (r#""criterion": "entropy", "ccp-alpha": 0.2"#, 5, whole),
+        (r#""criterion": "entropy", "ccp-alpha": 0.3"#, 4, pruned),
+        (r#""max-depth": 2, "class-weight": "balanced""#, 4, balanced),
+        (r#""criterion": "entropy", "min-samples-leaf": 3"#, 3, broad),
+    ] {
+        let least = if settings.contains("leaf") { "" } else { r#", "min-samples-leaf": 1"# };
+        let model = method(&format!(r#"{{"decision-tree": {{{settings}{least}}}}}"#));
+        let model = model.fit(&matrix, Some(&truth), 1).unwrap();
+        let probabilities = model.probabilities(&asked).unwrap().unwrap();
+        let Model::DecisionTree(forest) = &model else { panic!("{model:?}") };
+        assert_eq!(forest.trees()[0].leaves(), leaves, "{settings}");
+        for (found, expected) in probabilities.values().iter().zip(expected.as_flattened()) {
+            assert!((found - expected).abs() < 1e-6, "{settings} {probabilities:?}");
+        }
+    }
+}
+
+/// scikit-learn 1.9, `HistGradientBoostingClassifier(early_stopping=False)`.
+#[test]
+fn boosting_of_two_classes_agrees_with_scikit_learn() {
+    let (matrix, codes) = rows(240, |x, y| u32::from((x * 1.5 + y > 1.2) != ((x * 37.0) % 1.0 < 0.15)));
+    let truth = Classes::new(codes, names(2)).unwrap();
+    let asked = Matrix::new(3, vec![0.2, 0.5, 0.5, 0.5, 0.9, 0.1, 0.8, 0.2, 0.9, 0.6, 0.35, 0.4]).unwrap();
+    for (settings, expected) in [
+        (r#""max-iter": 4, "max-leaf-nodes": 4"#, [0.361329, 0.593154, 0.513377, 0.466758]),
+        (
+            r#""max-iter": 6, "max-leaf-nodes": 3, "min-samples-leaf": 5, "l2-regularization": 1.5, "learning-rate": 0.3"#,
+            [0.231573, 0.762522, 0.502584, 0.486667],
+        ),
+    ] {
+        let model = method(&format!(r#"{{"gradient-boosting": {{{settings}, "colsample-bytree": 1.0}}}}"#));
+        let scores = model.fit(&matrix, Some(&truth), 1).unwrap().scores(&asked).unwrap();
+        for (score, expected) in scores.iter().zip(expected) {
+            assert!((score - expected).abs() < 1e-5, "{settings} {scores:?}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use rand::seq::SliceRandom;
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
+use super::Question;
 use crate::learn::{Lesson, learn};
 use crate::{Dataset, Error, Method};
 
@@ -15,24 +16,32 @@ pub enum FoldsBy {
     /// Rows drawn at random, of each kind in proportion.
     Rows,
     /// Whole kinds of attack, and benign rows drawn at random: scores tell then what a part makes of attacks like which
-    /// it has seen none. By rows where the table names fewer than two kinds.
+    /// it has seen none. By rows where the table names fewer than two kinds, and where kinds are to be told apart: no part
+    /// could name one that was held out whole.
     #[default]
     Kinds,
 }
 
-/// The score of each row by a model that learned from the rows of other folds only.
-pub(crate) fn out_of_fold(method: &Method, lesson: &Lesson, folds: &[u32]) -> Result<Vec<f32>, Error> {
-    let mut scores = vec![0.0; lesson.dataset.rows()];
+/// What is answered about each row by a model that learned from the rows of other folds only.
+pub(super) fn out_of_fold(
+    method: &Method,
+    lesson: &Lesson,
+    folds: &[u32],
+    question: Question<'_>,
+) -> Result<Vec<f32>, Error> {
+    let width = question.width();
+    let mut answers = vec![0.0; lesson.dataset.rows() * width];
     for fold in 0..folds.iter().max().map_or(0, |last| last + 1) {
         let (inside, outside): (Vec<usize>, Vec<usize>) = (0..folds.len()).partition(|&row| folds[row] == fold);
         let training = lesson.dataset.select(&outside);
         let (encoder, model) = learn(method, &Lesson { dataset: &training, ..*lesson })?;
         let rows = lesson.dataset.select(&inside);
-        for (row, score) in inside.iter().zip(model.scores(&encoder.encode(rows.table())?)?) {
-            scores[*row] = score;
+        let told = question.ask(&model, &encoder.encode(rows.table())?)?;
+        for (row, told) in inside.iter().zip(told.chunks_exact(width)) {
+            answers[row * width..][..width].copy_from_slice(told);
         }
     }
-    Ok(scores)
+    Ok(answers)
 }
 
 /// Deals the rows into so many folds, or into fewer where there are fewer kinds.

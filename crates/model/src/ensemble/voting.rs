@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::out_of_fold::{FoldsBy, deal, out_of_fold};
-use super::{Member, check_members, check_parts, matrices, nested, width};
+use super::{Member, Question, check_members, check_parts, matrices, nested, width};
 use crate::estimator::tail::{Tail, score};
 use crate::estimator::{Mahalanobis, RandomForest, range};
 use crate::learn::{Lesson, learn};
@@ -17,7 +17,7 @@ use crate::{Encoder, Error, Matrix, Method, Model, Probabilities};
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Voting {
     /// The methods. Default a random forest and a Mahalanobis distance.
-    #[serde(deserialize_with = "nested")]
+    #[serde(alias = "estimators", deserialize_with = "nested")]
     pub parts: Vec<Method>,
     /// What each part's word weighs. Default empty: all the same.
     pub weights: Vec<f64>,
@@ -76,10 +76,10 @@ impl Voting {
         for (place, part) in self.parts.iter().enumerate() {
             let lesson = lesson.part(place);
             let (own, model) = learn(part, &lesson)?;
-            votes.members.push(Member { width: own.width() as u32, model });
+            votes.members.push(Member::new(&own, model, false));
             if self.vote.needs_tails() {
                 let folds = deal(lesson.dataset, self.folds, FoldsBy::Rows, lesson.seed);
-                let scores = out_of_fold(part, &lesson, &folds)?;
+                let scores = out_of_fold(part, &lesson, &folds, Question::Score)?;
                 let benign = lesson.dataset.benign_rows();
                 votes.tails.push(Tail::of(benign.into_iter().map(|row| f64::from(scores[row]))));
             }

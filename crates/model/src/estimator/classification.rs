@@ -15,7 +15,8 @@ pub enum Criterion {
     /// The chance that two rows drawn from the node are of different classes (Breiman et al. 1984 s.4.3).
     #[default]
     Gini,
-    /// The uncertainty about the class of a row drawn from the node (Quinlan 1986).
+    /// The uncertainty about the class of a row drawn from the node, in bits (Quinlan 1986).
+    #[serde(alias = "log-loss")]
     Entropy,
 }
 
@@ -172,7 +173,7 @@ impl Growth<'_> {
                 if sum > 0.0 { squares / sum } else { 0.0 }
             }
             Criterion::Entropy => {
-                let times_log = |own: f64| if own > 0.0 { own * own.ln() } else { 0.0 };
+                let times_log = |own: f64| if own > 0.0 { own * own.log2() } else { 0.0 };
                 let (sum, logs) = weights.fold((0.0, 0.0), |(sum, logs), own| (sum + own, logs + times_log(own)));
                 logs - times_log(sum)
             }

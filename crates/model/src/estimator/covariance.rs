@@ -68,6 +68,27 @@ impl Covariance {
         self.values.iter_mut().step_by(width + 1).for_each(|value| *value += share * level);
     }
 
+    /// The variance of each column.
+    pub(super) fn variances(&self) -> impl Iterator<Item = f64> {
+        self.values.iter().step_by(self.mean.len() + 1).copied()
+    }
+
+    /// Gives columns that hardly vary the variances that they have elsewhere; tells whether there were any.
+    pub(super) fn restore(&mut self, variances: &[f64]) -> bool {
+        let mut restored = false;
+        for (own, &elsewhere) in self.values.iter_mut().step_by(self.mean.len() + 1).zip(variances) {
+            if *own < elsewhere * 1e-9 {
+                (*own, restored) = (elsewhere, true);
+            }
+        }
+        restored
+    }
+
+    /// Multiplies it.
+    pub(super) fn widen(&mut self, factor: f64) {
+        self.values.iter_mut().for_each(|value| *value *= factor);
+    }
+
     /// The mean variance of the columns.
     pub(super) fn level(&self) -> f64 {
         let width = self.mean.len();

@@ -15,11 +15,13 @@ use crate::{Error, Matrix};
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HistogramScore {
     /// The bins of each column, of equal width. Default 10, as others have it.
+    #[serde(alias = "n-bins")]
     pub bins: u32,
     /// Is added to every density, so that an empty bin is not infinitely rare. Default 0.1, as others have it.
     pub alpha: f64,
     /// A value beyond the outermost bin by more than this many widths of a bin counts as the rarest of its column.
     /// Default 0.5, as others have it.
+    #[serde(alias = "tol")]
     pub tolerance: f64,
 }
 

@@ -374,7 +374,7 @@ impl Model {
             Model::HistogramScore(histograms) => histograms.scores(matrix),
             Model::EmpiricalTails(tails) => tails.scores(matrix),
             Model::NearestNeighbours(neighbourhood) => neighbourhood.probabilities(matrix).attacks(),
-            Model::NaiveBayes(likelihoods) => likelihoods.probabilities(matrix).attacks(),
+            Model::NaiveBayes(likelihoods) => likelihoods.scores(matrix),
             Model::OneRule(ranges) => ranges.probabilities(matrix).attacks(),
             Model::Majority(shares) => shares.probabilities(matrix).attacks(),
             Model::Voting(votes) => votes.scores(matrix)?,

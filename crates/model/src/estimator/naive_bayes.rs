@@ -102,29 +102,50 @@ impl Likelihoods {
     }
 
     pub(super) fn probabilities(&self, matrix: &Matrix) -> Probabilities {
-        let count = self.classes.len();
         let shares = |row: &[f32]| {
-            let mut sums = self.priors.clone();
-            for (&value, column) in row.iter().zip(&self.columns) {
-                match column {
-                    Likelihood::Number(classes) => {
-                        for (sum, (mean, variance)) in sums.iter_mut().zip(classes) {
-                            let far = f64::from(value) - mean;
-                            *sum -= (far * far / variance + (std::f64::consts::TAU * variance).ln()) / 2.0;
-                        }
-                    }
-                    Likelihood::Names(shares) => {
-                        let code = (value.max(0.0) as usize).min(shares.len() / count - 1);
-                        sums.iter_mut().zip(&shares[code * count..]).for_each(|(sum, share)| *sum += share);
-                    }
-                }
-            }
-            sums.iter_mut().for_each(|sum| *sum = sum.max(f64::MIN));
+            let mut sums = self.sums(row);
             softmax(&mut sums);
             sums.into_iter().map(|share| share as f32).collect::<Vec<f32>>()
         };
         let rows = matrix.values().par_chunks(matrix.width()).with_min_len(256);
-        Probabilities::new(count, rows.flat_map_iter(shares).collect())
+        Probabilities::new(self.classes.len(), rows.flat_map_iter(shares).collect())
+    }
+
+    /// How likely each row is not benign. Many rows are surer than the numbers next to 1 can tell: they share out the
+    /// last of these by the logarithm of their odds, so that they keep their order.
+    pub(super) fn scores(&self, matrix: &Matrix) -> Vec<f32> {
+        let sure = (1.0 / (SURE_STEPS * STEP)).ln();
+        let score = |row: &[f32]| {
+            let mut sums = self.sums(row);
+            let benign = sums[0];
+            let odds = softmax(&mut sums[1..]) - benign;
+            let share =
+                if odds > sure { 1.0 - (SURE_STEPS * sure / odds).floor() * STEP } else { 1.0 / (1.0 + (-odds).exp()) };
+            share as f32
+        };
+        matrix.values().par_chunks(matrix.width()).with_min_len(256).map(score).collect()
+    }
+
+    /// The logarithm of how likely a row and each class are together.
+    fn sums(&self, row: &[f32]) -> Vec<f64> {
+        let count = self.classes.len();
+        let mut sums = self.priors.clone();
+        for (&value, column) in row.iter().zip(&self.columns) {
+            match column {
+                Likelihood::Number(classes) => {
+                    for (sum, (mean, variance)) in sums.iter_mut().zip(classes) {
+                        let far = f64::from(value) - mean;
+                        *sum -= (far * far / variance + (std::f64::consts::TAU * variance).ln()) / 2.0;
+                    }
+                }
+                Likelihood::Names(shares) => {
+                    let code = (value.max(0.0) as usize).min(shares.len() / count - 1);
+                    sums.iter_mut().zip(&shares[code * count..]).for_each(|(sum, share)| *sum += share);
+                }
+            }
+        }
+        sums.iter_mut().for_each(|sum| *sum = sum.max(f64::MIN));
+        sums
     }
 
     pub(super) fn check(&self, width: usize) -> Result<(), Error> {
@@ -172,6 +193,10 @@ fn variance(matrix: &Matrix, column: usize) -> f64 {
     }
 }
 
+/// The numbers next to 1 that are kept for rows that are all but sure.
+const SURE_STEPS: f64 = 15.0;
+/// From one of them to the next: 2^-24.
+const STEP: f64 = 1.0 / 16_777_216.0;
 /// The logarithm of a share that is none.
 const NEVER: f64 = -1e30;
 
@@ -193,6 +218,19 @@ mod tests {
             &fitted.probabilities(&Matrix::new(2, vec![2.0, 3.0, 5.0, 5.0]).unwrap()),
             &[0.1268922, 0.8731078, 0.0000000, 1.0000000],
         );
+    }
+
+    #[test]
+    fn rows_that_are_all_but_sure_keep_their_order_and_their_probability() {
+        let values: Vec<f32> = (0..40).map(|row| (row % 5) as f32 + if row % 2 == 0 { 0.0 } else { 10.0 }).collect();
+        let truth = Classes::binary(&(0..40).map(|row| row % 2 == 1).collect::<Vec<bool>>());
+        let fitted = NaiveBayes::default().fit(&Matrix::new(1, values).unwrap(), &truth);
+        let asked = Matrix::new(1, vec![-40.0, -5.0, 2.0, 6.9, 7.1, 10.0, 10.5, 14.0, 30.0, 200.0]).unwrap();
+        let (scores, probabilities) = (fitted.scores(&asked), fitted.probabilities(&asked));
+        assert!(scores.is_sorted_by(|one, next| one < next), "{scores:?}");
+        for (row, score) in scores.iter().enumerate() {
+            assert!((score - probabilities.row(row)[1]).abs() < 1e-6, "{score} {:?}", probabilities.row(row));
+        }
     }
 
     /// scikit-learn 1.9, `CategoricalNB(min_categories=3)`; the last row's name is one that training never saw.

@@ -12,6 +12,7 @@ use crate::{Classes, Error, Matrix, Probabilities};
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NearestNeighbours {
     /// How many neighbours are asked. Default 5.
+    #[serde(alias = "n-neighbors")]
     pub neighbours: u32,
     /// The most training rows that are kept; of a larger table as many are drawn. Default 20,000: a detector of some ten
     /// megabytes.

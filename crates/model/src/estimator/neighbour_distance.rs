@@ -16,6 +16,7 @@ use crate::{Error, Matrix};
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NeighbourDistance {
     /// How many neighbours the distance is taken from. Default 5.
+    #[serde(alias = "n-neighbors")]
     pub neighbours: u32,
     /// The most training rows that are kept; of a larger table as many are drawn. Default 20,000: a detector of some ten
     /// megabytes.

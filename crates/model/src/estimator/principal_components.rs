@@ -14,9 +14,11 @@ use crate::{Error, Matrix};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PrincipalComponents {
-    /// As many components are taken as hold this share of the variance. Default 0.95.
+    /// As many components are taken as hold this share of the variance, one fewer than there are columns at most: all of
+    /// them would leave nothing over to judge by. Default 0.95.
     pub variance: f64,
     /// The number of components. Default 0, which leaves it to `variance`.
+    #[serde(alias = "n-components")]
     pub components: u32,
 }
 
@@ -49,7 +51,7 @@ impl PrincipalComponents {
                     held += eigen.eigenvalues[at].max(0.0);
                     short
                 };
-                order.iter().take_while(is_short).count()
+                order.iter().take_while(is_short).count().min(width - 1)
             }
             components => components.min(width),
         };
@@ -128,7 +130,8 @@ mod tests {
             assert!((residual / expected - 1.0).abs() < 1e-9, "{residual} {expected}");
         }
         // The first two hold 0.608 and 0.339 of the variance.
-        for (variance, components) in [(0.6, 1), (0.61, 2), (0.94, 2), (0.95, 3)] {
+        // All three would leave nothing over.
+        for (variance, components) in [(0.6, 1), (0.61, 2), (0.94, 2), (0.95, 2)] {
             let plane = PrincipalComponents { variance, components: 0 }.fit(&matrix).unwrap();
             assert_eq!(plane.components(), components, "{variance}");
         }

@@ -34,11 +34,13 @@ use crate::{Classes, Error, Matrix, Probabilities};
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GradientBoosting {
     /// The number of rounds, a tree each, or one a class where there are more than two. Default 300.
-    #[serde(alias = "n-estimators", alias = "num-iterations")]
+    #[serde(alias = "n-estimators", alias = "num-iterations", alias = "max-iter")]
     pub trees: u32,
     /// By how much each tree's step is shortened. Default 0.1.
+    #[serde(alias = "eta")]
     pub learning_rate: f64,
     /// The most leaves of a tree. Default 31.
+    #[serde(alias = "max-leaf-nodes")]
     pub num_leaves: u32,
     /// The deepest leaf, the root being at 0; 0 for no bound. Default 0: the number of leaves bounds a tree.
     pub max_depth: u32,
@@ -58,7 +60,7 @@ pub struct GradientBoosting {
     pub reg_alpha: f64,
     /// The L2 penalty on what leaves are worth. Default none set, which stands for 0 with two classes and 1 with more: a
     /// class of a handful of rows would else move its sums without bound.
-    #[serde(alias = "lambda-l2")]
+    #[serde(alias = "lambda-l2", alias = "l2-regularization")]
     pub reg_lambda: Option<f64>,
     /// The share of the rows that each tree is grown on, drawn anew. Default 1.
     #[serde(alias = "bagging-fraction")]
@@ -72,6 +74,7 @@ pub struct GradientBoosting {
     pub class_weights: ClassWeights,
     /// Rounds end when the loss on held-back rows has not fallen for so many; trees after the best round are dropped.
     /// Default 0: no rows are held back.
+    #[serde(alias = "n-iter-no-change")]
     pub early_stopping_rounds: u32,
     /// The share of the rows of each class that is held back for early stopping. Default 0.1.
     pub validation_fraction: f64,

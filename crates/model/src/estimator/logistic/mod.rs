@@ -27,11 +27,14 @@ pub struct LogisticRegression {
     /// those at 0 that help little. Default 0: none.
     pub l1: f64,
     /// The most iterations. Default 500; a standardised table needs some 50 to 200.
+    #[serde(alias = "max-iter")]
     pub max_iterations: u32,
     /// Iterations end when no partial derivative of the mean loss exceeds this. Default 1e-5: coefficients are right to
     /// four digits then.
+    #[serde(alias = "tol")]
     pub tolerance: f64,
     /// What rows of each class weigh. Default balanced: attacks are rare where it matters.
+    #[serde(alias = "class-weight")]
     pub class_weights: ClassWeights,
 }
 
