@@ -13,7 +13,7 @@ use model::page;
 use sensor::search::{self, Budget, Search};
 use serde_json::json;
 
-use crate::settings::{Estimator, Splitting, Tables, check_labels};
+use crate::settings::{Choosing, Estimator, Splitting, Tables, check_labels};
 use crate::{figures, output, pages, saved};
 
 /// Search for good settings of a method by cross-validation, within a number of trials or a time, and test the best once on
@@ -32,6 +32,8 @@ pub(crate) struct Arguments {
     tables: Tables,
     #[command(flatten)]
     estimator: Estimator,
+    #[command(flatten)]
+    choosing: Choosing,
     #[command(flatten)]
     splitting: Splitting,
     /// How many settings are tried, those in the file of experiments included.
@@ -89,6 +91,7 @@ enum Goal {
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let mut settings = arguments.splitting.settings(arguments.estimator.method()?)?;
     settings.recipe = arguments.estimator.recipe()?;
+    settings.selections = arguments.choosing.selections()?;
     let loaded = arguments.tables.load(verbose)?;
     check_labels(&settings.method, &loaded)?;
     arguments.splitting.check(&loaded)?;

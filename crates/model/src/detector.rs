@@ -8,6 +8,7 @@ use crate::estimator::RandomForest;
 use crate::evaluation::{Figures, Finding, Rule, split};
 use crate::learn::{Lesson, learn};
 use crate::refusal::{Refusal, Refuse};
+use crate::selection::{Selected, Selection, select};
 use crate::{Calibration, Calibrator, Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Recipe, Schema};
 
 /// Columns, encoder, model, threshold and provenance: judges tables like the one that it was trained on.
@@ -21,6 +22,10 @@ pub struct Detector {
     pub(crate) refusal: Option<Refusal>,
     /// Where it comes from; changes nothing in what it judges.
     pub provenance: Provenance,
+    /// How its columns were chosen, a selection after the other; changes nothing in what it judges. Kept behind the rest,
+    /// where there is any, so that a detector without it is the file that it always was.
+    #[serde(skip)]
+    pub selected: Vec<Selected>,
 }
 
 /// How to train a detector.
@@ -30,6 +35,8 @@ pub struct Plan {
     pub method: Method,
     /// How columns are encoded; ensembles do not look at it. Default: as the method wants.
     pub recipe: Option<Recipe>,
+    /// How the columns to learn from are chosen, one selection after the other. Default: all are learned from.
+    pub selections: Vec<Selection>,
     /// Which kinds of row a classifier tells apart. Default: benign rows and attacks.
     pub grouping: Grouping,
     /// How scores become probabilities, by the rows that are held back. Default: they stay what the method makes them.
@@ -52,6 +59,7 @@ impl Default for Plan {
         Plan {
             method: Method::RandomForest(RandomForest::default()),
             recipe: None,
+            selections: Vec::new(),
             grouping: Grouping::Binary,
             calibration: None,
             rule: Rule::F1,
@@ -114,12 +122,14 @@ impl Detector {
             (Rule::Fixed(_), None) if plan.grouping == Grouping::Binary => (None, plan.rule.choose(&[], None)?, None),
             _ => calibrate(dataset, plan)?,
         };
-        let (mut encoder, model) = fit(dataset, plan)?;
+        let (chosen, selected) = select(dataset, plan)?;
+        let (mut encoder, model) = fit(&chosen, plan)?;
         let refusal = match (refusal, &plan.refusal) {
-            (Some(refusal), Some(refuse)) => Some(refusal.refit(refuse, dataset, plan.seed)?),
+            (Some(refusal), Some(refuse)) => Some(refusal.refit(refuse, &chosen, plan.seed)?),
             _ => None,
         };
-        encoder.schema_mut().ignored = plan.ignored.clone();
+        let unneeded = selected.iter().flat_map(Selected::left_out).map(str::to_owned);
+        encoder.schema_mut().ignored = plan.ignored.iter().cloned().chain(unneeded).collect();
         let mut kinds = dataset.kinds().map(|kinds| kinds.vocabulary.clone()).unwrap_or_default();
         if let Some(column) = dataset.kinds() {
             let used: std::collections::HashSet<u32> = column.codes.iter().copied().collect();
@@ -140,7 +150,7 @@ impl Detector {
             findings: Vec::new(),
             figures: Vec::new(),
         };
-        Ok(Detector { encoder, model, calibrator, threshold, refusal, provenance })
+        Ok(Detector { encoder, model, calibrator, threshold, refusal, provenance, selected })
     }
 
     /// The verdict on each row. The table must have the columns that the detector was trained on, in any order.
@@ -186,13 +196,19 @@ impl Detector {
 
     /// The bytes of a detector file: magic, format version, length, payload, and the SHA-256 of all that.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let payload = postcard::to_stdvec(self).map_err(|error| Error::Damaged(error.to_string()))?;
+        let unwritable = |error: postcard::Error| Error::Damaged(error.to_string());
+        let mut payload = postcard::to_stdvec(self).map_err(unwritable)?;
+        let mut format = FORMAT;
+        if !self.selected.is_empty() {
+            payload.extend(postcard::to_stdvec(&self.selected).map_err(unwritable)?);
+            format = WITH_SELECTION;
+        }
         if payload.len() > MAX_PAYLOAD {
             return Err(Error::Damaged(format!("{} bytes are more than one may have", payload.len())));
         }
         let mut bytes = Vec::with_capacity(HEADER + payload.len() + CHECKSUM);
         bytes.extend(MAGIC);
-        bytes.extend(FORMAT.to_le_bytes());
+        bytes.extend(format.to_le_bytes());
         bytes.extend((payload.len() as u64).to_le_bytes());
         bytes.extend(payload);
         let checksum = Sha256::digest(&bytes);
@@ -207,7 +223,7 @@ impl Detector {
         let rest = bytes.strip_prefix(&MAGIC).ok_or_else(|| damaged("it does not begin like one"))?;
         let (format, rest) = rest.split_first_chunk().ok_or_else(|| damaged("it is cut short"))?;
         let format = u16::from_le_bytes(*format);
-        if format != FORMAT {
+        if ![FORMAT, WITH_SELECTION].contains(&format) {
             return Err(Error::Format { expected: FORMAT, found: format });
         }
         let (length, rest) = rest.split_first_chunk().ok_or_else(|| damaged("it is cut short"))?;
@@ -224,8 +240,11 @@ impl Detector {
         if Sha256::digest(&bytes[..HEADER + length]).as_slice() != checksum {
             return Err(damaged("its checksum does not match: it was changed or damaged after it was saved"));
         }
-        let (detector, rest): (Detector, _) =
-            postcard::take_from_bytes(payload).map_err(|error| Error::Damaged(error.to_string()))?;
+        let unreadable = |error: postcard::Error| Error::Damaged(error.to_string());
+        let (mut detector, mut rest): (Detector, _) = postcard::take_from_bytes(payload).map_err(unreadable)?;
+        if format == WITH_SELECTION {
+            (detector.selected, rest) = postcard::take_from_bytes(rest).map_err(unreadable)?;
+        }
         if !rest.is_empty() {
             return Err(damaged("there is something behind its content"));
         }
@@ -243,6 +262,7 @@ impl Detector {
         if let Some(refusal) = &self.refusal {
             refusal.check()?;
         }
+        self.selected.iter().try_for_each(Selected::check)?;
         if !(0.0..=1.0 + f32::EPSILON).contains(&self.threshold) {
             return Err(Error::Damaged("its threshold is out of range".into()));
         }
@@ -255,8 +275,12 @@ fn calibrate(dataset: &Dataset, plan: &Plan) -> Result<(Option<Calibrator>, f32,
     let split = split::stratified(dataset, plan.validation_share, plan.seed)?;
     // Of a handful of rows none may be left to hold back.
     let validation = if split.test.is_empty() { &split.train } else { &split.test };
-    let validation = dataset.select(validation);
     let learned = dataset.select(&split.train);
+    let (learned, selected) = select(&learned, plan)?;
+    let mut validation = dataset.select(validation);
+    for name in selected.iter().flat_map(Selected::left_out) {
+        validation.take(name);
+    }
     let (encoder, model) = fit(&learned, plan)?;
     let scores = |rows: &Dataset| model.scores(&encoder.encode(rows.table())?);
     let calibrator = match plan.calibration {
@@ -304,6 +328,8 @@ fn fit(dataset: &Dataset, plan: &Plan) -> Result<(Encoder, Model), Error> {
 const MAGIC: [u8; 8] = *b"LAPWING\0";
 /// Raised whenever an older program could not read what is written, or would read it wrongly.
 const FORMAT: u16 = 3;
+/// The same, with how the columns were chosen behind it.
+const WITH_SELECTION: u16 = 4;
 const HEADER: usize = MAGIC.len() + size_of::<u16>() + size_of::<u64>();
 const CHECKSUM: usize = 32;
 /// A forest of ten thousand trees has some 250 MB.

@@ -44,6 +44,7 @@ mod matrix;
 pub mod page;
 mod refusal;
 mod schema;
+mod selection;
 
 pub use calibration::{Calibration, Calibrator, Reliability, reliability};
 pub use classes::{Classes, Grouping, Probabilities};
@@ -56,3 +57,4 @@ pub use learner::Learner;
 pub use matrix::{Feature, Matrix};
 pub use refusal::{Identity, Refuse};
 pub use schema::{Field, Kind, Schema};
+pub use selection::{Keep, Scored, Selected, Selection, select};

@@ -1,7 +1,7 @@
 //! Tables become detectors, with figures that can be believed.
 
 use model::evaluation::{Drift, Figures, Finding, Outcome, Role, Rule, Severity, Tested, audit, split, suspects};
-use model::{Dataset, Detector, Grouping, Method, Plan, Recipe};
+use model::{Dataset, Detector, Grouping, Method, Plan, Recipe, Selection};
 
 use crate::Error;
 use crate::partition::{self, SplitBy};
@@ -14,6 +14,9 @@ pub struct Settings {
     pub method: Method,
     /// How columns are encoded. Default: as the method wants.
     pub recipe: Option<Recipe>,
+    /// How the columns to learn from are chosen, one selection after the other, from the rows learned from alone. Default
+    /// none: from all.
+    pub selections: Vec<Selection>,
     /// Which kinds of row a classifier tells apart. Default: benign rows and attacks.
     pub grouping: Grouping,
     /// How the threshold is chosen on validation rows. Default: the largest F1 for a method that learns from labels, and
@@ -43,6 +46,7 @@ impl Default for Settings {
         Settings {
             method: Plan::default().method,
             recipe: None,
+            selections: Vec::new(),
             grouping: Grouping::default(),
             rule: None,
             split: SplitBy::default(),
@@ -278,6 +282,7 @@ pub(crate) fn plan(loaded: &Loaded, settings: &Settings) -> Plan {
     Plan {
         method: settings.method.clone(),
         recipe: settings.recipe,
+        selections: settings.selections.clone(),
         grouping: settings.grouping,
         rule: settings.rule.unwrap_or(default),
         seed: settings.seed,

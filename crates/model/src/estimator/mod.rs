@@ -437,6 +437,18 @@ impl Model {
         }
     }
 
+    /// How much each value of a row is needed, summing up to 1, by the gains of the splits; `None` of a model that is not
+    /// made of trees that learned from labels.
+    pub fn importances(&self) -> Option<Vec<f64>> {
+        match self {
+            Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
+                Some(forest.importances())
+            }
+            Model::GradientBoosting(boosted) => Some(boosted.importances()),
+            _ => None,
+        }
+    }
+
     /// Refuses a matrix that is not like the one that was fitted on.
     pub(crate) fn accepts(&self, matrix: &Matrix) -> Result<(), Error> {
         if matrix.width() != self.width() {

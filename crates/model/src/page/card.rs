@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{count, document, findings, rate, section, table};
+use super::{count, document, findings, rate, section, selected, table};
 use crate::Detector;
 use crate::evaluation::Figures;
 
@@ -21,6 +21,7 @@ pub fn card(title: &str, detector: &Detector) -> String {
         (section("Figures", figures(&provenance.figures)))
         (section("What the audit found", findings(&provenance.findings)))
         (section("What it was trained on", trained_on(detector)))
+        @for of in &detector.selected { (section("How its columns were chosen", selected(of))) }
     };
     document(title, &lead, body)
 }
