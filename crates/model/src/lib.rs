@@ -45,6 +45,7 @@ pub mod page;
 mod refusal;
 mod schema;
 mod selection;
+mod space;
 
 pub use calibration::{Calibration, Calibrator, Reliability, reliability};
 pub use classes::{Classes, Grouping, Probabilities};

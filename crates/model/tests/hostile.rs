@@ -47,7 +47,8 @@ fn saved() -> Vec<Vec<u8>> {
         Detector::train(&dataset, &plan).unwrap().to_bytes().unwrap()
     };
     let selections = vec![Selection::MutualInformation(Keep::Count(1))];
-    let selected = Detector::train(&dataset, &Plan { selections, ..Plan::default() }).unwrap();
+    let method = serde_json::from_str(r#"{"decision-tree": {}}"#).unwrap();
+    let selected = Detector::train(&dataset, &Plan { method, selections, ..Plan::default() }).unwrap();
     settings.map(detector).into_iter().chain([selected.to_bytes().unwrap()]).collect()
 }
 

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::out_of_fold::{FoldsBy, deal, out_of_fold};
-use super::{Member, check_members, check_parts, matrices, nested, width};
+use super::{Member, check_members, check_parts, matrices, nested, parts_space, width};
 use crate::estimator::{IsolationForest, LogisticRegression, Mahalanobis, RandomForest, range};
 use crate::learn::{Lesson, learn};
+use crate::space::{Dimension, Range, space, within};
 use crate::{Classes, Encoder, Error, Matrix, Method, Model, Probabilities};
 
 /// Stacking (Wolpert 1992): a last method learns from the scores that several parts give to rows that they did not learn
@@ -46,6 +47,14 @@ impl Default for Stacking {
 }
 
 impl Stacking {
+    /// What a search tries: the parts, the classifier that learns from them, and what it sees of the rows.
+    pub(crate) fn space(&self) -> Vec<Dimension> {
+        let mut all = parts_space(&self.parts);
+        all.extend(within("last", self.last.space()));
+        all.extend(space([("columns", Range::switch()), ("folds-by", Range::words(&["rows", "kinds"]))]));
+        all
+    }
+
     pub(crate) fn check(&self) -> Result<(), Error> {
         check_parts(&self.parts)?;
         range("folds", self.folds, 2, 100)?;

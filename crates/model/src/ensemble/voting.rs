@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::out_of_fold::{FoldsBy, deal, out_of_fold};
-use super::{Member, check_members, check_parts, matrices, nested, width};
+use super::{Member, check_members, check_parts, matrices, nested, parts_space, width};
 use crate::estimator::tail::{Tail, score};
 use crate::estimator::{Mahalanobis, RandomForest, range};
 use crate::learn::{Lesson, learn};
+use crate::space::{Dimension, Range, space, within};
 use crate::{Encoder, Error, Matrix, Method, Model, Probabilities};
 
 /// Several methods, each with its own view of the columns, whose scores are put together by a fixed rule.
@@ -59,6 +60,16 @@ impl Default for Voting {
 }
 
 impl Voting {
+    /// What a search tries: the parts, what each one's word weighs, and how they are put together.
+    pub(crate) fn space(&self) -> Vec<Dimension> {
+        let mut all = parts_space(&self.parts);
+        for place in 0..self.parts.len() {
+            all.extend(within("weights", space([(&place.to_string(), Range::Magnitude(0.1, 10.0))])));
+        }
+        all.extend(space([("vote", Range::words(&["mean", "any", "largest", "tails", "largest-tail"]))]));
+        all
+    }
+
     pub(crate) fn check(&self) -> Result<(), Error> {
         check_parts(&self.parts)?;
         range("folds", self.folds, 2, 100)?;

@@ -12,9 +12,11 @@ mod variance;
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::estimator::range;
 use crate::learn::Lesson;
+use crate::space::{Dimension, Range, space};
 use crate::{Dataset, Error, Method, Plan, Schema};
 
 /// A way to choose the columns that are learned from.
@@ -140,6 +142,25 @@ impl Selection {
         }
     }
 
+    /// What a search tries: all columns, or the share of them that a selection keeps.
+    pub(crate) fn space() -> Vec<Dimension> {
+        space([
+            ("by", Range::words(&["none", "mutual-information", "permutation"])),
+            ("share", Range::Magnitude(0.1, 1.0)),
+        ])
+    }
+
+    /// The selection that settings of that space mean; `None` where all columns stay.
+    pub(crate) fn searched(settings: Value) -> Result<Option<Selection>, serde_json::Error> {
+        let Searched { by, share } = serde_json::from_value(settings)?;
+        let keep = Keep::Share(share);
+        Ok(match by {
+            By::None => None,
+            By::MutualInformation => Some(Selection::MutualInformation(keep)),
+            By::Permutation => Some(Selection::Permutation { keep, method: None }),
+        })
+    }
+
     /// Refuses settings out of their range.
     pub fn check(&self) -> Result<(), Error> {
         let (keep, method) = match self {
@@ -198,6 +219,22 @@ impl Selection {
             }
         }
     }
+}
+
+/// A selection as a search has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Searched {
+    by: By,
+    share: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum By {
+    None,
+    MutualInformation,
+    Permutation,
 }
 
 impl std::fmt::Display for Selection {
