@@ -155,8 +155,18 @@ impl Detector {
 
     /// The verdict on each row. The table must have the columns that the detector was trained on, in any order.
     pub fn judge(&self, table: &Table) -> Result<Vec<Verdict>, Error> {
-        let scores = calibrated(self.model.scores(&self.encoder.encode(table)?)?, self.calibrator.as_ref());
-        Ok(scores.into_iter().map(|score| Verdict { score, alarm: score >= self.threshold }).collect())
+        Ok(self.verdicts(self.model.scores(&self.encoder.encode(table)?)?))
+    }
+
+    /// The verdict on each row, and how likely it is of each of the model's classes, by looking at the rows once.
+    pub fn judge_classes(&self, table: &Table) -> Result<(Vec<Verdict>, Option<Probabilities>), Error> {
+        let (scores, probabilities) = self.model.judge(&self.encoder.encode(table)?)?;
+        Ok((self.verdicts(scores), probabilities))
+    }
+
+    fn verdicts(&self, scores: Vec<f32>) -> Vec<Verdict> {
+        let scores = calibrated(scores, self.calibrator.as_ref());
+        scores.into_iter().map(|score| Verdict { score, alarm: score >= self.threshold }).collect()
     }
 
     /// How likely each row is of each of the model's classes; `None` where the model does not tell classes apart.

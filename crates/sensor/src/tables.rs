@@ -192,6 +192,19 @@ pub fn judge(
     mut take: impl FnMut(&[String], &Batch, &[Verdict]) -> Result<(), Error>,
     watch: Watch<'_>,
 ) -> Result<Report, Error> {
+    let take = |names: &[String], batch: &Batch, table: &Table| take(names, batch, &detector.judge(table)?);
+    each_batch(detector, path, beside, take, watch)
+}
+
+/// Reads a table batch by batch. `take` gets each batch, with the cells of its rows as they were, and the columns that the
+/// detector judges by.
+fn each_batch(
+    detector: &Detector,
+    path: &Path,
+    beside: Beside<'_>,
+    mut take: impl FnMut(&[String], &Batch, &Table) -> Result<(), Error>,
+    watch: Watch<'_>,
+) -> Result<Report, Error> {
     let mut known: Vec<String> = detector.schema().fields.iter().map(|field| field.name.clone()).collect();
     known.extend(beside.names().map(str::to_owned));
     let mut rows = Rows::open(path, &known)?;
@@ -218,16 +231,15 @@ pub fn judge(
         let more = rows.read(&mut builder, BATCH_ROWS)?;
         let batch = builder.take();
         if batch.table.rows() > 0 {
-            let verdicts = match beside.group.filter(|group| !is_own(group)) {
-                None => detector.judge(&batch.table)?,
+            match beside.group.filter(|group| !is_own(group)) {
+                None => take(&names, &batch, &batch.table)?,
                 Some(group) => {
                     let mut table = batch.table.clone();
                     table.take(group);
-                    detector.judge(&table)?
+                    take(&names, &batch, &table)?;
                 }
-            };
-            take(&names, &batch, &verdicts)?;
-            judged += verdicts.len();
+            }
+            judged += batch.table.rows();
         }
         if !more {
             break;
@@ -259,29 +271,25 @@ pub fn evaluate(
     let mut tested = Tested { classes: detector.model().classes().to_vec(), ..Tested::default() };
     let mut report = Report::default();
     for path in paths {
-        let take = |_: &[String], batch: &Batch, judged: &[Verdict]| {
-            tested.verdicts.extend_from_slice(judged);
+        let take = |_: &[String], batch: &Batch, table: &Table| {
+            if tested.classes.len() > 2 {
+                let (verdicts, probabilities) = detector.judge_classes(table)?;
+                tested.verdicts.extend(verdicts);
+                tested.probabilities.extend(probabilities.iter().flat_map(|of| of.values()));
+            } else {
+                tested.verdicts.extend(detector.judge(table)?);
+            }
             let labels = batch.labels.as_ref().ok_or_else(|| Error::Column(format!("no column `{label}`")))?;
             kinds.add(labels);
             if let Some(times) = &batch.times {
                 tested.times.get_or_insert_default().extend_from_slice(times);
             }
-            let mut table = batch.table.clone();
-            if let Some(group) = beside.group {
-                let is_own = detector.schema().fields.iter().any(|field| field.name == group);
-                let column = if is_own { table.column(group).cloned() } else { table.take(group) };
-                if let Some(column) = column {
-                    groups.add(&named(&column));
-                }
-            }
-            if tested.classes.len() > 2
-                && let Some(probabilities) = detector.probabilities(&table)?
-            {
-                tested.probabilities.extend_from_slice(probabilities.values());
+            if let Some(column) = beside.group.and_then(|group| batch.table.column(group)) {
+                groups.add(&named(column));
             }
             Ok(())
         };
-        let read = judge(detector, path, beside, take, watch)?;
+        let read = each_batch(detector, path, beside, take, watch)?;
         report.rows += read.rows;
         report.infinite += read.infinite;
         read.skipped.into_iter().for_each(|(reason, count)| *report.skipped.entry(reason).or_default() += count);

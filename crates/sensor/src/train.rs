@@ -304,9 +304,9 @@ fn test_outcome(
     tested: &[usize],
     seed: u64,
 ) -> Result<Outcome, Error> {
-    let probabilities = detector.probabilities(test.table())?;
+    let (verdicts, probabilities) = detector.judge_classes(test.table())?;
     let tested = Tested {
-        verdicts: detector.judge(test.table())?,
+        verdicts,
         classes: detector.model().classes().to_vec(),
         probabilities: probabilities.map(|of| of.values().to_vec()).unwrap_or_default(),
         times: loaded.times.as_ref().map(|times| tested.iter().map(|&row| times[rows[row]]).collect()),

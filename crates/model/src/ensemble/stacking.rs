@@ -126,6 +126,10 @@ impl Stack {
         self.last.probabilities(&self.told(matrix)?)
     }
 
+    pub(crate) fn judge(&self, matrix: &Matrix) -> Result<(Vec<f32>, Option<Probabilities>), Error> {
+        self.last.judge(&self.told(matrix)?)
+    }
+
     /// What the last model sees of these rows.
     fn told(&self, matrix: &Matrix) -> Result<Matrix, Error> {
         let scores: Result<Vec<Vec<f32>>, Error> =

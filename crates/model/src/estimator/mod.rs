@@ -426,6 +426,26 @@ impl Model {
         })
     }
 
+    /// The score of each row, and how likely it is of each class: what [`Model::scores`] and [`Model::probabilities`] say,
+    /// by looking at the rows once.
+    pub fn judge(&self, matrix: &Matrix) -> Result<(Vec<f32>, Option<Probabilities>), Error> {
+        if let Model::Stacking(stack) = self {
+            self.accepts(matrix)?;
+            return stack.judge(matrix);
+        }
+        let probabilities = self.probabilities(matrix)?;
+        let scores = match (self, &probabilities) {
+            // How a vote puts scores together is not how it puts probabilities together.
+            (Model::Voting(_), _) | (_, None) => self.scores(matrix)?,
+            (
+                Model::DecisionTree(_) | Model::RandomForest(_) | Model::ExtraTrees(_) | Model::GradientBoosting(_),
+                Some(of),
+            ) if self.classes().len() > 2 => (0..of.rows()).map(|row| (1.0 - of.row(row)[0]).clamp(0.0, 1.0)).collect(),
+            (_, Some(of)) => of.attacks(),
+        };
+        Ok((scores, probabilities))
+    }
+
     /// The names of the classes that it tells apart, that of benign rows first; none of a model that does not.
     pub fn classes(&self) -> &[String] {
         match self {
