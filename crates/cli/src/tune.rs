@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use model::evaluation::Figures;
-use model::evaluation::tune::{Experiment, Objective, Strategy, best};
+use model::evaluation::tune::{Experiment, Nested, Objective, Strategy, best};
 use model::page;
 use sensor::search::{self, Budget, Search};
 use serde_json::json;
@@ -20,13 +20,16 @@ use crate::{figures, output, pages, saved};
 /// rows that the search never saw.
 ///
 /// Every trial is a line in the file of experiments, with the hash of the data, settings, seed, figures and duration; a
-/// search that was broken off goes on from that file. With --cv the whole search is repeated inside every fold (nested
-/// cross-validation): the figures then are those of searching, not of one lucky setting.
+/// search that was broken off goes on from that file. The figure of the best trial is too good, because it is the best of
+/// many. With --cv the whole search is repeated inside every fold and what it chose is judged on the fold's own rows (nested
+/// cross-validation), then once more on all rows for the detector: the figures then are those of searching, and stand beside
+/// what the best trial promises.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lapwing tune sessions.csv --trials 50 --experiments sessions.jsonl -o best.lapwing
   lapwing tune KDDTrain+.txt.gz -m random-forest --strategy halving --seconds 600 --objective recall-at-one-percent
-  lapwing tune flows.csv --cv 5 --trials 20                       # nested cross-validation")]
+  lapwing tune flows.csv --cv 5 --trials 20 -o best.lapwing       # nested cross-validation
+  lapwing tune flows.csv -m voting --selection                     # parts, how they vote, which columns")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     tables: Tables,
@@ -39,7 +42,7 @@ pub(crate) struct Arguments {
     /// How many settings are tried, those in the file of experiments included.
     #[arg(long, default_value_t = 30)]
     trials: usize,
-    /// Begin no further trial after so many seconds.
+    /// Begin no further trial after so many seconds; each fold of --cv and the search on all rows get an equal part.
     #[arg(long)]
     seconds: Option<u64>,
     /// How the next settings are chosen: at random, where good ones are dense (tpe), or many on few rows and the best of
@@ -55,11 +58,14 @@ pub(crate) struct Arguments {
     /// Search the encoder's settings too: logarithm, scaling, what becomes of names, rare names.
     #[arg(long)]
     encoder: bool,
+    /// Search, too, which columns are learned from: all, or a share of them by mutual information or permutation.
+    #[arg(long)]
+    selection: bool,
     /// The file of experiments, one JSON object a line: read where it is there, and added to.
     #[arg(long, value_name = "FILE")]
     experiments: Option<PathBuf>,
     /// The detector file to write, with the best settings; nothing is saved where it is not given.
-    #[arg(short, long, value_name = "FILE", conflicts_with = "cv")]
+    #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Write a page with pictures to this file.
     #[arg(long, value_name = "FILE")]
@@ -97,32 +103,36 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     arguments.splitting.check(&loaded)?;
     let past = arguments.experiments.as_deref().map(read).transpose()?.unwrap_or_default();
     let started = Instant::now();
-    let (mut history, mut tests) = (Vec::new(), Vec::new());
+    let (mut history, mut tests, mut outer) = (Vec::new(), Vec::new(), Vec::new());
     let mut detector = None;
-    let (parts, findings) = search::parts(&loaded, &settings)?;
-    for part in parts {
-        let mut search = Search::new(&loaded, part.train, &settings, arguments.budget(), past.clone())?;
-        arguments.search(&mut search, started)?;
-        let (trained, figures) = search.finish(part.test.as_ref().map(|(_, test)| test))?;
-        if let (Some((name, _)), Some(figures)) = (part.test, figures) {
-            tests.push((name, figures));
+    let ground = search::ground(&loaded, &settings)?;
+    for (place, part) in ground.parts.iter().enumerate() {
+        let mut search = Search::new(&loaded, part.train(&ground), &settings, arguments.budget(), past.clone())?;
+        let due = (place + 1) as f64 / ground.parts.len() as f64;
+        arguments.search(&mut search, started, due)?;
+        let trained = search.finish()?;
+        if let Some((name, test)) = part.test(&ground) {
+            let (figures, test) = search.test(&trained, name, &test)?;
+            tests.push((name.to_owned(), figures));
+            outer.push(test);
         }
-        history.extend(search.history);
+        history = search.history;
         detector = Some(trained);
     }
     let detector = detector.context("there is nothing to search on")?;
+    let nested = settings.folds.map(|_| Nested::of(arguments.budget().objective, &history, outer));
     let saved = arguments.output.as_deref().map(|path| -> Result<_> {
         let mut detector = detector.clone();
         detector.provenance.label = loaded.label.clone();
         detector.provenance.left_out = loaded.left_out.clone();
         detector.provenance.figures = tests.clone();
-        detector.provenance.findings = findings.clone();
+        detector.provenance.findings = ground.findings.clone();
         Ok((path, saved::save(&detector, path)?))
     });
     let saved = saved.transpose()?;
     let title = format!("Search for settings of {} on {}", settings.method.name(), arguments.tables.words());
-    let lead = lead(&history, &tests);
-    pages::write(arguments.html.as_deref(), || page::search(&title, &lead, &history))?;
+    let lead = lead(&history, &tests, nested.as_ref());
+    pages::write(arguments.html.as_deref(), || page::search(&title, &lead, &history, nested.as_ref()))?;
     let mut out = output::create(None, &[])?;
     if arguments.json {
         let tests = tests.iter().map(|(name, figures)| {
@@ -134,14 +144,16 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
             "trials": history.len(),
             "best": best(&history),
             "method": detector.provenance.method,
+            "selections": detector.selected,
             "tests": tests.collect::<Vec<_>>(),
+            "nested": nested,
         });
         serde_json::to_writer(&mut out, &value)?;
         writeln!(out)?;
     } else {
         writeln!(out, "{lead}\n")?;
         print(&mut out, &history)?;
-        if let Some(best) = best(&history).filter(|_| arguments.splitting.cv.is_none()) {
+        if let Some(best) = best(&history) {
             writeln!(out, "\nbest: {}", serde_json::to_string(&best.trial.settings)?)?;
         }
         match tests.as_slice() {
@@ -150,6 +162,9 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
                 figures::print_line(&mut out, &format!("tested once, {name}"), figures)?;
             }
             several => figures::print_tests(&mut out, several)?,
+        }
+        if let Some(nested) = &nested {
+            print_nested(&mut out, nested)?;
         }
         if let Some((path, bytes)) = saved {
             writeln!(out, "\nsaved {} ({bytes} bytes)", path.display())?;
@@ -180,11 +195,12 @@ impl Arguments {
             trials: self.trials,
             folds: self.folds as usize,
             encoder: self.encoder,
+            selection: self.selection,
         }
     }
 
-    /// Tries until trials or time run out; every trial is written down before the next one begins.
-    fn search(&self, search: &mut Search, started: Instant) -> Result<()> {
+    /// Tries until trials or this share of the time run out; every trial is written down before the next one begins.
+    fn search(&self, search: &mut Search, started: Instant, due: f64) -> Result<()> {
         if search.space().is_empty() {
             bail!("this method has no setting to search");
         }
@@ -193,7 +209,8 @@ impl Arguments {
         }
         let mut file = self.experiments.as_deref().map(append).transpose()?;
         let status = output::status();
-        while !search.is_over() && self.seconds.is_none_or(|most| started.elapsed() < Duration::from_secs(most)) {
+        let is_early = |most: u64| started.elapsed() < Duration::from_secs(most).mul_f64(due);
+        while !search.is_over() && self.seconds.is_none_or(is_early) {
             let leading = best(&search.history).and_then(|best| best.value);
             let words = leading.map_or_else(String::new, |value| format!(", best so far {value:.6}"));
             status.set_message(format!("trial {} of {}{words}", search.history.len() + 1, self.trials));
@@ -252,12 +269,18 @@ fn append(path: &Path) -> Result<(File, &Path)> {
     Ok((file, path))
 }
 
-fn lead(history: &[Experiment], tests: &[(String, Figures)]) -> String {
+fn lead(history: &[Experiment], tests: &[(String, Figures)], nested: Option<&Nested>) -> String {
     let failed = history.iter().filter(|of| of.failure.is_some()).count();
     let seconds: f64 = history.iter().map(|of| of.seconds).sum();
-    let tested = match tests {
-        [] => "nothing was set apart to test the best on".to_owned(),
-        [(name, figures)] => {
+    let tested = match (nested, tests) {
+        (Some(nested), _) => format!(
+            "the best promises {} {}, which is too good; in nested cross-validation of {} folds it keeps {}",
+            nested.objective.name(),
+            figures::rate(nested.optimistic),
+            nested.folds.len(),
+            figures::rate(nested.honest)
+        ),
+        (None, [(name, figures)]) => {
             format!(
                 "the best, tested once ({name}): ROC-AUC {}, PR-AUC {}, F1 {}",
                 figures::rate(figures.roc_auc),
@@ -265,9 +288,28 @@ fn lead(history: &[Experiment], tests: &[(String, Figures)]) -> String {
                 figures::rate(figures.f1)
             )
         }
-        several => format!("nested cross-validation of {} folds", several.len()),
+        (None, []) => "nothing was set apart to test the best on, and its figure is too good".to_owned(),
+        (None, several) => format!("the best of each search, tested {} times", several.len()),
     };
     format!("{} trials in {seconds:.0} s, {failed} failed; {tested}", history.len())
+}
+
+/// What the search promises in every fold and on all rows, beside what it keeps.
+fn print_nested(out: &mut impl Write, nested: &Nested) -> Result<()> {
+    let objective = nested.objective.name();
+    let [promised, kept] = ["of the best trial", "on unseen rows"].map(|what| format!("{objective} {what}"));
+    let mut table = output::table(&["", &promised, &kept, "settings"]);
+    for fold in &nested.folds {
+        let settings = serde_json::to_string(&fold.settings)?;
+        table.add_row([fold.test.clone(), figures::rate(fold.optimistic), figures::rate(fold.honest), settings]);
+    }
+    let honest = match nested.deviation {
+        Some(deviation) => format!("{} ± {deviation:.5}", figures::rate(nested.honest)),
+        None => figures::rate(nested.honest),
+    };
+    table.add_row(["all rows".into(), figures::rate(nested.optimistic), honest, String::new()]);
+    writeln!(out, "\nnested cross-validation: the best of many trials is too good by luck\n{table}")?;
+    Ok(())
 }
 
 fn print(out: &mut impl Write, history: &[Experiment]) -> Result<()> {

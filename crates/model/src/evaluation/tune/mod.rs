@@ -6,6 +6,7 @@
 
 mod experiment;
 mod halving;
+mod nested;
 mod parzen;
 mod space;
 
@@ -13,7 +14,8 @@ use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
-pub use experiment::{Experiment, Objective, Tested, Trial, best, run, spread};
+pub use experiment::{Experiment, Objective, Tested, Trial, base, best, run, spread};
+pub use nested::{Nested, OuterTest};
 pub use space::{Dimension, Range, Settings, encoder_space, selection_space, space, with};
 
 use crate::{Error, Plan};
