@@ -3,6 +3,7 @@
 use rand::Rng;
 use rayon::prelude::*;
 
+use super::search::Search;
 use super::tree::Division;
 use crate::Matrix;
 
@@ -201,7 +202,7 @@ impl Column {
                 let mut places = vec![0; values.len()];
                 Search::new(cuts).find_all(&values, &mut places);
                 for ((bin, value), place) in bins.zip(values).zip(places) {
-                    *bin = if value.is_nan() { missing } else { place };
+                    *bin = if value.is_nan() { missing } else { place as u8 };
                 }
             }
             Kind::Codes { codes } => {
@@ -224,47 +225,6 @@ fn turn(bins: &[u8], width: usize) -> Vec<u8> {
         turned.iter_mut().zip(bins.iter().skip(column).step_by(width)).for_each(|(turned, bin)| *turned = *bin);
     });
     turned
-}
-
-/// A search among at most 255 ascending cuts that takes no branch.
-pub(super) struct Search {
-    cuts: [f32; 256],
-    steps: u32,
-}
-
-impl Search {
-    pub(super) fn new(cuts: &[f32]) -> Search {
-        let mut padded = [f32::INFINITY; 256];
-        padded[..cuts.len()].copy_from_slice(cuts);
-        Search { cuts: padded, steps: (cuts.len() + 1).next_power_of_two().trailing_zeros() }
-    }
-
-    /// How many cuts are below each value.
-    pub(super) fn find_all(&self, values: &[f32], places: &mut [u8]) {
-        match self.steps {
-            0 => places.fill(0),
-            1 => self.find_by::<1>(values, places),
-            2 => self.find_by::<2>(values, places),
-            3 => self.find_by::<3>(values, places),
-            4 => self.find_by::<4>(values, places),
-            5 => self.find_by::<5>(values, places),
-            6 => self.find_by::<6>(values, places),
-            7 => self.find_by::<7>(values, places),
-            _ => self.find_by::<8>(values, places),
-        }
-    }
-
-    /// The same by a number of steps that is known beforehand, so that no loop is left and many values wait together.
-    fn find_by<const STEPS: u32>(&self, values: &[f32], places: &mut [u8]) {
-        for (&value, place) in values.iter().zip(places) {
-            let mut at = 0usize;
-            for step in (0..STEPS).rev() {
-                // In this form no branch is made of it.
-                at += usize::from(self.cuts[(at + (1 << step) - 1) & 255] < value) << step;
-            }
-            *place = at as u8;
-        }
-    }
 }
 
 /// The distinct values that are not missing, ascending, with their numbers of rows.

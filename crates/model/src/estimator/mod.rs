@@ -26,6 +26,7 @@ mod principal_components;
 mod pruning;
 mod random_cut_forest;
 mod scoring;
+mod search;
 pub(crate) mod tail;
 mod tree;
 

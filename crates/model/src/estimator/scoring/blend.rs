@@ -1,28 +1,24 @@
-//! A small tree evaluated for all rows of a block at once.
+//! The part of a tree that most rows go through, evaluated for all rows of a block at once.
 
-use super::super::tree::{Cut, Node, Tree};
+use super::super::tree::{Node, Tree};
 use super::BLOCK;
+use super::walk::Walking;
 
-/// The nodes of a tree as steps from the leaves up: each step chooses, for every row, between what was chosen on its
-/// left and on its right. No row waits for another and nothing is looked up, so that a processor takes sixteen rows in
-/// one instruction.
+/// The part of a tree that most rows go through, from the root down, as steps from its ends up: each step chooses, for
+/// every row, between what was chosen on its left and on its right. No row waits for another and nothing is looked up, so
+/// that a processor takes 64 rows in one instruction.
 ///
 /// Instructions that this machine has and others may not are used where they are there; as all numbers are whole, the
 /// choices are the same everywhere.
 pub(super) struct Blend {
     steps: Vec<Step>,
-    /// The places of the leaves in the tree.
-    leaves: Vec<u32>,
-    /// What the leaves are worth, where that is one number.
+    /// Where a row may end: a leaf, or a node from which on it walks alone. By place in the tree.
+    ends: Vec<u32>,
+    /// Whether such a row walks on: 1 or 0.
+    walks: Vec<u8>,
+    /// What the ends are worth, where that is one number; 0 where rows walk on.
     values: Vec<f32>,
     buffers: usize,
-}
-
-/// Room for the choices of a block of rows, leaves numbered in one byte or in two.
-#[derive(Default)]
-pub(super) struct Buffers {
-    narrow: Vec<[u8; BLOCK]>,
-    wide: Vec<[u16; BLOCK]>,
 }
 
 struct Step {
@@ -37,24 +33,35 @@ struct Step {
 
 #[derive(Clone, Copy)]
 enum Choice {
-    Leaf(u16),
-    /// What was chosen before, on the left in the buffer that is written, on the right in the one that is free then.
+    /// An end, by its number.
+    End(u8),
+    /// What was chosen before, on the left in the buffer that is written, on the right in the one behind it.
     Before,
 }
 
-impl Blend {
-    /// Whether a tree is small enough, and more than a leaf.
-    pub(super) fn fits(tree: &Tree) -> bool {
-        (2..=MOST_LEAVES).contains(&tree.leaves()) && depth(tree) <= MOST_BUFFERS
-    }
+/// One byte for each row of a block.
+pub(super) type Bytes = [u8; BLOCK];
 
+/// Which nodes of a tree are worth a step: those that two rows of a block reach, as far as the rows tell that the tree was
+/// grown on. Fewer rows are quicker on foot.
+pub(super) fn frequented(tree: &Tree) -> Vec<bool> {
+    let cover = |place: usize| tree.nodes()[place].cover;
+    let least = 2.0 * cover(0) / BLOCK as f32;
+    let mut forks: Vec<usize> =
+        (0..tree.nodes().len()).filter(|&place| tree.children(place).is_some() && cover(place) >= least).collect();
+    forks.sort_by(|&one, &other| cover(other).total_cmp(&cover(one)));
+    forks.truncate(MOST_STEPS);
+    let mut frequented = vec![false; tree.nodes().len()];
+    forks.into_iter().for_each(|place| frequented[place] = true);
+    frequented
+}
+
+impl Blend {
     /// `code` tells which code a node compares, and with what.
-    pub(super) fn new(tree: &Tree, code: impl Fn(&Node) -> Option<(usize, u8)>) -> Option<Blend> {
-        if !Blend::fits(tree) {
-            return None;
-        }
-        let mut blend = Blend { steps: Vec::new(), leaves: Vec::new(), values: Vec::new(), buffers: 0 };
-        blend.plan(tree, 0, 0, &code)?;
+    pub(super) fn new(tree: &Tree, frequented: &[bool], code: impl Fn(&Node) -> Option<(usize, u8)>) -> Option<Blend> {
+        let mut blend =
+            Blend { steps: Vec::new(), ends: Vec::new(), walks: Vec::new(), values: Vec::new(), buffers: 0 };
+        blend.plan(tree, frequented, 0, 0, &code)?;
         Some(blend)
     }
 
@@ -62,103 +69,84 @@ impl Blend {
     fn plan(
         &mut self,
         tree: &Tree,
+        frequented: &[bool],
         place: usize,
         buffer: u8,
         code: &impl Fn(&Node) -> Option<(usize, u8)>,
     ) -> Option<Choice> {
-        let Some([left, right]) = tree.children(place) else {
-            self.leaves.push(place as u32);
-            self.values.push(tree.value(place)[0]);
-            return Some(Choice::Leaf(self.leaves.len() as u16 - 1));
+        let children = tree.children(place);
+        let Some([left, right]) = children.filter(|_| frequented[place]) else {
+            self.ends.push(place as u32);
+            self.walks.push(u8::from(children.is_some()));
+            self.values.push(if children.is_some() { 0.0 } else { tree.value(place)[0] });
+            return Some(Choice::End((self.ends.len() - 1) as u8));
         };
-        let left = self.plan(tree, left, buffer, code)?;
+        let left = self.plan(tree, frequented, left, buffer, code)?;
         let next = match left {
-            Choice::Leaf(_) => buffer,
+            Choice::End(_) => buffer,
             Choice::Before => buffer + 1,
         };
-        let right = self.plan(tree, right, next, code)?;
+        let right = self.plan(tree, frequented, right, next, code)?;
         let (code, cut) = code(&tree.nodes()[place])?;
         self.steps.push(Step { code: code as u32, cut, left, right, into: buffer });
         self.buffers = self.buffers.max(usize::from(buffer) + 1);
         Some(Choice::Before)
     }
 
-    /// Adds the value of each row's leaf to its sum.
-    pub(super) fn add(&self, codes: &[[u8; BLOCK]], buffers: &mut Buffers, sums: &mut [f32; BLOCK]) {
-        let value = |leaf: usize| self.values[leaf];
-        if self.is_narrow() {
-            self.choose(codes, &mut buffers.narrow);
-            sums.iter_mut().zip(&buffers.narrow[0]).for_each(|(sum, &leaf)| *sum += value(leaf.into()));
-        } else {
-            self.choose(codes, &mut buffers.wide);
-            sums.iter_mut().zip(&buffers.wide[0]).for_each(|(sum, &leaf)| *sum += value(leaf.into()));
+    /// Adds the value of each row's leaf to its sum; tells which rows walk on, and where they stand.
+    pub(super) fn add(
+        &self,
+        codes: &[Bytes],
+        buffers: &mut Vec<Bytes>,
+        sums: &mut [f32; BLOCK],
+        walking: &mut Walking,
+    ) {
+        let chosen = self.choose(codes, buffers);
+        if self.is_whole() {
+            sums.iter_mut().zip(chosen).for_each(|(sum, &end)| *sum += self.values[usize::from(end)]);
+            return;
+        }
+        for (row, (sum, &end)) in sums.iter_mut().zip(chosen).enumerate() {
+            let end = usize::from(end);
+            *sum += self.values[end];
+            walking.note(row, self.ends[end], self.walks[end]);
         }
     }
 
-    /// The leaf of each row.
-    pub(super) fn find_all(&self, codes: &[[u8; BLOCK]], buffers: &mut Buffers) -> [u32; BLOCK] {
-        if self.is_narrow() {
-            self.choose(codes, &mut buffers.narrow);
-            buffers.narrow[0].map(|leaf| self.leaves[usize::from(leaf)])
-        } else {
-            self.choose(codes, &mut buffers.wide);
-            buffers.wide[0].map(|leaf| self.leaves[usize::from(leaf)])
+    /// The leaf of each row; tells which rows walk on, and where they stand.
+    pub(super) fn find_all(&self, codes: &[Bytes], buffers: &mut Vec<Bytes>, walking: &mut Walking) {
+        for (row, &end) in self.choose(codes, buffers).iter().enumerate() {
+            let end = usize::from(end);
+            walking.note(row, self.ends[end], self.walks[end]);
         }
     }
 
-    fn is_narrow(&self) -> bool {
-        self.leaves.len() <= 256
+    /// Whether no row walks on.
+    fn is_whole(&self) -> bool {
+        !self.walks.contains(&1)
     }
 
-    fn choose<L: Number>(&self, codes: &[[u8; BLOCK]], buffers: &mut Vec<[L; BLOCK]>) {
-        if buffers.len() < self.buffers {
-            buffers.resize(self.buffers, [L::of(0); BLOCK]);
+    /// The end of each row, by its number.
+    fn choose<'a>(&self, codes: &[Bytes], buffers: &'a mut Vec<Bytes>) -> &'a Bytes {
+        if buffers.len() < self.buffers.max(1) {
+            buffers.resize(self.buffers.max(1), [0; BLOCK]);
+        }
+        if self.steps.is_empty() {
+            buffers[0] = [0; BLOCK];
         }
         pulp::Arch::new().dispatch(Choosing { steps: &self.steps, codes, buffers });
-    }
-}
-
-/// A leaf's number.
-trait Number: Copy {
-    fn of(leaf: u16) -> Self;
-    /// The first of two where so, else the second, by bits: no branch is made of it.
-    fn either(so: bool, first: Self, second: Self) -> Self;
-}
-
-impl Number for u8 {
-    #[inline(always)]
-    fn of(leaf: u16) -> u8 {
-        leaf as u8
-    }
-
-    #[inline(always)]
-    fn either(so: bool, first: u8, second: u8) -> u8 {
-        let mask = u8::from(so).wrapping_neg();
-        (first & mask) | (second & !mask)
-    }
-}
-
-impl Number for u16 {
-    #[inline(always)]
-    fn of(leaf: u16) -> u16 {
-        leaf
-    }
-
-    #[inline(always)]
-    fn either(so: bool, first: u16, second: u16) -> u16 {
-        let mask = u16::from(so).wrapping_neg();
-        (first & mask) | (second & !mask)
+        &buffers[0]
     }
 }
 
 /// The steps of a tree for a block of rows; compiled once for each set of instructions.
-struct Choosing<'a, L> {
+struct Choosing<'a> {
     steps: &'a [Step],
-    codes: &'a [[u8; BLOCK]],
-    buffers: &'a mut [[L; BLOCK]],
+    codes: &'a [Bytes],
+    buffers: &'a mut [Bytes],
 }
 
-impl<L: Number> pulp::NullaryFnOnce for Choosing<'_, L> {
+impl pulp::NullaryFnOnce for Choosing<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -168,16 +156,13 @@ impl<L: Number> pulp::NullaryFnOnce for Choosing<'_, L> {
             // The left choice, where there is one, lies in the buffer that is written; the right one behind it.
             let (into, behind) = self.buffers[usize::from(step.into)..].split_at_mut(1);
             match (step.left, step.right) {
-                (Choice::Leaf(left), Choice::Leaf(right)) => {
-                    let (left, right) = (L::of(left), L::of(right));
+                (Choice::End(left), Choice::End(right)) => {
                     each(codes, &mut into[0], |code, _| if code > cut { right } else { left });
                 }
-                (Choice::Leaf(left), Choice::Before) => {
-                    let left = L::of(left);
+                (Choice::End(left), Choice::Before) => {
                     each(codes, &mut into[0], |code, right| if code > cut { right } else { left });
                 }
-                (Choice::Before, Choice::Leaf(right)) => {
-                    let right = L::of(right);
+                (Choice::Before, Choice::End(right)) => {
                     each(codes, &mut into[0], |code, left| if code > cut { right } else { left });
                 }
                 (Choice::Before, Choice::Before) => either(codes, cut, &mut into[0], &behind[0]),
@@ -187,31 +172,20 @@ impl<L: Number> pulp::NullaryFnOnce for Choosing<'_, L> {
 }
 
 #[inline(always)]
-fn each<L: Number>(codes: &[u8; BLOCK], into: &mut [L; BLOCK], choose: impl Fn(u8, L) -> L) {
+fn each(codes: &Bytes, into: &mut Bytes, choose: impl Fn(u8, u8) -> u8) {
     for (into, &code) in into.iter_mut().zip(codes) {
         *into = choose(code, *into);
     }
 }
 
+/// The right one where the code is above the cut, by bits: no branch is made of it.
 #[inline(always)]
-fn either<L: Number>(codes: &[u8; BLOCK], cut: u8, left: &mut [L; BLOCK], right: &[L; BLOCK]) {
+fn either(codes: &Bytes, cut: u8, left: &mut Bytes, right: &Bytes) {
     for ((left, &code), &right) in left.iter_mut().zip(codes).zip(right) {
-        *left = L::either(code > cut, right, *left);
+        let above = u8::from(code > cut).wrapping_neg();
+        *left = (right & above) | (*left & !above);
     }
 }
 
-/// The deepest leaf, the root being at 0.
-fn depth(tree: &Tree) -> usize {
-    let mut depths = vec![0; tree.nodes().len()];
-    for (place, node) in tree.nodes().iter().enumerate().filter(|(_, node)| node.cut != Cut::Leaf) {
-        let left = node.left as usize;
-        depths[left] = depths[place] + 1;
-        depths[left + 1] = depths[place] + 1;
-    }
-    depths.into_iter().max().unwrap_or(0)
-}
-
-/// Larger trees are walked faster.
-const MOST_LEAVES: usize = 1024;
-/// Deeper trees need more buffers than stay in the cache, and more calls in each other than are wise.
-const MOST_BUFFERS: usize = 255;
+/// One step less than a byte has numbers for ends.
+const MOST_STEPS: usize = 255;

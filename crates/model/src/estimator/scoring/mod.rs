@@ -1,8 +1,8 @@
 //! Judges many rows by many trees: the trees of a model, laid out for the processor.
 //!
-//! Rows are taken in blocks and turned by columns, so that a tree stays in the cache for a block. Small trees are
-//! [evaluated node by node](blend) for all rows of a block at once, larger ones are [walked](walk) by each row. Rows
-//! alone are walked. Every way ends in the same leaf, and sums are made tree by tree: a row scores the same in any
+//! Rows are taken in blocks and turned by columns, so that a tree stays in the cache for a block. The nodes that many rows
+//! reach are [evaluated](blend) for all rows of a block at once; from there on each row [walks](walk), as rows alone do
+//! all the way. Every way ends in the same leaf, and sums are made tree by tree: a row scores the same in any
 //! company.
 
 mod blend;
@@ -13,11 +13,11 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::binned::Search;
+use super::search::Search;
 use super::tree::{Cut, Tree, is_among};
 use crate::Matrix;
-use blend::{Blend, Buffers};
-use walk::Walk;
+use blend::{Blend, Bytes};
+use walk::{Walk, Walking};
 
 /// The trees of a model, ready to judge.
 struct Scorer {
@@ -26,7 +26,7 @@ struct Scorer {
     outputs: usize,
     /// What trees ask for beyond the values of a row; the first stands at position `width`.
     extras: Vec<Extra>,
-    /// Values as numbers of cuts below them, for the trees that are blended.
+    /// Values as numbers of cuts below them.
     codes: Vec<Code>,
     /// None where trees ask for so many sets of names that no block of rows has room for them all.
     trees: Option<Vec<Planned>>,
@@ -41,17 +41,20 @@ enum Extra {
     Among { feature: usize, codes: Vec<u32>, missing_left: bool },
 }
 
-/// A value, or an extra number, as the number of cuts below it.
+/// A value, or an extra number, as the number of cuts below it: of every 255 cuts one byte.
 struct Code {
     column: usize,
     search: Search,
+    /// The first byte's place among those of all codes.
+    first: usize,
+    bytes: usize,
 }
 
 struct Planned {
     /// Where its leaf values are added to: its place in a round of trees.
     output: usize,
     walk: Walk,
-    blend: Option<Blend>,
+    blend: Blend,
     /// One number a node, or one a class and node.
     values: Vec<f32>,
     /// The numbers a node.
@@ -83,28 +86,24 @@ impl Scorer {
                 .and_then(|extra| extras.get(&extra).copied())
                 .unwrap_or(usize::from(node.feature))
         };
-        let planned = |(number, tree): (usize, &Tree)| Planned {
-            output: number % outputs,
-            walk: Walk::new(tree, |node| column(tree, node)),
-            blend: None,
-            values: tree.values().to_vec(),
-            each: tree.outputs(),
-        };
-        let mut planned: Vec<Planned> = trees.iter().enumerate().map(planned).collect();
+        let frequented: Vec<Vec<bool>> = trees.iter().map(blend::frequented).collect();
         let mut cuts: BTreeMap<usize, Vec<f32>> = BTreeMap::new();
-        for tree in trees.iter().filter(|tree| Blend::fits(tree)) {
-            for node in tree.nodes().iter().filter(|node| node.cut != Cut::Leaf) {
+        for (tree, frequented) in trees.iter().zip(&frequented) {
+            for (node, _) in tree.nodes().iter().zip(frequented).filter(|(_, frequented)| **frequented) {
                 cuts.entry(column(tree, node)).or_default().push(threshold(node.cut));
             }
         }
-        // A value has as many codes as its cuts need, 255 cuts each.
-        let mut codes = Vec::new();
+        let (mut codes, mut bytes) = (Vec::new(), 0);
         let mut places: BTreeMap<usize, (usize, Vec<f32>)> = BTreeMap::new();
         for (column, mut cuts) in cuts {
             cuts.sort_unstable_by(f32::total_cmp);
             cuts.dedup();
-            let first = codes.len();
-            codes.extend(cuts.chunks(CUTS).map(|cuts| Code { column, search: Search::new(cuts) }));
+            let first = bytes;
+            for cuts in cuts.chunks(Search::MOST / CUTS * CUTS) {
+                let code = Code { column, search: Search::new(cuts), first: bytes, bytes: cuts.len().div_ceil(CUTS) };
+                bytes += code.bytes;
+                codes.push(code);
+            }
             places.insert(column, (first, cuts));
         }
         let place = |tree: &Tree, node: &super::tree::Node| {
@@ -112,13 +111,20 @@ impl Scorer {
             let cut = cuts.partition_point(|cut| *cut < threshold(node.cut));
             Some((first + cut / CUTS, (cut % CUTS) as u8))
         };
-        for (planned, tree) in planned.iter_mut().zip(trees) {
-            planned.blend = Blend::new(tree, |node| place(tree, node));
-        }
+        let planned = |(number, (tree, frequented)): (usize, (&Tree, &Vec<bool>))| {
+            Some(Planned {
+                output: number % outputs,
+                walk: Walk::new(tree, |node| column(tree, node)),
+                blend: Blend::new(tree, frequented, |node| place(tree, node))?,
+                values: tree.values().to_vec(),
+                each: tree.outputs(),
+            })
+        };
+        let planned = trees.iter().zip(&frequented).enumerate().map(planned).collect();
         let mut ordered: Vec<(Extra, usize)> = extras.into_iter().collect();
         ordered.sort_unstable_by_key(|(_, place)| *place);
         let extras = ordered.into_iter().map(|(extra, _)| extra).collect();
-        Scorer { width, outputs, extras, codes, trees: Some(planned) }
+        Scorer { width, outputs, extras, codes, trees: planned }
     }
 
     /// The sums of each row's leaves, outputs of a row side by side, beginning with `base`; the trees are those that it
@@ -161,41 +167,40 @@ impl Scorer {
 
     fn add(&self, planned: &[Planned], rows: &[f32], sums: &mut [f32], room: &mut Room) {
         let count = rows.len() / self.width;
-        for (at, row) in rows.chunks_exact(self.width).enumerate() {
-            for (column, &value) in room.columns.iter_mut().zip(row) {
-                column[at] = value;
-            }
-            for (column, extra) in room.columns[self.width..].iter_mut().zip(&self.extras) {
-                column[at] = extra.value(row);
+        // A few rows at a time, so that what is written stays close together.
+        for (block, rows) in rows.chunks(self.width * TILE).enumerate() {
+            for (column, lane) in room.columns[..self.width].iter_mut().enumerate() {
+                let places = &mut lane[block * TILE..][..TILE];
+                places.iter_mut().zip(rows.chunks_exact(self.width)).for_each(|(place, row)| *place = row[column]);
             }
         }
-        for (code, codes) in self.codes.iter().zip(&mut room.codes) {
-            code.search.find_all(&room.columns[code.column][..count], &mut codes[..count]);
+        for (extra, lane) in self.extras.iter().zip(&mut room.columns[self.width..]) {
+            rows.chunks_exact(self.width).zip(lane).for_each(|(row, place)| *place = extra.value(row));
+        }
+        for code in &self.codes {
+            code.search.find_all(&room.columns[code.column][..count], &mut room.places[..count]);
+            for (number, bytes) in room.codes[code.first..][..code.bytes].iter_mut().enumerate() {
+                pulp::Arch::new().dispatch(Coding { places: &room.places, below: (number * CUTS) as u16, bytes });
+            }
         }
         if self.outputs == 1 {
             // Room for a whole block, so that loops over its rows have a fixed end.
             let mut whole = [0.0f32; BLOCK];
             whole[..count].copy_from_slice(sums);
             for tree in planned {
-                match &tree.blend {
-                    Some(blend) => blend.add(&room.codes, &mut room.buffers, &mut whole),
-                    None => {
-                        let leaves = tree.walk.find_all(&room.columns, count);
-                        for (sum, leaf) in whole[..count].iter_mut().zip(leaves) {
-                            *sum += tree.values[leaf as usize];
-                        }
-                    }
-                }
+                tree.blend.add(&room.codes, &mut room.buffers, &mut whole, &mut room.walking);
+                tree.walk.finish(&room.columns, &mut room.walking);
+                let (rows, at) = room.walking.take();
+                rows.iter().for_each(|&row| whole[usize::from(row)] += tree.values[at[usize::from(row)] as usize]);
             }
             sums.copy_from_slice(&whole[..count]);
             return;
         }
         for tree in planned {
-            let leaves = match &tree.blend {
-                Some(blend) => blend.find_all(&room.codes, &mut room.buffers),
-                None => tree.walk.find_all(&room.columns, count),
-            };
-            for (sums, leaf) in sums.chunks_exact_mut(self.outputs).zip(leaves) {
+            tree.blend.find_all(&room.codes, &mut room.buffers, &mut room.walking);
+            tree.walk.finish(&room.columns, &mut room.walking);
+            let (_, leaves) = room.walking.take();
+            for (sums, &leaf) in sums.chunks_exact_mut(self.outputs).zip(leaves) {
                 tree.add(leaf as usize, sums);
             }
         }
@@ -254,19 +259,41 @@ fn threshold(cut: Cut) -> f32 {
     }
 }
 
+/// The part of places among all cuts that is of 255 cuts, `below` others.
+struct Coding<'a> {
+    places: &'a [u16; BLOCK],
+    below: u16,
+    bytes: &'a mut Bytes,
+}
+
+impl pulp::NullaryFnOnce for Coding<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for (byte, place) in self.bytes.iter_mut().zip(self.places) {
+            *byte = place.saturating_sub(self.below).min(CUTS as u16) as u8;
+        }
+    }
+}
+
 /// What a block of rows needs while it is judged.
 struct Room {
     columns: Columns,
-    codes: Vec<[u8; BLOCK]>,
-    buffers: Buffers,
+    places: [u16; BLOCK],
+    codes: Vec<Bytes>,
+    buffers: Vec<Bytes>,
+    walking: Walking,
 }
 
 impl Room {
     fn new(scorer: &Scorer) -> Room {
         Room {
             columns: vec![[0.0; BLOCK + 16]; scorer.width + scorer.extras.len()],
-            codes: vec![[0; BLOCK]; scorer.codes.len()],
-            buffers: Buffers::default(),
+            places: [0; BLOCK],
+            codes: vec![[0; BLOCK]; scorer.codes.last().map_or(0, |code| code.first + code.bytes)],
+            buffers: Vec::new(),
+            walking: Walking::new(),
         }
     }
 }
@@ -308,6 +335,8 @@ impl std::fmt::Debug for Lazy {
 const BLOCK: usize = 512;
 /// Fewer rows than this are judged one by one.
 const ALONE: usize = 16;
+/// Rows that are turned by columns at a time: their values make a cache line.
+const TILE: usize = 16;
 const CUTS: usize = 255;
 /// A block of rows has this much room beside its values.
 const MOST_EXTRAS: usize = 4096;
@@ -346,7 +375,6 @@ mod tests {
         for leaves in [1, 2, 3, 40, 255, 1200] {
             let trees = [tree(leaves), tree(2)];
             let scorer = Scorer::new(&trees, 3, 1, true);
-            assert_eq!(scorer.trees.as_ref().unwrap()[0].blend.is_some(), (2..=255).contains(&leaves), "{leaves}");
             let sums = scorer.sums(&trees, &matrix, &[0.5]);
             for (row, sum) in sums.into_iter().enumerate() {
                 let values = matrix.row(row);
@@ -354,6 +382,28 @@ mod tests {
                 let alone = scorer.sums(&trees, &Matrix::with_missing(3, values.to_vec()).unwrap(), &[0.5]);
                 assert_eq!((sum, alone[0]), (expected, expected), "{leaves} {row}");
             }
+        }
+    }
+
+    #[test]
+    fn a_column_may_be_cut_at_thousands_of_places() {
+        let trees: Vec<Tree> = (0..9)
+            .map(|number| {
+                let mut tree = Tree::leaf(&[0.0], 1.0);
+                let mut last = 0;
+                for step in 0..250 {
+                    let cut = Division::AtMost((step * 9 + number) as f32);
+                    let sides = [(&[step as f32][..], 1.0), (&[-1.0][..], 1.0)];
+                    let branch = Branch { feature: 0, missing_left: true, cut, gain: 1.0, sides };
+                    last = 1 + tree.split(last, branch).unwrap();
+                }
+                tree
+            })
+            .collect();
+        let matrix = Matrix::new(1, (0..2300).map(|row| row as f32 - 20.5).collect()).unwrap();
+        for (row, sum) in Scorer::new(&trees, 1, 1, false).sums(&trees, &matrix, &[0.0]).into_iter().enumerate() {
+            let expected: f32 = trees.iter().map(|tree| tree.value(tree.find(matrix.row(row)))[0]).sum();
+            assert_eq!(sum, expected, "{row}");
         }
     }
 

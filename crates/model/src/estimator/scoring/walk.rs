@@ -45,25 +45,51 @@ impl Walk {
         }
     }
 
-    /// The leaf of each of the first `count` rows of a block, level by level, so that many rows wait for memory at once
-    /// and none walks on after it has arrived.
-    pub(super) fn find_all(&self, columns: &[Lane], count: usize) -> [u32; BLOCK] {
-        let mut at = [0u32; BLOCK];
-        let mut walking = EVERY;
-        let mut left = count;
+    /// Leads the rows that walk to their leaves, level by level, so that many wait for memory at once and none walks on
+    /// after it has arrived.
+    pub(super) fn finish(&self, columns: &[Lane], walking: &mut Walking) {
+        let mut left = walking.count;
+        walking.still[..left].copy_from_slice(&walking.rows[..left]);
         while left > 0 {
             let mut still = 0;
             for place in 0..left {
-                let row = usize::from(walking[place]);
-                let stop = self.nodes[at[row] as usize];
+                let row = usize::from(walking.still[place]);
+                let stop = self.nodes[walking.at[row] as usize];
                 let (next, leaf) = stop.next(columns[stop.column as usize][row]);
-                at[row] = next;
-                walking[still & (BLOCK - 1)] = row as u16;
+                walking.at[row] = next;
+                walking.still[still & (BLOCK - 1)] = row as u16;
                 still += usize::from(!leaf);
             }
             left = still;
         }
-        at
+    }
+}
+
+/// Where the rows of a block stand in a tree, and which of them have not arrived.
+pub(super) struct Walking {
+    pub(super) at: [u32; BLOCK],
+    rows: [u16; BLOCK],
+    count: usize,
+    still: [u16; BLOCK],
+}
+
+impl Walking {
+    pub(super) fn new() -> Walking {
+        Walking { at: [0; BLOCK], rows: [0; BLOCK], count: 0, still: [0; BLOCK] }
+    }
+
+    /// Where a row stands, and whether it walks on: 1 or 0, so that no branch is made of it.
+    #[inline(always)]
+    pub(super) fn note(&mut self, row: usize, at: u32, walks: u8) {
+        self.at[row & (BLOCK - 1)] = at;
+        self.rows[self.count & (BLOCK - 1)] = row as u16;
+        self.count += usize::from(walks);
+    }
+
+    /// The rows that walked, and where every row stands; the next tree begins anew.
+    pub(super) fn take(&mut self) -> (&[u16], &[u32; BLOCK]) {
+        let count = std::mem::take(&mut self.count);
+        (&self.rows[..count], &self.at)
     }
 }
 
@@ -75,14 +101,3 @@ impl Stop {
         (self.left + right, self.leaves >> right & 1 == 1)
     }
 }
-
-/// Every row of a block.
-const EVERY: [u16; BLOCK] = {
-    let mut rows = [0; BLOCK];
-    let mut row = 0;
-    while row < BLOCK {
-        rows[row] = row as u16;
-        row += 1;
-    }
-    rows
-};
