@@ -198,7 +198,7 @@ pub(crate) fn rate(value: Option<f64>) -> String {
 /// A number in few digits.
 pub(crate) fn short(value: f64) -> String {
     let size = value.abs();
-    if value == 0.0 || ((value - value.round()).abs() < 1e-9 && size < 1e7 && size >= 0.5) {
+    if value == 0.0 || ((value - value.round()).abs() < 1e-9 && (0.5..1e7).contains(&size)) {
         format!("{value:.0}")
     } else if (1e-3..1e7).contains(&size) {
         format!("{value:.3}")

@@ -91,10 +91,11 @@ pub(crate) struct Estimator {
 /// Which columns are learned from.
 #[derive(clap::Args)]
 pub(crate) struct Choosing {
-    /// Choose the columns to learn from, by the rows learned from alone: variance=LEAST, mutual-information, permutation
-    /// (how much worse held-back rows are judged with the column shuffled) or recursive (the least needed go first).
+    /// Choose the columns to learn from, by the rows learned from alone: mutual-information (what a column alone tells),
+    /// permutation (how much worse held-back rows are judged with it shuffled) or recursive (the least needed go first).
     /// Behind = stands how many stay, 20 or 50%; else those that are of use. permutation and recursive may ask another
-    /// method: permutation=20:random-forest:trees=30. May be given several times, one after the other.
+    /// method: permutation=20:random-forest:trees=30. variance=LEAST leaves out what varies no more. May be given several
+    /// times, one after the other.
     #[arg(long, value_name = "WAY[=HOW MANY]")]
     select: Vec<String>,
 }

@@ -29,7 +29,7 @@ use crate::{figures, output, pages, saved};
   lapwing tune sessions.csv --trials 50 --experiments sessions.jsonl -o best.lapwing
   lapwing tune KDDTrain+.txt.gz -m random-forest --strategy halving --seconds 600 --objective recall-at-one-percent
   lapwing tune flows.csv --cv 5 --trials 20 -o best.lapwing       # nested cross-validation
-  lapwing tune flows.csv -m voting --selection                     # parts, how they vote, which columns")]
+  lapwing tune flows.csv -m voting --columns                      # parts, how they vote, which columns")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     tables: Tables,
@@ -60,7 +60,7 @@ pub(crate) struct Arguments {
     encoder: bool,
     /// Search, too, which columns are learned from: all, or a share of them by mutual information or permutation.
     #[arg(long)]
-    selection: bool,
+    columns: bool,
     /// The file of experiments, one JSON object a line: read where it is there, and added to.
     #[arg(long, value_name = "FILE")]
     experiments: Option<PathBuf>,
@@ -195,7 +195,7 @@ impl Arguments {
             trials: self.trials,
             folds: self.folds as usize,
             encoder: self.encoder,
-            selection: self.selection,
+            selection: self.columns,
         }
     }
 

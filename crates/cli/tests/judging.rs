@@ -203,7 +203,7 @@ fn nested_cross_validation_shows_what_a_search_keeps_and_goes_on_where_it_was() 
     let (experiments, page, detector) = (path("nested.jsonl"), path("nested.html"), path("best.lapwing"));
     let nested = || {
         let files = ["--experiments", &experiments, "--html", &page, "-o", &detector];
-        let search = ["--trials", "3", "--folds", "2", "--cv", "2", "--drop", "leak", "--selection"];
+        let search = ["--trials", "3", "--folds", "2", "--cv", "2", "--drop", "leak", "--columns"];
         json(&[&["tune", &table, "--json", "--method", "decision-tree"], &search[..], &files[..]].concat())
     };
     let first = nested();

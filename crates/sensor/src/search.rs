@@ -180,7 +180,7 @@ mod tests {
         let columns = (0..8).map(|name| Column::numbers(format!("noise {name}"), (0..150).map(|_| draw()).collect()));
         let table = Table::new(columns.collect()).expect("columns of equal length");
         let labels: Vec<Label> =
-            (0..150).map(|_| Label::new(if draw() as u32 % 2 == 0 { "scan" } else { "normal" })).collect();
+            (0..150).map(|_| Label::new(if (draw() as u32).is_multiple_of(2) { "scan" } else { "normal" })).collect();
         Loaded {
             dataset: Dataset::labelled(table, &labels).expect("a label a row"),
             label: Some("label".into()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flow::{Category, Column, Table, Time, Values, printable};
 use model::evaluation::{Tested, suspects};
-use model::{Dataset, Detector, Verdict};
+use model::{Dataset, Detector, Probabilities, Verdict};
 use source::format::cic::{self, Generation};
 use source::format::rows::{Batch, Builder, Field, Kind, Profile, Rows};
 
@@ -275,7 +275,7 @@ pub fn evaluate(
             if tested.classes.len() > 2 {
                 let (verdicts, probabilities) = detector.judge_classes(table)?;
                 tested.verdicts.extend(verdicts);
-                tested.probabilities.extend(probabilities.iter().flat_map(|of| of.values()));
+                tested.probabilities.extend(probabilities.iter().flat_map(Probabilities::values));
             } else {
                 tested.verdicts.extend(detector.judge(table)?);
             }

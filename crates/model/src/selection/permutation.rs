@@ -95,7 +95,7 @@ impl<'a> Judge<'a> {
     /// characteristic.
     pub(super) fn error(&self, model: &Model, matrix: &Matrix) -> Result<f64, Error> {
         let Some(probabilities) = model.probabilities(matrix)? else {
-            let curve = Curve::of(model.scores(matrix)?.into_iter(), self.attacks);
+            let curve = Curve::of(model.scores(matrix)?, self.attacks);
             return Ok(1.0 - curve.roc_auc().unwrap_or(0.5));
         };
         let mut sums = vec![0.0; self.sizes.len()];
