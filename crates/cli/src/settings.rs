@@ -174,7 +174,7 @@ pub(crate) fn method_with_settings(text: &str) -> Result<Method> {
 /// A way to choose columns, as `--select` has it.
 fn selection(text: &str) -> Result<Selection> {
     let (what, method) = text.split_once(':').map_or((text, None), |(what, method)| (what, Some(method)));
-    let method = method.map(method_with_settings).transpose()?;
+    let method = method.map(method_with_settings).transpose().with_context(|| format!("--select {text}"))?;
     let (way, amount) = what.split_once('=').map_or((what, None), |(way, amount)| (way, Some(amount)));
     let keep = || match amount {
         None => Ok(Keep::Useful),

@@ -108,8 +108,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let ground = search::ground(&loaded, &settings)?;
     for (place, part) in ground.parts.iter().enumerate() {
         let mut search = Search::new(&loaded, part.train(&ground), &settings, arguments.budget(), past.clone())?;
-        let due = (place + 1) as f64 / ground.parts.len() as f64;
-        arguments.search(&mut search, started, due)?;
+        arguments.search(&mut search, started, [place + 1, ground.parts.len()])?;
         let trained = search.finish()?;
         if let Some((name, test)) = part.test(&ground) {
             let (figures, test) = search.test(&trained, name, &test)?;
@@ -199,8 +198,9 @@ impl Arguments {
         }
     }
 
-    /// Tries until trials or this share of the time run out; every trial is written down before the next one begins.
-    fn search(&self, search: &mut Search, started: Instant, due: f64) -> Result<()> {
+    /// Tries until trials or time run out; every trial is written down before the next one begins. `turn` tells which of
+    /// how many searches it is: each may begin trials until its equal part of the time is over.
+    fn search(&self, search: &mut Search, started: Instant, turn: [usize; 2]) -> Result<()> {
         if search.space().is_empty() {
             bail!("this method has no setting to search");
         }
@@ -209,11 +209,14 @@ impl Arguments {
         }
         let mut file = self.experiments.as_deref().map(append).transpose()?;
         let status = output::status();
+        let [number, searches] = turn;
+        let due = number as f64 / searches as f64;
         let is_early = |most: u64| started.elapsed() < Duration::from_secs(most).mul_f64(due);
+        let which = if searches > 1 { format!("search {number} of {searches}, ") } else { String::new() };
         while !search.is_over() && self.seconds.is_none_or(is_early) {
             let leading = best(&search.history).and_then(|best| best.value);
             let words = leading.map_or_else(String::new, |value| format!(", best so far {value:.6}"));
-            status.set_message(format!("trial {} of {}{words}", search.history.len() + 1, self.trials));
+            status.set_message(format!("{which}trial {} of {}{words}", search.history.len() + 1, self.trials));
             let began = Instant::now();
             let experiment = search.step(|| began.elapsed().as_secs_f64())?;
             if let Some((file, path)) = &mut file {

@@ -2,7 +2,7 @@
 //!
 //! A selection is a part of the fit: it sees the rows that are learned from and no others, so that a cross-validation
 //! makes it anew in every fold. It chooses among the columns of the table, not among the values that they are encoded as:
-//! a column that is left out need not be read to judge.
+//! a column that is left out need not be read to judge. All parts of an ensemble learn from the columns that stay.
 
 mod mutual_information;
 mod permutation;
