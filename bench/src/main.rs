@@ -17,6 +17,7 @@ mod peers;
 mod program;
 mod quality;
 mod robustness;
+mod score;
 mod speed;
 mod walk;
 
@@ -67,13 +68,17 @@ fn main() -> Result<()> {
     }
     let program = Program::find()?;
     #[cfg(target_os = "linux")]
-    if part.is_some_and(|part| part == "live") {
+    if part.as_ref().is_some_and(|part| part == "live") {
         return live::run(&program);
     }
     let folder = std::env::temp_dir().join("lapwing-bench");
     std::fs::create_dir_all(&folder)?;
 
     let mut rows = Vec::new();
+    if part.as_ref().is_some_and(|part| part == "score") {
+        print(&score::rows(&program, &shared, &folder)?);
+        return Ok(());
+    }
     if only_peers {
         let captures: Vec<PathBuf> = arguments.map(PathBuf::from).collect();
         print(&peers::rows(&program, &captures, &shared, &folder)?);
@@ -84,6 +89,7 @@ fn main() -> Result<()> {
     if !only_agreement {
         rows.extend(speed::rows(&program, &shared, &folder)?);
         rows.extend(logs::rows(&program, &folder)?);
+        rows.extend(score::rows(&program, &shared, &folder)?);
     }
     if !only_speed {
         rows.extend(agreement::rows(&program, &shared, &folder)?);
@@ -93,7 +99,10 @@ fn main() -> Result<()> {
         rows.extend(learning::rows(&program, &shared, &folder)?);
         rows.extend(quality::rows(&shared)?);
         rows.extend(open_set::rows(&shared)?);
-        rows.extend(models::rows(&shared, &["speed", "nsl-kdd", "unsw-nb15", "cic-ids2017"].map(String::from))?);
+        rows.extend(models::rows(
+            &shared,
+            &["speed", "threads", "nsl-kdd", "unsw-nb15", "cic-ids2017"].map(String::from),
+        )?);
         rows.extend(robustness::rows(&program, &folder)?);
     }
 

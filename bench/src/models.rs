@@ -1,6 +1,7 @@
 //! The estimators in process: how fast they learn and judge on one thread, and how good they are on public tables.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use model::evaluation::split;
@@ -12,12 +13,15 @@ use sensor::tables::{Columns, load};
 
 use crate::Row;
 
-/// The parts that can be asked for by name: `lapwing-bench models speed nsl-kdd unsw-nb15 cic-ids2017 scale`.
+/// The parts that can be asked for by name: `lapwing-bench models speed threads nsl-kdd unsw-nb15 cic-ids2017 scale`.
 pub(crate) fn rows(shared: &Path, only: &[String]) -> Result<Vec<Row>> {
     let wanted = |part: &str| only.is_empty() || only.iter().any(|name| name == part);
     let mut rows = Vec::new();
     if wanted("speed") {
         rows.extend(part(shared, NSL_KDD, speed)?);
+    }
+    if wanted("threads") {
+        rows.extend(part(shared, NSL_KDD, threads)?);
     }
     if wanted("nsl-kdd") {
         rows.extend(part(shared, NSL_KDD, nsl_kdd)?);
@@ -80,6 +84,40 @@ fn speed(dataset: &Dataset) -> Result<Vec<Row>> {
                 median(&mut fits),
                 matrix.rows() as f64 / median(&mut scorings) / 1e6,
                 single(&model, &matrix)?
+            ),
+        ));
+    }
+    Ok(rows)
+}
+
+/// Two threads beside one: wall time in turns, and whether models and scores are the same.
+fn threads(dataset: &Dataset) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (name, settings) in SPEED {
+        let method: Method = serde_json::from_str(settings)?;
+        let (matrix, truth) = encoded(dataset, &method)?;
+        let (mut fits, mut scorings) = ([const { Vec::new() }; 2], [const { Vec::new() }; 2]);
+        let mut made: Vec<(Vec<u8>, Vec<f32>)> = Vec::new();
+        for _ in 0..REPEATS {
+            for (place, count) in [1, 2].into_iter().enumerate() {
+                let (seconds, model) = on_threads(count, || timed(|| method.fit(&matrix, Some(&truth), 1)))?;
+                let model = model?;
+                fits[place].push(seconds);
+                // Once to lay the trees out, which is part of neither.
+                model.scores(&matrix)?;
+                let (seconds, scores) = on_threads(count, || timed(|| model.scores(&matrix)))?;
+                scorings[place].push(seconds);
+                made.push((serde_json::to_vec(&model)?, scores?));
+            }
+        }
+        let same = made.windows(2).all(|pair| pair[0] == pair[1]);
+        let [fit, scoring] = [fits, scorings].map(|[mut one, mut two]| median(&mut one) / median(&mut two));
+        rows.push(Row::new(
+            format!("{name}: two threads beside one, wall time, KDDTrain+"),
+            "1.8, same model",
+            format!(
+                "fit {fit:.2}, scoring {scoring:.2}; {}",
+                if same { "same model and scores" } else { "they differ" }
             ),
         ));
     }
@@ -270,6 +308,13 @@ fn measured<T>(run: impl FnOnce() -> T) -> (f64, T) {
     (seconds() - before, result)
 }
 
+/// The wall time that a task takes, in seconds.
+fn timed<T>(run: impl FnOnce() -> T) -> (f64, T) {
+    let start = Instant::now();
+    let result = run();
+    (start.elapsed().as_secs_f64(), result)
+}
+
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
@@ -288,6 +333,7 @@ const SPEED: &[(&str, &str)] = &[
     ("random forest of 100", r#"{"random-forest": {}}"#),
     ("random forest of 100, 6 features a split as scikit-learn has it", r#"{"random-forest": {"max-features": 6}}"#),
     ("boosting, 100 x 31 leaves", PEERS),
+    ("logistic regression", r#"{"logistic-regression": {}}"#),
     ("isolation forest of 100 on 256 rows each", r#"{"isolation-forest": {"trees": 100, "sample": 256}}"#),
 ];
 /// As LightGBM is by default.

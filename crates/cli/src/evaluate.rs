@@ -57,6 +57,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
         label: arguments.label.as_deref(),
         time: arguments.time.as_deref(),
         group: arguments.group.as_deref(),
+        texts: false,
     };
     let (tested, truth, report) =
         tables::while_reading(|watch| sensor::tables::evaluate(&detector, &arguments.tables, beside, watch))?;

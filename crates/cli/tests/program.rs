@@ -225,6 +225,14 @@ fn a_detector_is_trained_saved_evaluated_and_scores() {
     assert!(output.status.success(), "{}", stderr(&output));
     let scored = fs::read_to_string(file("scored.csv")).expect("the scores were written");
     assert_eq!(scored.lines().count(), 601);
+    let output = lapwing(&["score", &file("1.lapwing"), &file("table.csv"), "--scores-only"]);
+    let alone = String::from_utf8(output.stdout).expect("scores are text");
+    assert!(alone.starts_with("row,score,alarm\n1,") && alone.lines().count() == 601, "{alone}");
+    let behind = |line: &str| line.splitn(5, ',').nth(4).map(str::to_owned);
+    assert_eq!(
+        scored.lines().nth(7).and_then(behind),
+        alone.lines().nth(7).and_then(|line| line.split_once(',')).map(|line| line.1.to_owned())
+    );
 
     fs::write(file("other.csv"), "duration,bytes\n1,2\n").expect("the tests' folder can be written");
     let output = lapwing(&["score", &file("1.lapwing"), &file("other.csv"), "-o", &file("no.csv")]);

@@ -181,10 +181,12 @@ pub struct Beside<'a> {
     pub time: Option<&'a str>,
     /// The column that says what a row belongs to.
     pub group: Option<&'a str>,
+    /// The cells of the rows as they were, all columns.
+    pub texts: bool,
 }
 
-/// Judges a table batch by batch, so that memory does not grow with it. `take` gets each batch, with the cells of its
-/// rows as they were, and a verdict for each row.
+/// Judges a table batch by batch, so that memory does not grow with it. `take` gets each batch and a verdict for each
+/// row.
 pub fn judge(
     detector: &Detector,
     path: &Path,
@@ -225,10 +227,13 @@ fn each_batch(
         return Err(Error::Column(format!("{}: there is no column `{}`", path.display(), printable(lacking))));
     }
     let names = rows.names().to_vec();
-    let mut builder = Builder::new(fields(detector, beside)?).with_texts();
+    let mut builder = Builder::new(fields(detector, beside)?);
+    if beside.texts {
+        builder = builder.with_texts();
+    }
     let mut judged = 0;
     loop {
-        let more = rows.read(&mut builder, BATCH_ROWS)?;
+        let more = rows.read(&mut builder, JUDGED_ROWS)?;
         let batch = builder.take();
         if batch.table.rows() > 0 {
             match beside.group.filter(|group| !is_own(group)) {
@@ -446,4 +451,6 @@ const UNSW_NB15: [&str; 4] = ["ct_state_ttl", "ct_srv_src", "attack_cat", "label
 const LABELS: [&str; 8] =
     ["label", "class", "attack_detected", "attack_label", "attack_cat", "is_attack", "target", "attack"];
 const BATCH_ROWS: usize = 8192;
+/// Few enough for the cache.
+const JUDGED_ROWS: usize = 2048;
 const SHOWN: usize = 50;

@@ -43,12 +43,14 @@ enum Choice {
 pub(super) type Bytes = [u8; BLOCK];
 
 /// Which nodes of a tree are worth a step: those that two rows of a block reach, as far as the rows tell that the tree was
-/// grown on. Fewer rows are quicker on foot.
+/// grown on; fewer rows are quicker on foot. Of a small tree it is all of them, so that no row has to be noted.
 pub(super) fn frequented(tree: &Tree) -> Vec<bool> {
     let cover = |place: usize| tree.nodes()[place].cover;
     let least = 2.0 * cover(0) / BLOCK as f32;
-    let mut forks: Vec<usize> =
-        (0..tree.nodes().len()).filter(|&place| tree.children(place).is_some() && cover(place) >= least).collect();
+    let mut forks: Vec<usize> = (0..tree.nodes().len()).filter(|&place| tree.children(place).is_some()).collect();
+    if forks.len() > SMALL {
+        forks.retain(|&place| cover(place) >= least);
+    }
     forks.sort_by(|&one, &other| cover(other).total_cmp(&cover(one)));
     forks.truncate(MOST_STEPS);
     let mut frequented = vec![false; tree.nodes().len()];
@@ -189,3 +191,5 @@ fn either(codes: &Bytes, cut: u8, left: &mut Bytes, right: &Bytes) {
 
 /// One step less than a byte has numbers for ends.
 const MOST_STEPS: usize = 255;
+/// The forks of a small tree.
+const SMALL: usize = 64;

@@ -55,7 +55,7 @@ enum Growing {
 impl Builder {
     /// Gathers these columns.
     pub fn new(fields: Vec<Field>) -> Builder {
-        let columns = fields.iter().map(|field| Growing::of(field.kind)).collect();
+        let columns = fields.iter().map(|field| Growing::of(field.kind, 0)).collect();
         Builder { misfits: vec![0; fields.len()], columns, fields, rows: 0, infinite: 0, texts: None }
     }
 
@@ -86,10 +86,11 @@ impl Builder {
 
     /// Takes what was gathered, and begins anew.
     pub fn take(&mut self) -> Batch {
-        let empty = self.fields.iter().map(|field| Growing::of(field.kind)).collect();
+        // The next batch is likely as large as this one.
+        let rows = std::mem::take(&mut self.rows);
+        let empty = self.fields.iter().map(|field| Growing::of(field.kind, rows)).collect();
         let columns = std::mem::replace(&mut self.columns, empty);
-        self.rows = 0;
-        let mut batch = Batch { texts: self.texts.as_mut().map(std::mem::take), ..Batch::default() };
+        let mut batch = Batch { texts: self.texts.as_mut().map(Texts::take), ..Batch::default() };
         let mut all = Vec::with_capacity(columns.len());
         for (field, column) in self.fields.iter().zip(columns) {
             let values = match column {
@@ -131,6 +132,12 @@ impl Builder {
 }
 
 impl Texts {
+    /// Takes what was gathered, and leaves room for as much.
+    fn take(&mut self) -> Texts {
+        let (text, ends) = (Vec::with_capacity(self.text.len()), Vec::with_capacity(self.ends.len()));
+        std::mem::replace(self, Texts { text, ends, width: self.width })
+    }
+
     /// The cells of a row of the batch, every column of the file.
     pub fn row(&self, row: usize) -> impl Iterator<Item = &[u8]> {
         (row * self.width..(row + 1) * self.width).map(|cell| {
@@ -141,13 +148,14 @@ impl Texts {
 }
 
 impl Growing {
-    fn of(kind: Kind) -> Growing {
+    fn of(kind: Kind, rows: usize) -> Growing {
         match kind {
-            Kind::Number => Growing::Numbers(Vec::new()),
+            Kind::Number => Growing::Numbers(Vec::with_capacity(rows)),
             Kind::Category | Kind::Label => {
-                Growing::Names { codes: Vec::new(), vocabulary: Vec::new(), known: HashMap::new(), newest: None }
+                let codes = Vec::with_capacity(rows);
+                Growing::Names { codes, vocabulary: Vec::new(), known: HashMap::new(), newest: None }
             }
-            Kind::Time => Growing::Times(Vec::new()),
+            Kind::Time => Growing::Times(Vec::with_capacity(rows)),
         }
     }
 
