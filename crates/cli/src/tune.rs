@@ -20,8 +20,8 @@ use crate::{figures, output, pages, saved};
 /// rows that the search never saw.
 ///
 /// Every trial is a line in the file of experiments, with the hash of the data, settings, seed, figures and duration; a
-/// search that was broken off goes on from that file. The figure of the best trial is too good, because it is the best of
-/// many. With --cv the whole search is repeated inside every fold and what it chose is judged on the fold's own rows (nested
+/// search that was broken off goes on from that file. The figure of the best trial is optimistic, because it is the best
+/// of many. With --cv the whole search is repeated inside every fold and what it chose is judged on the fold's own rows (nested
 /// cross-validation), then once more on all rows for the detector: the figures then are those of searching, and stand beside
 /// what the best trial promises.
 #[derive(clap::Args)]
@@ -277,7 +277,7 @@ fn lead(history: &[Experiment], tests: &[(String, Figures)], nested: Option<&Nes
     let seconds: f64 = history.iter().map(|of| of.seconds).sum();
     let tested = match (nested, tests) {
         (Some(nested), _) => format!(
-            "the best promises {} {}, which is too good; in nested cross-validation of {} folds it keeps {}",
+            "the best trial has {} {}, which is optimistic; in nested cross-validation of {} folds the search keeps {}",
             nested.objective.name(),
             figures::rate(nested.optimistic),
             nested.folds.len(),
@@ -291,7 +291,7 @@ fn lead(history: &[Experiment], tests: &[(String, Figures)], nested: Option<&Nes
                 figures::rate(figures.f1)
             )
         }
-        (None, []) => "nothing was set apart to test the best on, and its figure is too good".to_owned(),
+        (None, []) => "nothing was set apart to test the best on, so its figure is optimistic".to_owned(),
         (None, several) => format!("the best of each search, tested {} times", several.len()),
     };
     format!("{} trials in {seconds:.0} s, {failed} failed; {tested}", history.len())
@@ -311,7 +311,7 @@ fn print_nested(out: &mut impl Write, nested: &Nested) -> Result<()> {
         None => figures::rate(nested.honest),
     };
     table.add_row(["all rows".into(), figures::rate(nested.optimistic), honest, String::new()]);
-    writeln!(out, "\nnested cross-validation: the best of many trials is too good by luck\n{table}")?;
+    writeln!(out, "\nnested cross-validation: the best of many trials is the best by luck too\n{table}")?;
     Ok(())
 }
 

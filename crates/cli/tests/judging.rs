@@ -209,7 +209,7 @@ fn nested_cross_validation_shows_what_a_search_keeps_and_goes_on_where_it_was() 
     let first = nested();
     assert_eq!(first["nested"]["folds"].as_array().map(Vec::len), Some(2));
     assert!(first["nested"]["honest"].is_number() && first["nested"]["optimistic"] == first["best"]["value"]);
-    assert!(fs::read_to_string(&page).expect("the page was written").contains("too good"));
+    assert!(fs::read_to_string(&page).expect("the page was written").contains("(optimistic)"));
     let lines = || fs::read_to_string(&experiments).expect("experiments were written").lines().count();
     assert_eq!(lines(), 9, "three trials in each fold and on all rows");
     assert_eq!((nested()["nested"].clone(), lines()), (first["nested"].clone(), 9));

@@ -74,7 +74,7 @@ fn outer(nested: &Nested) -> Markup {
             "The best of many trials is the best by luck too. In every fold the whole search was repeated on the other rows, "
             "and what it chose was judged on the fold."
         }
-        (table(&["Test", "best trial, too good", "rows that the search did not see", "settings"], &rows))
+        (table(&["Test", "best trial (optimistic)", "rows that the search did not see", "settings"], &rows))
     }
 }
 
