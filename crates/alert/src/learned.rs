@@ -1,4 +1,4 @@
-//! The verdicts of a detector become evidence: the voice of anomaly.
+//! The verdicts of a detector become evidence: the voices of anomaly and of the classifier.
 
 use std::net::IpAddr;
 
@@ -12,6 +12,7 @@ use crate::{Behaviour, Evidence, Fact, Role, Severity};
 
 /// Gathers the flows that a detector alarmed on, by the host that opened them.
 pub struct Alarms {
+    behaviour: Behaviour,
     /// What the detector learned from, in words.
     learned_from: String,
     severity: Severity,
@@ -39,10 +40,17 @@ impl Weigh for Alarmed {
 impl Alarms {
     /// No alarms yet. `severity` is that of a single odd flow: it says how far what the detector learned can be trusted.
     pub fn new(learned_from: String, severity: Severity, threshold: f32) -> Alarms {
-        Alarms { learned_from, severity, threshold, judged: 0, hosts: Tracks::default() }
+        let behaviour = Behaviour::Anomaly;
+        Alarms { behaviour, learned_from, severity, threshold, judged: 0, hosts: Tracks::default() }
     }
 
-    /// Takes in the verdict on a flow; `reasons` says what about it is unusual, most unusual first, where it alarms.
+    /// The same of a detector that was taught by labels: what it finds is like known attacks, not only odd.
+    pub fn of_classifier(self) -> Alarms {
+        Alarms { behaviour: Behaviour::Recognised, ..self }
+    }
+
+    /// Takes in the verdict on a flow; `reasons` says what about it is unusual, most unusual first, or the attack that it is
+    /// like, where it alarms.
     pub fn observe(&mut self, flow: &Flow, verdict: Verdict, reasons: impl FnOnce() -> Vec<String>) {
         self.judged += 1;
         if !verdict.alarm {
@@ -55,9 +63,17 @@ impl Alarms {
         if host.peers.len() < Evidence::MAX_HOSTS && !host.peers.contains(&peer) {
             host.peers.push(peer);
         }
-        if verdict.score > host.highest {
-            host.highest = verdict.score;
-            host.reasons = reasons();
+        match self.behaviour {
+            Behaviour::Recognised => {
+                host.highest = host.highest.max(verdict.score);
+                let new = reasons().into_iter().filter(|attack| !host.reasons.contains(attack)).collect::<Vec<_>>();
+                host.reasons.extend(new.into_iter().take(Evidence::MAX_HOSTS.saturating_sub(host.reasons.len())));
+            }
+            _ if verdict.score > host.highest => {
+                host.highest = verdict.score;
+                host.reasons = reasons();
+            }
+            _ => {}
         }
     }
 
@@ -71,15 +87,20 @@ impl Alarms {
 
     fn about(&self, address: IpAddr, alarmed: &Alarmed) -> Evidence {
         let plural = if alarmed.flows == 1 { "flow" } else { "flows" };
+        let reasons = match (alarmed.reasons.as_slice(), self.behaviour) {
+            ([], _) => String::new(),
+            (attacks, Behaviour::Recognised) => format!("; like {}", attacks.join(", ")),
+            (columns, _) => format!("; most unusual: {}", columns.join(", ")),
+        };
         let summary = format!(
-            "{} {plural} of {address} score up to {:.2}, above {:.2}; most unusual: {}",
+            "{} {plural} of {address} score up to {:.2}, above {:.2}{reasons}",
             grouped(alarmed.flows),
             alarmed.highest,
             self.threshold,
-            alarmed.reasons.join(", "),
         );
+        let reasons = if self.behaviour == Behaviour::Recognised { "like" } else { "unusual" };
         Evidence {
-            behaviour: Behaviour::Anomaly,
+            behaviour: self.behaviour,
             subject: address,
             hosts: hosts((address, Role::Peer), alarmed.peers.iter().copied(), Role::Peer),
             start: alarmed.span.start(),
@@ -93,7 +114,7 @@ impl Alarms {
                 ("learned_from", Fact::Text(self.learned_from.clone())),
                 ("threshold", Fact::Number(f64::from(self.threshold))),
                 ("flows_judged", Fact::Count(self.judged)),
-                ("unusual", list(&alarmed.reasons)),
+                (reasons, list(&alarmed.reasons)),
             ],
             examples: alarmed.span.examples.clone(),
         }

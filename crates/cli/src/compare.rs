@@ -10,7 +10,7 @@ use sensor::comparison;
 use sensor::tables::Beside;
 use serde_json::json;
 
-use crate::settings::{Choosing, Splitting, Tables, method_with_settings};
+use crate::settings::{Choosing, Splitting, Tables, named_method};
 use crate::{figures, output, pages, saved, tables};
 
 /// Compare methods on a table, or trained detectors on tables that they did not learn from, and say whether the difference
@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
 fn methods(arguments: &Arguments, verbose: bool) -> Result<Comparison> {
     let mut methods = Vec::new();
     for text in &arguments.method {
-        methods.push((text.clone(), method_with_settings(text)?));
+        methods.push((text.clone(), named_method(text)?));
     }
     if methods.is_empty() {
         methods = model::Method::all().into_iter().map(|method| (method.name().to_owned(), method)).collect();
@@ -113,16 +113,19 @@ fn stem<T>(path: &Path, others: &[(String, T)]) -> String {
 }
 
 fn print(out: &mut impl Write, comparison: &Comparison) -> Result<()> {
+    figures::print_findings(out, &comparison.findings)?;
     writeln!(out, "{}: {} rows, {} of them attacks", comparison.test, comparison.rows, comparison.attacks)?;
     let several = comparison.contenders.iter().any(|contender| contender.tests.len() > 1);
     if several {
         writeln!(out, "mean and standard deviation over {} tests", comparison.contenders[0].tests.len())?;
     }
+    let probabilities: &[&str] = if comparison.calibration.is_some() { &["brier", "calibration_error"] } else { &[] };
+    let shown = || SHOWN.iter().chain(probabilities);
     let headings: Vec<String> =
-        std::iter::once(String::new()).chain(SHOWN.iter().map(|name| name.replace('_', " "))).collect();
+        std::iter::once(String::new()).chain(shown().map(|name| name.replace('_', " "))).collect();
     let mut table = output::table(&headings.iter().map(String::as_str).collect::<Vec<_>>());
     for contender in &comparison.contenders {
-        let cells = SHOWN.iter().map(|name| match contender.figure(name) {
+        let cells = shown().map(|name| match contender.figure(name) {
             Some((mean, deviation)) if several => format!("{mean:.4} ± {deviation:.4}"),
             Some((mean, _)) => format!("{mean:.5}"),
             None => "-".into(),

@@ -40,8 +40,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "limits": detector.limits(),
             "provenance": provenance,
             "columns": columns,
-            "selections": detector.selected,
+            "selections": detector.supplement.selected,
             "threshold": detector.threshold(),
+            "calibration": detector.calibrator().map(model::Calibrator::calibration),
+            "calibrated": detector.supplement.calibrated,
+            "refusal_rate": detector.supplement.refusal_rate,
+            "refusals": figures::refusals(&detector.supplement.refusals),
+            "continued": detector.supplement.continued,
+            "overruled": detector.supplement.overruled,
             "classes": detector.model().classes(),
         });
         serde_json::to_writer(&mut out, &value)?;
@@ -77,8 +83,11 @@ fn print(out: &mut impl Write, detector: &Detector) -> Result<()> {
     for (test, of) in &provenance.figures {
         figures::print_line(out, test, of)?;
     }
+    figures::print_supplement(out, &detector.supplement)?;
+    figures::print_history(out, &detector.supplement)?;
     writeln!(out, "\naudit")?;
-    figures::print_findings(out, &provenance.findings)?;
+    figures::print_findings(out, detector.findings())?;
+    figures::print_forbidding(out, detector)?;
     let kinds: Vec<String> = provenance.kinds.iter().map(|kind| printable(kind).to_string()).collect();
     let columns: Vec<String> =
         detector.schema().fields.iter().map(|field| printable(&field.name).to_string()).collect();
@@ -99,7 +108,7 @@ fn print(out: &mut impl Write, detector: &Detector) -> Result<()> {
         provenance.left_out.iter().map(|(column, reason)| format!("left out: {}: {reason}", printable(column))),
     );
     section(out, "what it was trained on", &trained)?;
-    for selected in &detector.selected {
+    for selected in &detector.supplement.selected {
         writeln!(out, "\nhow its columns were chosen: {}", selected.words())?;
         figures::print_selected(out, selected)?;
     }

@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 
 use flow::printable;
-use model::evaluation::{ClassFigures, Figures, Finding, Outcome, Severity, tune};
+use model::evaluation::{
+    Calibrated, ClassFigures, Figures, Finding, Outcome, Refusals, Refused, Reliability, Severity, tune,
+};
 use model::page::Site;
-use model::{Selected, Selection};
+use model::{Detector, Selected, Selection, Supplement};
 use serde_json::{Value, json};
 
 use crate::output;
@@ -71,6 +73,12 @@ pub(crate) fn print(out: &mut impl Write, title: &str, outcome: &Outcome, site: 
     if let Some(classes) = &outcome.classes {
         print_classes(out, classes, outcome.unknown_class_rows)?;
     }
+    if let (Some(before), Some(after)) = (&outcome.uncalibrated, &outcome.reliability) {
+        print_calibrated(out, before, after)?;
+    }
+    if let Some(refusals) = outcome.refusals {
+        print_refusals(out, &[(title.to_owned(), refusals)])?;
+    }
     if let Some(latency) = &outcome.latency {
         let seconds = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.3} s"));
         writeln!(
@@ -121,6 +129,67 @@ fn print_classes(out: &mut impl Write, figures: &ClassFigures, unknown: u64) -> 
     Ok(())
 }
 
+/// Prints what is known of a detector beside its figures: what its calibration did, and what it called unknown.
+pub(crate) fn print_supplement(out: &mut impl Write, supplement: &Supplement) -> io::Result<()> {
+    if let Some(Calibrated { before, after }) = &supplement.calibrated {
+        print_calibrated(out, before, after)?;
+    }
+    if supplement.refusals.is_empty() { Ok(()) } else { print_refusals(out, &supplement.refusals) }
+}
+
+/// Prints whether scores are probabilities, before and after they were calibrated.
+fn print_calibrated(out: &mut impl Write, before: &Reliability, after: &Reliability) -> io::Result<()> {
+    let errors = [before, after].map(|of| (rate(of.calibration_error()), rate(of.brier)));
+    let [(error, brier), (now, brier_now)] = errors;
+    writeln!(
+        out,
+        "\ncalibration error {error} before calibration, {now} after; Brier score {brier} before, {brier_now} after"
+    )?;
+    let mut table = output::table(&["score", "rows before", "attacks among them", "rows after", "attacks among them"]);
+    for tenth in 0..10u8 {
+        let (low, high) = (f64::from(tenth) / 10.0, f64::from(tenth + 1) / 10.0);
+        let cells = [before, after].map(|of| {
+            let bin = of.bins.iter().find(|bin| bin.score >= low && (bin.score < high || tenth == 9));
+            bin.map_or_else(Default::default, |bin| [bin.rows.to_string(), format!("{:.1} %", 100.0 * bin.attacks)])
+        });
+        let [[rows, attacks], [rows_now, attacks_now]]: [[String; 2]; 2] = cells;
+        table.add_row([format!("{low:.1} to {high:.1}"), rows, attacks, rows_now, attacks_now]);
+    }
+    writeln!(out, "{table}")
+}
+
+/// Prints how many alarms were called an attack of no known kind, test by test.
+fn print_refusals(out: &mut impl Write, tests: &[(String, Refusals)]) -> io::Result<()> {
+    writeln!(out, "\nalarms called an attack of no known kind (`unknown`):")?;
+    let headings = ["test", "kinds of the training (wrongly)", "kinds never seen (rightly)", "benign rows"];
+    let mut table = output::table(&headings);
+    let cell = |of: Refused| match of.share() {
+        Some(share) => format!("{} of {} ({:.1} %)", of.refused, of.alarms, 100.0 * share),
+        None => "-".into(),
+    };
+    let mut all = Refusals::default();
+    for (name, of) in tests {
+        all += *of;
+        table.add_row([name.clone(), cell(of.known), cell(of.unseen), cell(of.benign)]);
+    }
+    if tests.len() > 1 {
+        table.add_row(["all tests".into(), cell(all.known), cell(all.unseen), cell(all.benign)]);
+    }
+    writeln!(out, "{table}")
+}
+
+/// What was called unknown, test by test, as JSON.
+pub(crate) fn refusals(tests: &[(String, Refusals)]) -> Value {
+    let test = |(name, of): &(String, Refusals)| {
+        let mut value = json!({"test": name});
+        for (kinds, of) in [("known", of.known), ("unseen", of.unseen), ("benign", of.benign)] {
+            value[kinds] = json!({"alarms": of.alarms, "refused": of.refused, "share": of.share()});
+        }
+        value
+    };
+    tests.iter().map(test).collect()
+}
+
 /// Prints the figures that matter most of another test, in a line.
 pub(crate) fn print_line(out: &mut impl Write, title: &str, figures: &Figures) -> io::Result<()> {
     writeln!(
@@ -168,7 +237,10 @@ pub(crate) fn print_selected(out: &mut impl Write, selected: &Selected) -> io::R
 }
 
 /// Prints what a reader of the figures must know, the worst first.
-pub(crate) fn print_findings(out: &mut impl Write, findings: &[Finding]) -> io::Result<()> {
+pub(crate) fn print_findings<'a>(
+    out: &mut impl Write,
+    findings: impl IntoIterator<Item = &'a Finding>,
+) -> io::Result<()> {
     for finding in findings {
         let word = match finding.severity {
             Severity::Error => "ERROR",
@@ -177,7 +249,60 @@ pub(crate) fn print_findings(out: &mut impl Write, findings: &[Finding]) -> io::
         };
         let rows: Vec<String> = finding.rows.iter().map(u64::to_string).collect();
         let rows = if rows.is_empty() { String::new() } else { format!("; rows {}", rows.join(", ")) };
-        writeln!(out, "{word} ({}): {}{rows}", finding.check, finding.sentence)?;
+        let name = match finding.severity {
+            Severity::Error => finding.name(),
+            Severity::Warning | Severity::Note => finding.check.clone(),
+        };
+        writeln!(out, "{word} ({}): {}{rows}", printable(&name), finding.sentence)?;
+    }
+    Ok(())
+}
+
+/// Says which errors of its audit forbid to run a detector, and what to do.
+pub(crate) fn print_forbidding(out: &mut impl Write, detector: &Detector) -> io::Result<()> {
+    let names: Vec<String> =
+        detector.forbidding(&[]).iter().map(|finding| printable(&finding.name()).to_string()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "not fit to be run: `lapwing activate` refuses it for {}; leave the column out with --drop, or overrule the error \
+         with --allow",
+        names.join(", ")
+    )
+}
+
+/// Prints what a detector learned on from since its training, and which errors of its audits were overruled.
+pub(crate) fn print_history(out: &mut impl Write, supplement: &Supplement) -> io::Result<()> {
+    for of in &supplement.continued {
+        let when = of.span.as_ref().map_or_else(String::new, |[first, last]| format!(", {first} to {last}"));
+        writeln!(
+            out,
+            "\nlearned on from {} of {} rows of {}{when}; threshold {:.4}, before {:.4}",
+            of.learned,
+            of.rows,
+            printable(&of.source),
+            of.thresholds[1],
+            of.thresholds[0]
+        )?;
+        if of.unknown > 0 {
+            writeln!(
+                out,
+                "  {} attacks are of kinds that it has no class for; train it again to teach them",
+                of.unknown
+            )?;
+        }
+        if let Some(why) = &of.kept {
+            writeln!(out, "  the threshold was kept: {why}")?;
+        }
+        if let Some(figures) = &of.figures {
+            print_line(out, "each row judged before it was learned from", figures)?;
+        }
+    }
+    for of in &supplement.overruled {
+        let reason = of.reason.as_deref().unwrap_or("no reason given");
+        writeln!(out, "\noverruled: {}: {}", printable(&of.name), printable(reason))?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `lapwing`: the one program. Each verb is a file; this one only chooses among them.
 
+mod activate;
 mod audit;
 mod columns;
 mod compare;
@@ -11,6 +12,7 @@ mod features;
 mod figures;
 mod flows;
 mod input;
+mod learn;
 mod output;
 mod pages;
 mod pipeline;
@@ -21,6 +23,7 @@ mod scan;
 mod score;
 mod settings;
 mod simulate;
+mod state;
 mod tables;
 mod train;
 mod tune;
@@ -49,12 +52,14 @@ enum Verb {
     Scan(scan::Arguments),
     Flows(flows::Arguments),
     Train(train::Arguments),
+    Learn(learn::Arguments),
     Evaluate(evaluate::Arguments),
     Compare(compare::Arguments),
     Audit(audit::Arguments),
     Profile(profile::Arguments),
     Tune(tune::Arguments),
     Describe(describe::Arguments),
+    Activate(activate::Arguments),
     Score(score::Arguments),
     Simulate(simulate::Arguments),
     Features(features::Arguments),
@@ -68,12 +73,14 @@ fn main() -> ExitCode {
         Verb::Scan(arguments) => scan::run(&arguments, program.verbose),
         Verb::Flows(arguments) => flows::run(&arguments, program.verbose),
         Verb::Train(arguments) => train::run(&arguments, program.verbose),
+        Verb::Learn(arguments) => learn::run(&arguments, program.verbose),
         Verb::Evaluate(arguments) => evaluate::run(&arguments, program.verbose),
         Verb::Compare(arguments) => compare::run(&arguments, program.verbose),
         Verb::Audit(arguments) => audit::run(&arguments, program.verbose),
         Verb::Profile(arguments) => profile::run(&arguments, program.verbose),
         Verb::Tune(arguments) => tune::run(&arguments, program.verbose),
         Verb::Describe(arguments) => describe::run(&arguments),
+        Verb::Activate(arguments) => activate::run(&arguments),
         Verb::Score(arguments) => score::run(&arguments, program.verbose),
         Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Features(arguments) => features::run(&arguments),

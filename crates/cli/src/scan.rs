@@ -5,23 +5,27 @@ use std::path::PathBuf;
 
 use alert::{Alert, Evidence, Host, Role, Severity};
 use anstyle::{AnsiColor, Style};
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::ValueEnum;
 use flow::features::Set;
+use model::Detector;
 use sensor::anomaly::{self, Threshold};
 use sensor::run::{self, Told};
 
 use crate::input::{Live, Reader, Reading, hint};
 use crate::output;
+use crate::state::State;
 
 /// Read captures or flow logs and print what must be looked at, most urgent first.
 ///
 /// Behaviours (scans, sweeps, floods, reflection, password guessing) need no training. Beside them an isolation forest
-/// learns what is normal, from --baseline or from the input itself where it is long enough, and points at what is not.
+/// learns what is normal, from --baseline or from the input itself where it is long enough, and points at what is not. A detector that was trained on
+/// a table of `lapwing flows` takes the forest's place: --detector, or the active one (`lapwing activate`).
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lapwing scan capture.pcap
   lapwing scan monday.pcap.gz tuesday.pcap.gz --baseline quiet-sunday.pcap.gz
+  lapwing scan capture.pcap --detector flows.lapwing
   lapwing scan conn.log --json | jq 'select(.severity == \"high\")'
   lapwing scan conn.log dns.log ssl.log notice.log
   lapwing scan eve.json                     # Suricata's own alerts stand beside Lapwing's
@@ -43,6 +47,15 @@ pub(crate) struct Arguments {
     /// Captures or flow logs of quiet days: what the anomaly voice takes as normal. May be given several times.
     #[arg(long)]
     baseline: Vec<PathBuf>,
+    /// A detector that judges the flows, as `lapwing train` wrote it from a table of `lapwing flows`. [default: the active one,
+    /// unless --baseline, --contamination or --alarms-a-day say how to learn]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "contamination", "alarms_a_day"])]
+    detector: Option<PathBuf>,
+    /// Do not use the active detector.
+    #[arg(long, conflicts_with = "detector")]
+    no_detector: bool,
+    #[command(flatten)]
+    state: State,
     /// Print one JSON object a line on stdout instead of text (docs/alert.schema.json describes it).
     #[arg(long)]
     json: bool,
@@ -92,7 +105,9 @@ fn share(text: &str) -> Result<f64, String> {
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let config = arguments.reading.config()?;
-    let reading = || arguments.reading.settings(&config, Set::Lapwing);
+    let detector = arguments.detector()?;
+    let set = detector.as_ref().map_or(Ok(Set::Lapwing), |(detector, _)| anomaly::feature_set(detector))?;
+    let reading = || arguments.reading.settings(&config, set);
     let configured = config.anomaly();
     let share = arguments.contamination.map(Threshold::Contamination);
     let a_day = arguments.alarms_a_day.map(Threshold::AlarmsADay);
@@ -103,6 +118,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
             seed: arguments.seed.unwrap_or(configured.seed),
             ..configured
         },
+        detector,
         ..run::Settings::default()
     };
     // Before the privileges go that opening an interface needs.
@@ -135,6 +151,25 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let alerts: Vec<&Alert> = outcome.news.iter().filter(|alert| alert.severity >= least).collect();
     let hidden = outcome.news.len() - alerts.len();
     if arguments.json { print_json(&alerts) } else { print_text(&alerts, hidden, outcome.flows) }
+}
+
+impl Arguments {
+    /// The detector that is named, or the active one where it can judge flows and nothing else was asked for.
+    fn detector(&self) -> Result<Option<(Detector, String)>> {
+        let learns = !self.baseline.is_empty() || self.contamination.is_some() || self.alarms_a_day.is_some();
+        if self.no_detector || learns {
+            return Ok(None);
+        }
+        let Some((detector, name)) = self.state.detector(self.detector.as_deref())? else { return Ok(None) };
+        match anomaly::feature_set(&detector) {
+            Err(error) if self.detector.is_some() => Err(anyhow!("{name} cannot judge flows: {error}")),
+            Err(error) => {
+                eprintln!("it is not used here: {error}");
+                Ok(None)
+            }
+            Ok(_) => Ok(Some((detector, name))),
+        }
+    }
 }
 
 /// Prints an alert while the input goes on.

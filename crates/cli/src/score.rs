@@ -3,30 +3,37 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use model::{Identity, Verdict};
 use sensor::tables::{Beside, judge};
 use serde_json::json;
 use source::format::rows::Batch;
 
 use crate::output::{self, Output};
-use crate::{saved, tables};
+use crate::state::State;
+use crate::tables;
 
 /// Give every row of a table a score and say whether it alarms.
 ///
 /// The rows come out as they were, with two columns more: `score`, 0 to 1 and higher is worse, and `alarm`, true or
 /// false. A detector that was trained to tell kinds of attack apart adds a third one, `attack`: the kind of a row that
-/// alarms, or `unknown` where none fits it well. Rows that cannot be used are left out and counted. Memory does not grow with the table.
+/// alarms, or `unknown`: an attack of no kind that the detector knows. Rows that cannot be used are left out and counted.
+/// Memory does not grow with the table. Without a detector the active one is used (`lapwing activate`).
 #[derive(clap::Args)]
+#[command(allow_missing_positional = true)]
 #[command(after_help = "Examples:
   lapwing score nsl.lapwing new.csv -o scored.csv
+  lapwing score new.csv -o scored.csv                       # by the active detector
   lapwing score nsl.lapwing new.csv --scores-only | sort -t, -k2 -gr | head
   lapwing score nsl.lapwing new.csv.gz --json | jq 'select(.alarm)'")]
 pub(crate) struct Arguments {
-    /// The detector file, as `lapwing train` wrote it.
-    detector: PathBuf,
+    /// The detector file, as `lapwing train` wrote it. [default: the active one]
+    detector: Option<PathBuf>,
     /// The table, with the columns that the detector was trained on.
+    #[arg(required = true)]
     table: PathBuf,
+    #[command(flatten)]
+    state: State,
     /// The CSV file to write; stdout where it is not given.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -40,8 +47,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
-    let detector = saved::load(&arguments.detector)?;
-    let inputs = [arguments.table.clone(), arguments.detector.clone()];
+    let none = "no detector is named and none is active: name one, or make one the active one with `lapwing activate`";
+    let (detector, _) = arguments.state.detector(arguments.detector.as_deref())?.context(none)?;
+    let inputs: Vec<PathBuf> = std::iter::once(&arguments.table).chain(&arguments.detector).cloned().collect();
     let output = output::create(arguments.output.as_deref(), &inputs)?;
     let texts = !arguments.scores_only && !arguments.json;
     let names_attacks = detector.names_attacks();
@@ -73,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     tables::print(&report, verbose);
     eprintln!("{alarms} of {rows} rows alarm (score {:.4} or more)", detector.threshold());
     if detector.names_attacks() {
-        eprintln!("{unknown} of them are attacks of no kind that the detector knows");
+        eprintln!("{unknown} of them are called `unknown`: attacks of no kind that the detector knows");
     }
     Ok(())
 }

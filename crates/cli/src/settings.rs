@@ -6,8 +6,8 @@ use std::str::FromStr;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
-use model::evaluation::Rule;
-use model::{Grouping, Keep, Method, Recipe, Selection};
+use model::evaluation::{Finding, Overruled, Rule, Severity};
+use model::{Calibration, Grouping, Keep, Method, Recipe, Refuse, Selection};
 use sensor::partition::SplitBy;
 use sensor::tables::{Columns, Loaded, load};
 use sensor::train::Settings;
@@ -58,19 +58,60 @@ pub(crate) struct Splitting {
     /// [default: f1 with labels, fpr=0.01 without]
     #[arg(long, value_name = "RULE")]
     threshold: Option<Threshold>,
+    /// Make scores probabilities, by validation rows: isotonic (any shape, some thousand rows), platt (few rows) or beta
+    /// (scores that crowd at the ends). The threshold is then one of probabilities.
+    #[arg(long, value_enum, value_name = "CALIBRATION")]
+    calibrate: Option<Calibrate>,
     /// Which kinds of row a classifier tells apart: attacks from benign rows, families of attacks (KDD), or every kind.
     #[arg(long, value_enum, default_value_t = Classes::Binary)]
     classes: Classes,
     /// Keep rows that repeat another one.
     #[arg(long)]
     keep_duplicates: bool,
-    /// Go on although the audit found this error, by its name, or name and column: giveaway:sttl; may be given several
-    /// times.
-    #[arg(long, value_name = "NAME")]
-    allow: Vec<String>,
     /// Where all random numbers come from.
     #[arg(long, default_value_t = Settings::default().seed)]
     pub(crate) seed: u64,
+}
+
+/// Errors of the audit that somebody answers for.
+#[derive(clap::Args)]
+pub(crate) struct Overruling {
+    /// Overrule this error of the audit, by its name, or name and column: giveaway:sttl; may be given several times. A
+    /// detector with an error that nobody overruled cannot be activated.
+    #[arg(long, value_name = "NAME")]
+    allow: Vec<String>,
+    /// Why, for whoever asks later; kept beside the name.
+    #[arg(long, value_name = "TEXT", requires = "allow")]
+    reason: Option<String>,
+}
+
+impl Overruling {
+    /// The errors that are overruled; a name that none of the findings has is refused.
+    pub(crate) fn of<'a>(&self, findings: impl Iterator<Item = &'a Finding>) -> Result<Vec<Overruled>> {
+        let errors: Vec<&Finding> = findings.filter(|finding| finding.severity == Severity::Error).collect();
+        if let Some(unknown) = self.allow.iter().find(|name| errors.iter().all(|finding| !finding.is_called(name))) {
+            let names: Vec<String> = errors.iter().map(|finding| finding.name()).collect();
+            match names.as_slice() {
+                [] => bail!("--allow {unknown}: the audit found no error that must be overruled"),
+                names => bail!("--allow {unknown}: the audit found no such error; it found {}", names.join(", ")),
+            }
+        }
+        let overruled = self.allow.iter().map(|name| Overruled { name: name.clone(), reason: self.reason.clone() });
+        Ok(overruled.collect())
+    }
+}
+
+/// When an alarm is an attack of no known kind.
+#[derive(clap::Args)]
+pub(crate) struct Refusing {
+    /// Call an alarm `unknown` that no known kind of attack fits, where --classes tells kinds apart: so many of the known
+    /// attacks may be called so wrongly, as a share, or never. [default: 0.05]
+    #[arg(long, value_name = "SHARE")]
+    refuse: Option<Refusal>,
+    /// Call an alarm unknown, too, that this anomaly method finds unlike all known attacks, such as neighbour-distance or
+    /// mahalanobis; with settings after a colon.
+    #[arg(long, value_name = "METHOD")]
+    refuse_unlike: Option<String>,
 }
 
 /// The estimator and its settings.
@@ -117,8 +158,56 @@ enum Classes {
     Kinds,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Calibrate {
+    Isotonic,
+    Platt,
+    Beta,
+}
+
+/// The share of known attacks that may be refused wrongly; `None` refuses none.
 #[derive(Clone, Copy)]
-struct Threshold(Rule);
+struct Refusal(Option<f64>);
+
+impl FromStr for Refusal {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Refusal, String> {
+        match text.parse::<f64>() {
+            _ if text == "never" => Ok(Refusal(None)),
+            Ok(share) if (0.0..1.0).contains(&share) => Ok(Refusal(Some(share))),
+            _ => Err("expected a share from 0 to below 1, such as 0.05, or never".into()),
+        }
+    }
+}
+
+impl Refusing {
+    /// When a detector by these settings refuses; an error where it could not.
+    pub(crate) fn refusal(&self, settings: &Settings) -> Result<Option<Refuse>> {
+        if self.refuse.is_none() && self.refuse_unlike.is_none() {
+            return Ok(settings.refusal.clone());
+        }
+        if settings.grouping == Grouping::Binary || !settings.method.is_supervised() {
+            bail!(
+                "--refuse is for detectors that give attacks names: a method that learns from labels, with --classes kinds \
+                 or --classes families"
+            );
+        }
+        let unlike = self.refuse_unlike.as_deref().map(named_method).transpose()?;
+        if let Some(method) = unlike.as_ref().filter(|method| method.is_supervised()) {
+            bail!("--refuse-unlike wants a method that learns without labels, and {} needs them", method.name());
+        }
+        match self.refuse {
+            Some(Refusal(None)) if unlike.is_some() => bail!("--refuse never leaves nothing to --refuse-unlike"),
+            Some(Refusal(None)) => Ok(None),
+            Some(Refusal(Some(rate))) => Ok(Some(Refuse { rate, unlike })),
+            None => Ok(Some(Refuse { unlike, ..Refuse::default() })),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Threshold(pub(crate) Rule);
 
 impl FromStr for Threshold {
     type Err = String;
@@ -160,8 +249,8 @@ pub(crate) fn method(name: &str, set: &[String]) -> Result<Method> {
     Ok(method)
 }
 
-/// A method with its settings behind a colon, as in random-forest:trees=300,max-depth=10.
-pub(crate) fn method_with_settings(text: &str) -> Result<Method> {
+/// The method of a text such as random-forest:trees=300,max-depth=10.
+pub(crate) fn named_method(text: &str) -> Result<Method> {
     let (name, set) = text.split_once(':').unwrap_or((text, ""));
     if !Method::all().iter().any(|method| method.name() == name) {
         let known: Vec<&str> = Method::all().iter().map(Method::name).collect();
@@ -174,7 +263,7 @@ pub(crate) fn method_with_settings(text: &str) -> Result<Method> {
 /// A way to choose columns, as `--select` has it.
 fn selection(text: &str) -> Result<Selection> {
     let (what, method) = text.split_once(':').map_or((text, None), |(what, method)| (what, Some(method)));
-    let method = method.map(method_with_settings).transpose().with_context(|| format!("--select {text}"))?;
+    let method = method.map(named_method).transpose().with_context(|| format!("--select {text}"))?;
     let (way, amount) = what.split_once('=').map_or((what, None), |(way, amount)| (way, Some(amount)));
     let keep = || match amount {
         None => Ok(Keep::Useful),
@@ -279,6 +368,12 @@ impl Splitting {
                 Classes::Families => Grouping::Families,
                 Classes::Kinds => Grouping::Kinds,
             },
+            calibration: self.calibrate.map(|calibrate| match calibrate {
+                Calibrate::Isotonic => Calibration::Isotonic,
+                Calibrate::Platt => Calibration::Platt,
+                Calibrate::Beta => Calibration::Beta,
+            }),
+            refusal: Settings::default().refusal,
             rule: self.threshold.map(|threshold| threshold.0),
             split: match self.split {
                 By::Random => SplitBy::Random,
@@ -292,7 +387,6 @@ impl Splitting {
             folds: self.cv,
             seeds: 1,
             keep_duplicates: self.keep_duplicates,
-            allowed: self.allow.clone(),
             seed: self.seed,
         })
     }

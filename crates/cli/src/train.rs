@@ -10,7 +10,7 @@ use sensor::train::{self, Trained};
 use serde_json::json;
 
 use crate::pages::{self, SiteArguments};
-use crate::settings::{Choosing, Estimator, Splitting, Tables, check_labels};
+use crate::settings::{Choosing, Estimator, Overruling, Refusing, Splitting, Tables, check_labels};
 use crate::{figures, output, saved, tables};
 
 /// Train a detector on a table and say how good it is on rows that it did not learn from.
@@ -20,8 +20,9 @@ use crate::{figures, output, saved, tables};
 /// training rows. NSL-KDD is known by its shape: its columns get their names.
 ///
 /// Columns that name a row, a host, a port or a time, and `difficulty` of NSL-KDD, are left out, because a detector
-/// would learn the data set and not the attacks; --keep takes one back. Rows that repeat another one are dropped. An error
-/// of the audit, such as a column that alone gives the answer, stops the training unless --allow names it.
+/// would learn the data set and not the attacks; --keep takes one back. Rows that repeat another one are dropped. Where
+/// the audit finds an error, such as a column that alone gives the answer, the figures without that column stand beside the
+/// others, and `lapwing activate` refuses the detector unless --allow names the error.
 ///
 /// An isolation forest learns from the rows labelled benign, or from all where there are no labels.
 #[derive(clap::Args)]
@@ -42,6 +43,10 @@ pub(crate) struct Arguments {
     choosing: Choosing,
     #[command(flatten)]
     splitting: Splitting,
+    #[command(flatten)]
+    refusing: Refusing,
+    #[command(flatten)]
+    overruling: Overruling,
     /// Repeat training and test with so many seeds, and tell the spread; the detector is that of the first.
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
@@ -64,10 +69,12 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     settings.seeds = arguments.seeds;
     settings.recipe = arguments.estimator.recipe()?;
     settings.selections = arguments.choosing.selections()?;
+    settings.refusal = arguments.refusing.refusal(&settings)?;
     let loaded = arguments.tables.load(verbose)?;
     check_labels(&settings.method, &loaded)?;
     arguments.splitting.check(&loaded)?;
-    let trained = tables::while_learning(|watch| train::train(&loaded, &settings, watch))?;
+    let mut trained = tables::while_learning(|watch| train::train(&loaded, &settings, watch))?;
+    trained.detector.supplement.overruled = arguments.overruling.of(trained.detector.findings())?;
     let saved =
         arguments.output.as_deref().map(|path| Ok::<_, anyhow::Error>((path, saved::save(&trained.detector, path)?)));
     let saved = saved.transpose()?;
@@ -116,7 +123,7 @@ impl Arguments {
             provenance.seed,
             detector.threshold()
         )?;
-        for selected in &detector.selected {
+        for selected in &detector.supplement.selected {
             let kept: Vec<_> = selected.kept().map(printable).collect();
             writeln!(out, "{}: {}\n", selected.words(), kept.join(", "))?;
         }
@@ -130,10 +137,14 @@ impl Arguments {
         if !trained.tests.is_empty() {
             figures::print_tests(out, &trained.tests)?;
         }
+        if trained.outcome.is_none() {
+            figures::print_supplement(out, &detector.supplement)?;
+        }
         match saved {
             Some((path, bytes)) => writeln!(out, "\nsaved {} ({bytes} bytes)", path.display())?,
             None => writeln!(out, "\nnot saved; -o FILE keeps it")?,
         }
+        figures::print_forbidding(out, detector)?;
         Ok(())
     }
 
@@ -155,11 +166,15 @@ impl Arguments {
             "attacks": provenance.attacks,
             "duplicates_dropped": trained.duplicates,
             "columns": detector.schema().fields.iter().map(|field| &field.name).collect::<Vec<_>>(),
-            "selections": detector.selected,
+            "selections": detector.supplement.selected,
             "label": provenance.label,
             "left_out": provenance.left_out.iter().map(|(column, reason)| json!({"column": column, "reason": reason})).collect::<Vec<_>>(),
             "findings": provenance.findings,
+            "overruled": detector.supplement.overruled,
             "threshold": detector.threshold(),
+            "calibration": detector.calibrator().map(model::Calibrator::calibration),
+            "calibrated": detector.supplement.calibrated,
+            "refusals": figures::refusals(&detector.supplement.refusals),
             "tests": tests.collect::<Vec<_>>(),
             "folds": trained.tests.iter().map(|(title, figures)| {
                 let mut value = json!(figures);

@@ -13,7 +13,7 @@ use model::page;
 use sensor::search::{self, Budget, Search};
 use serde_json::json;
 
-use crate::settings::{Choosing, Estimator, Splitting, Tables, check_labels};
+use crate::settings::{Choosing, Estimator, Overruling, Refusing, Splitting, Tables, check_labels};
 use crate::{figures, output, pages, saved};
 
 /// Search for good settings of a method by cross-validation, within a number of trials or a time, and test the best once on
@@ -39,6 +39,10 @@ pub(crate) struct Arguments {
     choosing: Choosing,
     #[command(flatten)]
     splitting: Splitting,
+    #[command(flatten)]
+    refusing: Refusing,
+    #[command(flatten)]
+    overruling: Overruling,
     /// How many settings are tried, those in the file of experiments included.
     #[arg(long, default_value_t = 30)]
     trials: usize,
@@ -98,6 +102,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let mut settings = arguments.splitting.settings(arguments.estimator.method()?)?;
     settings.recipe = arguments.estimator.recipe()?;
     settings.selections = arguments.choosing.selections()?;
+    settings.refusal = arguments.refusing.refusal(&settings)?;
     let loaded = arguments.tables.load(verbose)?;
     check_labels(&settings.method, &loaded)?;
     arguments.splitting.check(&loaded)?;
@@ -106,28 +111,29 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let (mut history, mut tests, mut outer) = (Vec::new(), Vec::new(), Vec::new());
     let mut detector = None;
     let ground = search::ground(&loaded, &settings)?;
+    let overruled = arguments.overruling.of(ground.findings.iter())?;
     for (place, part) in ground.parts.iter().enumerate() {
         let mut search = Search::new(&loaded, part.train(&ground), &settings, arguments.budget(), past.clone())?;
         arguments.search(&mut search, started, [place + 1, ground.parts.len()])?;
-        let trained = search.finish()?;
+        let mut trained = search.finish()?;
         if let Some((name, test)) = part.test(&ground) {
-            let (figures, test) = search.test(&trained, name, &test)?;
+            let (figures, test) = search.test(&mut trained, name, &test)?;
             tests.push((name.to_owned(), figures));
             outer.push(test);
         }
         history = search.history;
         detector = Some(trained);
     }
-    let detector = detector.context("there is nothing to search on")?;
+    let mut detector = detector.context("there is nothing to search on")?;
     let nested = settings.folds.map(|_| Nested::of(arguments.budget().objective, &history, outer));
-    let saved = arguments.output.as_deref().map(|path| -> Result<_> {
-        let mut detector = detector.clone();
-        detector.provenance.label = loaded.label.clone();
-        detector.provenance.left_out = loaded.left_out.clone();
+    detector.provenance.label = loaded.label.clone();
+    detector.provenance.left_out = loaded.left_out.clone();
+    if nested.is_some() {
         detector.provenance.figures = tests.clone();
-        detector.provenance.findings = ground.findings.clone();
-        Ok((path, saved::save(&detector, path)?))
-    });
+    }
+    detector.provenance.findings = ground.findings;
+    detector.supplement.overruled = overruled;
+    let saved = arguments.output.as_deref().map(|path| Ok::<_, anyhow::Error>((path, saved::save(&detector, path)?)));
     let saved = saved.transpose()?;
     let title = format!("Search for settings of {} on {}", settings.method.name(), arguments.tables.words());
     let lead = lead(&history, &tests, nested.as_ref());
@@ -143,13 +149,17 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
             "trials": history.len(),
             "best": best(&history),
             "method": detector.provenance.method,
-            "selections": detector.selected,
+            "selections": detector.supplement.selected,
             "tests": tests.collect::<Vec<_>>(),
             "nested": nested,
+            "findings": detector.provenance.findings,
+            "calibrated": detector.supplement.calibrated,
+            "refusals": figures::refusals(&detector.supplement.refusals),
         });
         serde_json::to_writer(&mut out, &value)?;
         writeln!(out)?;
     } else {
+        figures::print_findings(&mut out, &detector.provenance.findings)?;
         writeln!(out, "{lead}\n")?;
         print(&mut out, &history)?;
         if let Some(best) = best(&history) {
@@ -165,8 +175,10 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
         if let Some(nested) = &nested {
             print_nested(&mut out, nested)?;
         }
+        figures::print_supplement(&mut out, &detector.supplement)?;
         if let Some((path, bytes)) = saved {
             writeln!(out, "\nsaved {} ({bytes} bytes)", path.display())?;
+            figures::print_forbidding(&mut out, &detector)?;
         }
     }
     out.flush()?;

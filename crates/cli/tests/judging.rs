@@ -7,7 +7,14 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 fn lapwing(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lapwing")).args(arguments).output().expect("the program starts")
+    // Not the detector that is active on this machine.
+    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-state");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lapwing"));
+    command.env("LAPWING_STATE", state).args(arguments).output().expect("the program starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// What it prints as JSON, on success.
@@ -51,13 +58,33 @@ fn table(folder: &Path) -> String {
 }
 
 #[test]
-fn a_column_that_gives_the_answer_away_stops_training_until_it_is_dropped_or_allowed() {
+fn a_column_that_gives_the_answer_away_stops_activation_until_it_is_dropped_or_overruled() {
     let folder = folder("giveaway");
     let table = table(&folder);
-    let refused = lapwing(&["train", &table, "--method", "decision-tree"]);
-    assert!(!refused.status.success() && stderr(&refused).contains("`leak`"), "{}", stderr(&refused));
-    assert!(lapwing(&["train", &table, "--method", "decision-tree", "--drop", "leak"]).status.success());
-    assert!(lapwing(&["train", &table, "--method", "decision-tree", "--allow", "giveaway:leak"]).status.success());
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (naive, honest, state) = (file("naive.lapwing"), file("honest.lapwing"), file("state"));
+    let train = ["train", &table, "--method", "decision-tree"];
+    let trained = lapwing(&[&train[..], &["-o", &naive]].concat());
+    assert!(trained.status.success() && stdout(&trained).contains("ERROR (giveaway:leak)"), "{}", stdout(&trained));
+    let told = stdout(&trained);
+    assert!(told.contains("honest: without `leak`") && told.contains("`lapwing activate` refuses it"), "{told}");
+    let activate = |more: &[&str]| lapwing(&[&["activate", "--state", &state], more].concat());
+    let refused = activate(&[&naive]);
+    assert!(!refused.status.success() && stderr(&refused).contains("giveaway:leak"), "{}", stderr(&refused));
+    assert!(stdout(&refused).contains("honest: without `leak`"), "{}", stdout(&refused));
+    assert!(stdout(&activate(&[])).contains("no detector is active"));
+    let mistaken = activate(&[&naive, "--allow", "giveaway:leek"]);
+    assert!(!mistaken.status.success() && stderr(&mistaken).contains("giveaway:leak"), "{}", stderr(&mistaken));
+    let why = ["--allow", "giveaway:leak", "--reason", "a tutorial"];
+    assert!(activate(&[&[naive.as_str()], &why[..]].concat()).status.success());
+    assert!(stdout(&activate(&[])).contains("overruled: giveaway:leak: a tutorial"));
+    // Overruled in training, it is in the card.
+    assert!(lapwing(&[&train[..], &["-o", &naive], &why[..]].concat()).status.success());
+    assert!(activate(&[&naive]).status.success());
+    assert!(stdout(&lapwing(&["describe", &naive])).contains("a tutorial"));
+    assert!(lapwing(&[&train[..], &["--drop", "leak", "-o", &honest]].concat()).status.success());
+    assert!(activate(&[&honest]).status.success());
+    assert!(lapwing(&["audit", &table, "--no-figures", "--allow", "giveaway:leak"]).status.success());
     let audited = lapwing(&["audit", &table, "--json", "--method", "decision-tree"]);
     assert!(!audited.status.success());
     let audit: Value = serde_json::from_slice(&audited.stdout).expect("one JSON object, although it fails");
@@ -214,4 +241,132 @@ fn nested_cross_validation_shows_what_a_search_keeps_and_goes_on_where_it_was() 
     assert_eq!(lines(), 9, "three trials in each fold and on all rows");
     assert_eq!((nested()["nested"].clone(), lines()), (first["nested"].clone(), 9));
     assert!(lapwing(&["describe", &detector]).status.success());
+}
+
+#[test]
+fn calibration_and_refusal_are_settings_that_every_view_of_the_detector_shows() {
+    let folder = folder("calibrated");
+    let file = |name: &str| folder.join(name).display().to_string();
+    // Three kinds, of which two are left where one is left out.
+    let text = fs::read_to_string(table(&folder)).unwrap();
+    let scan = |line: &str| if line.contains("icmp") { line.replace("flood", "scan") } else { line.to_owned() };
+    let table = file("three.csv");
+    fs::write(&table, text.lines().map(|line| scan(line) + "\n").collect::<String>()).unwrap();
+    let (detector, page, card) = (file("calibrated.lapwing"), file("test.html"), file("card.html"));
+    let common = ["-m", "random-forest", "--set", "trees=10", "--drop", "leak", "--drop", "when", "--json"];
+    let settings = ["--calibrate", "isotonic", "--refuse", "0.2", "--classes", "kinds"];
+    let trained = json(&[&["train", &table, "-o", &detector, "--html", &page], &common[..], &settings[..]].concat());
+    assert_eq!(trained["calibration"], "isotonic");
+    for curve in ["before", "after"] {
+        assert!(trained["calibrated"][curve]["bins"].is_array(), "{trained}");
+    }
+    let share = |refusals: &Value| refusals[0]["known"]["share"].as_f64().expect("a share");
+    assert!((0.0..0.9).contains(&share(&trained["refusals"])));
+    assert!(fs::read_to_string(page).unwrap().contains("as the model gives it"));
+    let described = json(&["describe", &detector, "--json", "--html", &card]);
+    assert_eq!((&described["calibration"], &described["refusal_rate"]), (&"isotonic".into(), &0.2.into()));
+    assert_eq!(described["refusals"], trained["refusals"]);
+    assert!(fs::read_to_string(card).unwrap().contains("Attacks of no known kind"));
+    let evaluated = json(&["evaluate", &detector, &table, "--json"]);
+    assert!(evaluated["uncalibrated"]["bins"].is_array() && evaluated["refusals"]["known"]["alarms"].is_number());
+    let never = ["--classes", "kinds", "--refuse", "never"];
+    let named = json(&[&["train", &table], &common[..], &never[..]].concat());
+    assert_eq!(share(&named["refusals"]), 0.0);
+    let left_out = json(&[&["train", &table, "--split", "kind-out"], &common[..], &settings[..]].concat());
+    let tests = left_out["refusals"].as_array().unwrap();
+    assert!(tests.iter().any(|of| of["test"] == "never saw scan" && of["unseen"]["alarms"].is_number()), "{tests:?}");
+}
+
+#[test]
+fn refusal_without_names_and_a_calibration_without_labels_are_refused_with_what_to_do() {
+    let folder = folder("uncalibrated");
+    let table = table(&folder);
+    let refused = lapwing(&["train", &table, "--drop", "leak", "--refuse", "0.1"]);
+    assert!(!refused.status.success() && stderr(&refused).contains("--classes kinds"), "{}", stderr(&refused));
+    let unlike = ["--classes", "kinds", "--refuse-unlike", "naive-bayes"];
+    let refused = lapwing(&[&["train", &table, "--drop", "leak"], &unlike[..]].concat());
+    assert!(!refused.status.success() && stderr(&refused).contains("without labels"), "{}", stderr(&refused));
+    let unlabelled = ["--drop", "label", "-m", "isolation-forest", "--calibrate", "beta"];
+    let refused = lapwing(&[&["train", &table, "--drop", "leak"], &unlabelled[..]].concat());
+    assert!(!refused.status.success() && stderr(&refused).contains("label column"), "{}", stderr(&refused));
+}
+
+#[test]
+fn the_active_detector_scores_where_none_is_named_and_the_former_returns() {
+    let folder = folder("active");
+    let table = table(&folder);
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (one, two, state) = (file("one.lapwing"), file("two.lapwing"), file("state"));
+    for (path, seed) in [(&one, "1"), (&two, "2")] {
+        let train = ["train", &table, "-m", "decision-tree", "--drop", "leak", "-o", path, "--seed", seed];
+        assert!(lapwing(&train).status.success());
+    }
+    let score = || lapwing(&["score", &table, "--state", &state, "--json"]);
+    let none = score();
+    assert!(!none.status.success() && stderr(&none).contains("lapwing activate"), "{}", stderr(&none));
+    for path in [&one, &two] {
+        let active = json(&["activate", path, "--state", &state, "--json"]);
+        assert!(active["active"]["source"].as_str().unwrap().ends_with(path.as_str()));
+    }
+    // What was activated is used, whatever becomes of the file.
+    fs::write(&two, b"no detector").unwrap();
+    let scored = score();
+    assert!(scored.status.success() && stderr(&scored).contains("two.lapwing"), "{}", stderr(&scored));
+    let back = json(&["activate", "--roll-back", "--state", &state, "--json"]);
+    assert!(
+        back["active"]["source"].as_str().unwrap().ends_with("one.lapwing") && back["former"] == Value::Array(vec![])
+    );
+    let scored = score();
+    assert_eq!(scored.stdout, lapwing(&["score", &one, &table, "--json"]).stdout);
+    assert!(stderr(&scored).contains("the active detector") && stderr(&scored).contains("one.lapwing"));
+    assert!(lapwing(&["activate", "--roll-back", "--state", &state]).status.success());
+    assert!(!score().status.success());
+}
+
+#[test]
+fn a_detector_learns_on_from_further_tables_and_its_card_says_so() {
+    let folder = folder("onward");
+    let table = table(&folder);
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (first, later, forest) = (file("first.lapwing"), file("later.lapwing"), file("forest.lapwing"));
+    let drop = ["--drop", "leak", "--drop", "host", "--drop", "when"];
+    for (method, path) in [("online-logistic", &first), ("random-forest", &forest)] {
+        assert!(lapwing(&[&["train", &table, "-m", method, "-o", path], &drop[..]].concat()).status.success());
+    }
+    // The same rows backwards: names come in another order.
+    let text = fs::read_to_string(&table).unwrap();
+    let (header, rows) = text.split_once('\n').unwrap();
+    let backwards = file("backwards.csv");
+    fs::write(&backwards, rows.lines().rev().fold(header.to_owned(), |text, row| text + "\n" + row)).unwrap();
+    let learned = json(&["learn", &first, &table, &backwards, "-o", &later, "--time", "when", "--json"]);
+    let continued = &learned["continued"];
+    assert_eq!((&continued["rows"], &continued["attacks"]), (&1600.into(), &320.into()), "{learned}");
+    assert!(continued["figures"]["recall"].is_number() && continued["span"][1].as_str().unwrap().contains("00:13:19"));
+    let card = stdout(&lapwing(&["describe", &later]));
+    assert!(card.contains("learned on from 1600 of 1600 rows of table.csv, backwards.csv"), "{card}");
+    let page = file("card.html");
+    json(&["describe", &later, "--json", "--html", &page]);
+    assert!(fs::read_to_string(page).unwrap().contains("What it learned on from"));
+    assert!(lapwing(&["evaluate", &later, &table]).status.success());
+    let refused = lapwing(&["learn", &forest, &table, "-o", &later]);
+    assert!(!refused.status.success() && stderr(&refused).contains("half-space-trees"), "{}", stderr(&refused));
+    let bare = file("bare.csv");
+    let text = fs::read_to_string(&table)
+        .unwrap()
+        .lines()
+        .map(|line| line.rsplit_once(',').unwrap().0.to_owned() + "\n")
+        .collect::<String>();
+    fs::write(&bare, text).unwrap();
+    let refused = lapwing(&["learn", &first, &bare, "-o", &later]);
+    assert!(!refused.status.success() && stderr(&refused).contains("learns from labels"), "{}", stderr(&refused));
+}
+
+#[test]
+fn an_error_of_the_audit_does_not_stop_a_comparison_and_stands_in_it() {
+    let folder = folder("compare-findings");
+    let compared =
+        json(&["compare", &table(&folder), "--json", "-m", "decision-tree", "--seeds", "1", "--calibrate", "platt"]);
+    let findings = compared["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|of| of["check"] == "giveaway" && of["severity"] == "error"), "{findings:?}");
+    assert_eq!(compared["calibration"], "platt");
 }

@@ -23,6 +23,8 @@ fn lapwing(arguments: &[&str]) -> Output {
 
 fn lapwing_on_threads(threads: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lapwing"));
+    // Not the detector that is active on this machine.
+    command.env("LAPWING_STATE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-state"));
     command.env("RAYON_NUM_THREADS", threads).args(arguments).output().expect("the program starts")
 }
 
@@ -120,6 +122,67 @@ fn a_larger_budget_of_alarms_lets_more_flows_be_unusual() {
     };
     let [few, many] = ["100", "10000"].map(unusual);
     assert!(few < many, "{few} and {many}");
+}
+
+#[test]
+fn a_detector_taught_by_flows_recognises_what_it_was_taught_and_is_named_where_it_is_the_active_one() {
+    let folder = folder("recognised");
+    let path = capture(&folder, "ssh-guessing,syn-scan");
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (table, detector, state) = (file("flows.csv"), file("flows.lapwing"), file("state"));
+    let _ = fs::remove_dir_all(&state);
+    assert!(lapwing(&["flows", &path, "-o", &table]).status.success());
+    let label = |(row, line): (usize, &str)| match line.split(',').nth(2) {
+        _ if row == 0 => format!("{line},label\n"),
+        Some("203.0.113.7") => format!("{line},scan\n"),
+        Some(originator) if originator.starts_with("203.0.113.") => format!("{line},guessing\n"),
+        _ => format!("{line},benign\n"),
+    };
+    let text = fs::read_to_string(&table).expect("the table was written");
+    fs::write(&table, text.lines().enumerate().map(label).collect::<String>()).expect("the folder can be written");
+    let train = ["train", &table, "-m", "random-forest", "--set", "trees=20", "--classes", "kinds", "--drop", "ended"];
+    let trained = lapwing(&[&train[..], &["-o", &detector]].concat());
+    assert!(trained.status.success(), "{}", stderr(&trained));
+    let named = lapwing(&["scan", &path, "--json", "--detector", &detector]);
+    assert!(named.status.success(), "{}", stderr(&named));
+    let alerts = String::from_utf8(named.stdout).expect("alerts are text");
+    let alerts: Vec<Value> = alerts.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+    let recognised = |address: &str, attack: &str| {
+        let of = alerts.iter().find(|of| of["behaviour"] == "recognised" && of["hosts"][0]["address"] == address);
+        of.is_some_and(|of| of["summary"].as_str().is_some_and(|summary| summary.contains(attack)))
+    };
+    assert!(recognised("203.0.113.7", "scan") && !recognised("203.0.113.7", "guessing"), "{alerts:#?}");
+    let schema = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/alert.schema.json"));
+    let schema: Value = serde_json::from_str(&schema.expect("the schema is there")).expect("the schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("the schema is one");
+    assert!(alerts.iter().all(|alert| validator.is_valid(alert)));
+    // Flows of a simulated office are told apart by many a column alone.
+    let activated = lapwing(&["activate", &detector, "--state", &state, "--allow", "giveaway"]);
+    assert!(activated.status.success(), "{}", stderr(&activated));
+    let active = lapwing(&["scan", &path, "--json", "--state", &state]);
+    assert!(stderr(&active).contains("the active detector") && stderr(&active).contains("flows.lapwing"));
+    let found =
+        |output: &Output| String::from_utf8_lossy(&output.stdout).matches(r#""behaviour":"recognised""#).count();
+    assert_eq!(found(&active), alerts.iter().filter(|of| of["behaviour"] == "recognised").count());
+    let without = lapwing(&["scan", &path, "--json", "--state", &state, "--no-detector"]);
+    assert_eq!(found(&without), 0);
+}
+
+#[test]
+fn a_detector_of_other_tables_cannot_scan_and_says_so() {
+    let folder = folder("not-flows");
+    let path = capture(&folder, "none");
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (table, detector, state) = (file("table.csv"), file("table.lapwing"), file("state"));
+    let _ = fs::remove_dir_all(&state);
+    let row = |row: usize| format!("{},{}\n", row * 7 % 31, if row.is_multiple_of(5) { "scan" } else { "normal" });
+    fs::write(&table, "heat,label\n".to_owned() + &(0..100).map(row).collect::<String>()).expect("it can be written");
+    assert!(lapwing(&["train", &table, "-m", "majority", "-o", &detector, "--threshold", "0.5"]).status.success());
+    let named = lapwing(&["scan", &path, "--detector", &detector]);
+    assert!(!named.status.success() && stderr(&named).contains("`heat`"), "{}", stderr(&named));
+    assert!(lapwing(&["activate", &detector, "--state", &state]).status.success());
+    let active = lapwing(&["scan", &path, "--state", &state]);
+    assert!(active.status.success() && stderr(&active).contains("it is not used here"), "{}", stderr(&active));
 }
 
 #[test]

@@ -54,6 +54,15 @@ pub enum Calibrator {
 }
 
 impl Calibration {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Calibration::Isotonic => "isotonic",
+            Calibration::Platt => "platt",
+            Calibration::Beta => "beta",
+        }
+    }
+
     /// Fits it on rows that the model did not learn from, of both sides.
     pub fn fit(self, scores: &[f32], attacks: &[bool]) -> Result<Calibrator, Error> {
         if scores.len() != attacks.len() {
@@ -85,6 +94,15 @@ impl Calibrator {
         }
     }
 
+    /// Which calibration it is.
+    pub fn calibration(&self) -> Calibration {
+        match self {
+            Calibrator::Isotonic(_) => Calibration::Isotonic,
+            Calibrator::Platt { .. } => Calibration::Platt,
+            Calibrator::Beta { .. } => Calibration::Beta,
+        }
+    }
+
     /// Refuses what no fit can have made: bytes from outside.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let sane = match self {
@@ -100,32 +118,6 @@ impl Calibrator {
         };
         if sane { Ok(()) } else { Err(Error::Damaged("a calibration that is none".into())) }
     }
-}
-
-/// What rows of similar scores truly were: one point of a reliability curve.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Reliability {
-    /// The number of rows.
-    pub rows: u64,
-    /// Their mean score.
-    pub score: f64,
-    /// The share of attacks among them, which the score should be.
-    pub attacks: f64,
-}
-
-/// The reliability curve of scores, by so many bins of equal width; bins without rows are left out.
-pub fn reliability(scores: &[f32], attacks: &[bool], bins: usize) -> Vec<Reliability> {
-    let mut sums = vec![(0u64, 0.0, 0u64); bins.max(1)];
-    for (&score, &attack) in scores.iter().zip(attacks) {
-        let last = sums.len() - 1;
-        let sum = &mut sums[((f64::from(score) * bins as f64) as usize).min(last)];
-        *sum = (sum.0 + 1, sum.1 + f64::from(score), sum.2 + u64::from(attack));
-    }
-    let point = |(rows, score, attacks): (u64, f64, u64)| {
-        let share = |sum: f64| sum / rows as f64;
-        (rows > 0).then(|| Reliability { rows, score: share(score), attacks: share(attacks as f64) })
-    };
-    sums.into_iter().filter_map(point).collect()
 }
 
 /// Pool adjacent violators (Ayer et al. 1955): the ends of each pool, and its share of attacks.
@@ -275,6 +267,7 @@ const BOUND: f64 = 1e6;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluation::Reliability;
 
     const SCORES: [f32; 12] = [0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.45, 0.6, 0.7, 0.8, 0.85, 0.95];
     const ATTACKS: [bool; 12] = [false, false, true, false, false, false, true, true, false, true, true, true];
@@ -334,10 +327,7 @@ mod tests {
         let scores: Vec<f32> = (0..20_000).map(|row| (row % 100) as f32 / 100.0).collect();
         let attacks: Vec<bool> =
             (0..20_000).map(|row| (row / 100) as f32 / 200.0 < scores[row] * scores[row]).collect();
-        let far = |scores: &[f32]| {
-            let curve = reliability(scores, &attacks, 10);
-            curve.iter().map(|point| point.rows as f64 * (point.score - point.attacks).abs()).sum::<f64>() / 20_000.0
-        };
+        let far = |scores: &[f32]| Reliability::of(scores, &attacks).calibration_error().unwrap();
         assert!(far(&scores) > 0.15);
         for calibration in [Calibration::Isotonic, Calibration::Beta] {
             let calibrator = calibration.fit(&scores, &attacks).unwrap();

@@ -3,8 +3,20 @@
 use flow::printable;
 
 use crate::Detector;
+use crate::evaluation::{Finding, Overruled};
 
 impl Detector {
+    /// What the audits found, of the training first, then of what it learned on from.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.provenance.findings.iter().chain(self.supplement.continued.iter().flat_map(|of| &of.findings))
+    }
+
+    /// The errors of its audits that forbid to run it: neither its card nor these overrule them.
+    pub fn forbidding(&self, overruled: &[Overruled]) -> Vec<&Finding> {
+        let names = || self.supplement.overruled.iter().chain(overruled).map(|of| of.name.as_str());
+        self.findings().filter(|finding| finding.forbids(names())).collect()
+    }
+
     /// What it is for, in sentences.
     pub fn intended_use(&self) -> Vec<String> {
         let provenance = &self.provenance;
@@ -17,11 +29,23 @@ impl Detector {
         } else {
             "It tells what is unlike the rows that it was shown; what is odd need not be an attack.".to_owned()
         };
-        vec![
-            judged,
-            how,
-            "Its alarms are hints for a person; none of them is a reason to block anything by itself.".into(),
-        ]
+        let mut uses = vec![judged, how];
+        if let Some(calibrator) = self.calibrator() {
+            uses.push(format!(
+                "Its scores are probabilities ({} calibration): of rows of score 0.8 eight in ten are attacks, where attacks \
+                 are as common as in its training.",
+                calibrator.calibration().name()
+            ));
+        }
+        if let Some(rate) = self.supplement.refusal_rate {
+            uses.push(format!(
+                "It gives attacks names, and calls one unknown that no kind of its training fits; of known attacks it may \
+                 call {:.1} % so wrongly.",
+                100.0 * rate
+            ));
+        }
+        uses.push("Its alarms are hints for a person; none of them is a reason to block anything by itself.".into());
+        uses
     }
 
     /// What not to expect of it, in sentences: what its figures and findings say, and what no figure of one table can.
@@ -56,6 +80,19 @@ impl Detector {
             }
         } else {
             limits.push("It has no figure on rows that it did not learn from.".into());
+        }
+        if !self.supplement.continued.is_empty() {
+            limits.push(
+                "It has learned on since its training: the figures of its training are of what it was then.".into(),
+            );
+        }
+        let overruled = self.supplement.overruled.iter().map(|of| &of.name);
+        limits.extend(overruled.map(|name| format!("An error of its audit was overruled: {}.", printable(name))));
+        if let (Some(_), Some(attacks)) = (self.calibrator(), provenance.attacks) {
+            let share = 100.0 * attacks as f64 / provenance.rows.max(1) as f64;
+            limits.push(format!(
+                "{share:.1} % of the rows it learned from were attacks; where they are rarer, its scores promise too much."
+            ));
         }
         if provenance.attacks.is_none() {
             limits.push("The rows it learned from had no labels: attacks among them count as normal.".into());

@@ -60,6 +60,21 @@ impl Classes {
         }
     }
 
+    /// The place of each row's class among those of a model, whose first is benign: a kind counts by its own name, or by
+    /// that of its family, or as an attack where the model knows no other; `None` where no class stands for it. `None` of
+    /// all where the truth is unknown.
+    pub(crate) fn among(dataset: &Dataset, classes: &[String]) -> Option<Vec<Option<u32>>> {
+        let kinds = dataset.kinds()?;
+        let place = |name: &str| classes.iter().skip(1).position(|class| class == name).map(|place| place as u32 + 1);
+        let class = |kind: &String| match Label::new(kind).is_attack() {
+            false => Some(0),
+            true if classes.len() == 2 && classes[1] == ATTACK => Some(1),
+            true => place(kind.trim()).or_else(|| place(family(kind.trim()))),
+        };
+        let known: Vec<Option<u32>> = kinds.vocabulary.iter().map(class).collect();
+        Some(kinds.codes.iter().map(|&kind| known[kind as usize]).collect())
+    }
+
     fn named(kinds: &Category, name: impl Fn(&str) -> &str) -> Classes {
         let mut used = vec![false; kinds.vocabulary.len()];
         kinds.codes.iter().for_each(|&code| used[code as usize] = true);
@@ -217,6 +232,17 @@ mod tests {
     fn kinds_without_a_row_are_no_class() {
         let one = dataset(&["smurf", "back", "normal"]).select(&[0, 2]);
         assert_eq!(Classes::of(&one, Grouping::Kinds).unwrap().names(), ["benign", "smurf"]);
+    }
+
+    #[test]
+    fn a_kind_has_its_place_among_the_classes_of_a_model_by_its_name_or_family() {
+        let dataset = dataset(&["normal", "smurf", "ddos", "phf"]);
+        let among = |names: &[&str]| {
+            Classes::among(&dataset, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap()
+        };
+        assert_eq!(among(&["benign", "attack"]), [Some(0), Some(1), Some(1), Some(1)]);
+        assert_eq!(among(&["benign", "ddos", "dos"]), [Some(0), Some(2), Some(1), None]);
+        assert_eq!(among(&["benign", "smurf"]), [Some(0), Some(1), None, None]);
     }
 
     #[test]

@@ -9,7 +9,10 @@ use crate::evaluation::{Figures, Finding, Rule, split};
 use crate::learn::{Lesson, learn};
 use crate::refusal::{Refusal, Refuse};
 use crate::selection::{Selected, Selection, select};
-use crate::{Calibration, Calibrator, Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Recipe, Schema};
+use crate::{
+    Calibration, Calibrator, Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Recipe, Schema,
+    Supplement,
+};
 
 /// Columns, encoder, model, threshold and provenance: judges tables like the one that it was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,10 +25,9 @@ pub struct Detector {
     pub(crate) refusal: Option<Refusal>,
     /// Where it comes from; changes nothing in what it judges.
     pub provenance: Provenance,
-    /// How its columns were chosen, a selection after the other; changes nothing in what it judges. Kept behind the rest,
-    /// where there is any, so that a detector without it is the file that it always was.
+    /// What else is known of it; changes nothing in what it judges either.
     #[serde(skip)]
-    pub selected: Vec<Selected>,
+    pub supplement: Supplement,
 }
 
 /// How to train a detector.
@@ -150,7 +152,9 @@ impl Detector {
             findings: Vec::new(),
             figures: Vec::new(),
         };
-        Ok(Detector { encoder, model, calibrator, threshold, refusal, provenance, selected })
+        let refusal_rate = plan.refusal.as_ref().filter(|_| refusal.is_some()).map(|refuse| refuse.rate);
+        let supplement = Supplement { refusal_rate, selected, ..Supplement::default() };
+        Ok(Detector { encoder, model, calibrator, threshold, refusal, provenance, supplement })
     }
 
     /// The verdict on each row. The table must have the columns that the detector was trained on, in any order.
@@ -158,13 +162,13 @@ impl Detector {
         Ok(self.verdicts(self.model.scores(&self.encoder.encode(table)?)?))
     }
 
-    /// The verdict on each row, and how likely it is of each of the model's classes, by looking at the rows once.
-    pub fn judge_classes(&self, table: &Table) -> Result<(Vec<Verdict>, Option<Probabilities>), Error> {
-        let (scores, probabilities) = self.model.judge(&self.encoder.encode(table)?)?;
-        Ok((self.verdicts(scores), probabilities))
+    /// The scores as the model gives them and, where it tells kinds of attack apart, how likely each row is of each class.
+    pub(crate) fn look(&self, table: &Table) -> Result<(Vec<f32>, Option<Probabilities>), Error> {
+        let matrix = self.encoder.encode(table)?;
+        if self.model.classes().len() > 2 { self.model.judge(&matrix) } else { Ok((self.model.scores(&matrix)?, None)) }
     }
 
-    fn verdicts(&self, scores: Vec<f32>) -> Vec<Verdict> {
+    pub(crate) fn verdicts(&self, scores: Vec<f32>) -> Vec<Verdict> {
         let scores = calibrated(scores, self.calibrator.as_ref());
         scores.into_iter().map(|score| Verdict { score, alarm: score >= self.threshold }).collect()
     }
@@ -204,21 +208,23 @@ impl Detector {
         Detector { threshold, ..self }
     }
 
+    /// This detector with another model of the same method and classes, and what was learned of its scores.
+    pub(crate) fn with_model(self, model: Model, calibrator: Option<Calibrator>, threshold: f32) -> Detector {
+        Detector { model, calibrator, threshold, ..self }
+    }
+
     /// The bytes of a detector file: magic, format version, length, payload, and the SHA-256 of all that.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let unwritable = |error: postcard::Error| Error::Damaged(error.to_string());
-        let mut payload = postcard::to_stdvec(self).map_err(unwritable)?;
-        let mut format = FORMAT;
-        if !self.selected.is_empty() {
-            payload.extend(postcard::to_stdvec(&self.selected).map_err(unwritable)?);
-            format = WITH_SELECTION;
+        let mut payload = postcard::to_stdvec(self).map_err(|error| Error::Damaged(error.to_string()))?;
+        if self.supplement != Supplement::default() {
+            serde_json::to_writer(&mut payload, &self.supplement).map_err(|error| Error::Damaged(error.to_string()))?;
         }
         if payload.len() > MAX_PAYLOAD {
             return Err(Error::Damaged(format!("{} bytes are more than one may have", payload.len())));
         }
         let mut bytes = Vec::with_capacity(HEADER + payload.len() + CHECKSUM);
         bytes.extend(MAGIC);
-        bytes.extend(format.to_le_bytes());
+        bytes.extend(FORMAT.to_le_bytes());
         bytes.extend((payload.len() as u64).to_le_bytes());
         bytes.extend(payload);
         let checksum = Sha256::digest(&bytes);
@@ -233,7 +239,7 @@ impl Detector {
         let rest = bytes.strip_prefix(&MAGIC).ok_or_else(|| damaged("it does not begin like one"))?;
         let (format, rest) = rest.split_first_chunk().ok_or_else(|| damaged("it is cut short"))?;
         let format = u16::from_le_bytes(*format);
-        if ![FORMAT, WITH_SELECTION].contains(&format) {
+        if format != FORMAT {
             return Err(Error::Format { expected: FORMAT, found: format });
         }
         let (length, rest) = rest.split_first_chunk().ok_or_else(|| damaged("it is cut short"))?;
@@ -250,13 +256,11 @@ impl Detector {
         if Sha256::digest(&bytes[..HEADER + length]).as_slice() != checksum {
             return Err(damaged("its checksum does not match: it was changed or damaged after it was saved"));
         }
-        let unreadable = |error: postcard::Error| Error::Damaged(error.to_string());
-        let (mut detector, mut rest): (Detector, _) = postcard::take_from_bytes(payload).map_err(unreadable)?;
-        if format == WITH_SELECTION {
-            (detector.selected, rest) = postcard::take_from_bytes(rest).map_err(unreadable)?;
-        }
+        let (mut detector, rest): (Detector, _) =
+            postcard::take_from_bytes(payload).map_err(|error| Error::Damaged(error.to_string()))?;
         if !rest.is_empty() {
-            return Err(damaged("there is something behind its content"));
+            let supplement = serde_json::from_slice(rest);
+            detector.supplement = supplement.map_err(|error| Error::Damaged(format!("its supplement: {error}")))?;
         }
         detector.check()?;
         Ok(detector)
@@ -272,7 +276,7 @@ impl Detector {
         if let Some(refusal) = &self.refusal {
             refusal.check()?;
         }
-        self.selected.iter().try_for_each(Selected::check)?;
+        self.supplement.selected.iter().try_for_each(Selected::check)?;
         if !(0.0..=1.0 + f32::EPSILON).contains(&self.threshold) {
             return Err(Error::Damaged("its threshold is out of range".into()));
         }
@@ -322,7 +326,7 @@ fn calibrate(dataset: &Dataset, plan: &Plan) -> Result<(Option<Calibrator>, f32,
 }
 
 /// What scores become.
-fn calibrated(mut scores: Vec<f32>, calibrator: Option<&Calibrator>) -> Vec<f32> {
+pub(crate) fn calibrated(mut scores: Vec<f32>, calibrator: Option<&Calibrator>) -> Vec<f32> {
     if let Some(calibrator) = calibrator {
         scores.iter_mut().for_each(|score| *score = calibrator.apply(*score));
     }
@@ -338,8 +342,6 @@ fn fit(dataset: &Dataset, plan: &Plan) -> Result<(Encoder, Model), Error> {
 const MAGIC: [u8; 8] = *b"LAPWING\0";
 /// Raised whenever an older program could not read what is written, or would read it wrongly.
 const FORMAT: u16 = 3;
-/// The same, with how the columns were chosen behind it.
-const WITH_SELECTION: u16 = 4;
 const HEADER: usize = MAGIC.len() + size_of::<u16>() + size_of::<u64>();
 const CHECKSUM: usize = 32;
 /// A forest of ten thousand trees has some 250 MB.

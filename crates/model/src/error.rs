@@ -31,9 +31,9 @@ pub enum Error {
         /// The names of its classes.
         expected: String,
     },
-    /// More rows for a model whose method fits a table as a whole.
-    #[error("the model cannot go on learning: its method fits all rows as a whole, fit it again")]
-    Whole,
+    /// More rows for a model whose method fits a table as a whole; the names of those that can.
+    #[error("the model cannot go on learning: its method fits all rows as a whole, so train it again; {} can", .0.join(", "))]
+    Whole(Vec<&'static str>),
     /// Labels or rows of another number than the table has.
     #[error("{found} {what} where the table has {expected} rows")]
     Length {

@@ -1,6 +1,6 @@
 //! Models that go on learning.
 
-use crate::{Classes, Error, Matrix, Model};
+use crate::{Classes, Error, Matrix, Method, Model};
 
 /// A model that goes on learning from data that never end; every moment's state is a [`Model`] that can be kept.
 ///
@@ -28,7 +28,7 @@ impl Learner {
     pub fn of(model: Model) -> Result<Learner, Error> {
         match model {
             Model::HalfSpaceTrees(_) | Model::RandomCutForest(_) | Model::OnlineLogistic(_) => Ok(Learner { model }),
-            _ => Err(Error::Whole),
+            _ => Err(whole()),
         }
     }
 
@@ -50,7 +50,7 @@ impl Learner {
                 }
                 proximal.learn(matrix, truth);
             }
-            _ => return Err(Error::Whole),
+            _ => return Err(whole()),
         }
         Ok(())
     }
@@ -66,10 +66,14 @@ impl Learner {
     }
 }
 
+fn whole() -> Error {
+    let online = Method::all().into_iter().filter(Method::is_online);
+    Error::Whole(online.map(|method| method.name()).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Method;
 
     fn rows(rows: usize) -> (Matrix, Classes) {
         let values = (0..rows * 2).map(|place| ((place * 13) % 17) as f32);

@@ -31,6 +31,7 @@
 mod calibration;
 mod card;
 mod classes;
+mod continuation;
 mod dataset;
 mod detector;
 mod encoder;
@@ -46,9 +47,11 @@ mod refusal;
 mod schema;
 mod selection;
 mod space;
+mod supplement;
 
-pub use calibration::{Calibration, Calibrator, Reliability, reliability};
+pub use calibration::{Calibration, Calibrator};
 pub use classes::{Classes, Grouping, Probabilities};
+pub use continuation::{Continuation, Continued, Learning};
 pub use dataset::Dataset;
 pub use detector::{Detector, Plan, Provenance, Verdict};
 pub use encoder::{Categories, Encoder, Missing, Recipe, Scaling};
@@ -59,3 +62,4 @@ pub use matrix::{Feature, Matrix};
 pub use refusal::{Identity, Refuse};
 pub use schema::{Field, Kind, Schema};
 pub use selection::{Keep, Scored, Selected, Selection, select};
+pub use supplement::Supplement;

@@ -108,6 +108,13 @@ impl Matrix {
         Matrix { width: columns.len(), values, missing, features }
     }
 
+    /// These rows, in this order. Panics where there is none.
+    pub(crate) fn select(&self, rows: &[usize]) -> Matrix {
+        let values: Vec<f32> = rows.iter().flat_map(|&row| self.row(row)).copied().collect();
+        let missing = self.missing && values.iter().any(|value| value.is_nan());
+        Matrix { width: self.width, values, missing, features: self.features.clone() }
+    }
+
     /// One row. Panics where there is none.
     pub fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.width..][..self.width]
@@ -117,6 +124,7 @@ impl Matrix {
     pub fn values(&self) -> &[f32] {
         &self.values
     }
+
     /// All values, row by row, taken out of the matrix.
     pub(crate) fn into_values(self) -> Vec<f32> {
         self.values

@@ -53,9 +53,10 @@ fn judging_scores_and_classes_at_once_says_what_each_says_by_itself() {
         for method in Method::all() {
             let name = method.name();
             let detector = Detector::train(&dataset, &Plan { method, grouping, ..Plan::default() }).unwrap();
-            let (verdicts, probabilities) = detector.judge_classes(&table).unwrap();
-            assert_eq!(verdicts, detector.judge(&table).unwrap(), "{name}");
-            assert_eq!(probabilities, detector.probabilities(&table).unwrap(), "{name}");
+            let (model, matrix) = (detector.model(), detector.encoder().encode(&table).unwrap());
+            let (scores, probabilities) = model.judge(&matrix).unwrap();
+            assert_eq!(scores, model.scores(&matrix).unwrap(), "{name}");
+            assert_eq!(probabilities, model.probabilities(&matrix).unwrap(), "{name}");
         }
     }
 }

@@ -149,8 +149,8 @@ fn a_saved_detector_whose_columns_were_selected_loads_and_judges_as_it_did() {
     let bytes = fs::read(&saved).unwrap();
     let loaded = Detector::from_bytes(&bytes).unwrap();
     assert!(agree(&fs::read_to_string(&scores).unwrap(), &judged(&loaded)) && loaded.to_bytes().unwrap() == bytes);
-    assert_eq!(loaded.selected.len(), 4);
-    assert_eq!(loaded.schema().fields.len(), loaded.selected[3].kept().count());
+    assert_eq!(loaded.supplement.selected.len(), 4);
+    assert_eq!(loaded.schema().fields.len(), loaded.supplement.selected[3].kept().count());
 }
 
 #[test]

@@ -1,12 +1,12 @@
-//! The anomaly voice: an isolation forest that learns the network's own traffic.
+//! The anomaly voice: an isolation forest that learns the network's own traffic, or a detector in its place.
 
 use alert::learned::Alarms;
 use alert::{Evidence, Severity};
-use flow::features::FeatureSet;
 use flow::features::host::Hosts;
-use flow::{Flow, Table, Time};
+use flow::features::{FeatureSet, Set};
+use flow::{Flow, Table, Time, printable};
 use model::evaluation::Rule;
-use model::{Dataset, Detector, Method, Plan};
+use model::{Dataset, Detector, Identity, Method, Plan, Scaling};
 use source::{Batch, Source};
 
 use crate::Error;
@@ -96,8 +96,30 @@ impl Anomaly {
         Ok(voice)
     }
 
+    /// A voice that judges by a detector which was trained on a table of flows with features; `name` is what people call
+    /// it. What a detector that learned from labels finds is like known attacks, what any other finds is odd.
+    pub fn of_detector(detector: Detector, name: &str, settings: &Settings) -> Result<Anomaly, Error> {
+        let set = feature_set(&detector)?;
+        let fields = &detector.schema().fields;
+        let features = FeatureSet::of(set).only(|name| fields.iter().any(|field| field.name == name));
+        let learned_from = format!("the {} rows of the detector {name}", detector.provenance.rows);
+        let alarms = |severity| Alarms::new(learned_from.clone(), severity, detector.threshold());
+        let alarms = if detector.provenance.method.is_supervised() {
+            alarms(Severity::Medium).of_classifier()
+        } else {
+            alarms(Severity::Low)
+        };
+        let hosts = Hosts::with_budget(settings.hosts_bytes);
+        let stage = Stage::Judging { detector: Box::new(detector), alarms, learned_from };
+        Ok(Anomaly { settings: settings.clone(), features, hosts, stage })
+    }
+
     /// Takes in flows, in the order in which they ended.
     pub fn observe(&mut self, flows: &[Flow]) -> Result<(), Error> {
+        if !flows.iter().all(|flow| self.features.admits(flow)) {
+            let admitted: Vec<Flow> = flows.iter().filter(|flow| self.features.admits(flow)).cloned().collect();
+            return self.observe(&admitted);
+        }
         let table = self.features.table(flows, &mut self.hosts);
         match &mut self.stage {
             Stage::Learning { table: learned, flows: waiting, span } => {
@@ -181,6 +203,27 @@ impl Anomaly {
     }
 }
 
+/// The set of features that a detector judges by; an error where it learned from a table of other columns.
+pub fn feature_set(detector: &Detector) -> Result<Set, Error> {
+    let fields = &detector.schema().fields;
+    let lacks = |set: Set| {
+        let features = FeatureSet::of(set);
+        fields.iter().find(|field| features.features().iter().all(|feature| feature.name != field.name))
+    };
+    if lacks(Set::Kdd).is_none() {
+        let reason = "it judges by KDD's columns: score a table of `lapwing flows --features kdd` with it";
+        return Err(Error::Column(reason.into()));
+    }
+    let sets = [Set::Lapwing, Set::CicFixed, Set::Cic2017Compat];
+    sets.into_iter().find(|set| lacks(*set).is_none()).ok_or_else(|| {
+        let column = lacks(Set::Lapwing).map_or_else(String::new, |field| printable(&field.name).to_string());
+        Error::Column(format!(
+            "it judges by column `{column}`, which is no feature of a flow: train it on a table of `lapwing flows`, without \
+             that column (--drop)"
+        ))
+    })
+}
+
 /// The span, widened to these flows.
 fn widened(span: Option<(Time, Time)>, flows: &[Flow]) -> Option<(Time, Time)> {
     flows.iter().fold(span, |span, flow| {
@@ -194,6 +237,21 @@ fn judge(detector: &Detector, alarms: &mut Alarms, flows: &[Flow], table: &Table
         return Ok(());
     }
     let verdicts = detector.judge(table)?;
+    if detector.provenance.method.is_supervised() {
+        let identities = detector.identify(table, &verdicts)?;
+        for ((flow, verdict), identity) in flows.iter().zip(verdicts).zip(identities) {
+            let words = |identity| match identity {
+                Identity::Known(attack) => printable(attack).to_string(),
+                Identity::Unknown => "no known kind".to_owned(),
+            };
+            alarms.observe(flow, verdict, || identity.map(words).into_iter().collect());
+        }
+        return Ok(());
+    }
+    if detector.provenance.method.recipe().scaling != Scaling::Standard {
+        flows.iter().zip(verdicts).for_each(|(flow, verdict)| alarms.observe(flow, verdict, Vec::new));
+        return Ok(());
+    }
     let names = detector.encoder().names();
     for (row, (flow, verdict)) in flows.iter().zip(verdicts).enumerate() {
         let alone = verdict.alarm.then(|| detector.encoder().encode(&table.select(&[row]))).transpose()?;

@@ -21,7 +21,7 @@ pub fn compare(
     watch: &mut dyn FnMut(Step),
 ) -> Result<Comparison, Error> {
     watch(Step::Auditing);
-    train::audited(loaded, settings)?;
+    let findings = train::audited(loaded, settings)?;
     let usable = Usable::of(loaded, settings.keep_duplicates);
     let dataset = usable.dataset(loaded);
     dataset.attacks().ok_or(model::Error::Unlabelled("a comparison"))?;
@@ -60,7 +60,7 @@ pub fn compare(
     if seeds > 1 {
         words = format!("{words}; {seeds} seeds");
     }
-    Ok(Comparison::of(words, &entries, &truth)?)
+    Ok(Comparison { calibration: settings.calibration, findings, ..Comparison::of(words, &entries, &truth)? })
 }
 
 /// Compares trained detectors on what they said of the same rows.

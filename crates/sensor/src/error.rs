@@ -29,9 +29,20 @@ pub enum Error {
     /// A column was asked for that the tables do not have, or none could be found by itself.
     #[error("{0}")]
     Column(String),
-    /// The audit found what makes every figure worthless.
-    #[error("the audit forbids to learn from this table: {}; drop the column with --drop, or go on with --allow NAME, the name in brackets", .0.join("; "))]
+    /// A detector that the audit forbids to run.
+    #[error("the audit forbids to run this detector: {}; train it without the column (--drop COLUMN), or overrule the error by the name in brackets: --allow NAME --reason WHY", .0.join("; "))]
     Audit(Vec<String>),
+    /// There is nothing to go back to.
+    #[error("no detector is active, so there is none to go back from; `lapwing activate DETECTOR` makes one")]
+    NoneActive,
+    /// The folder of the active detector cannot be used.
+    #[error("{}: {reason}", path.display())]
+    State {
+        /// The file or folder.
+        path: std::path::PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// What was found out cannot be written.
     #[error("cannot write")]
     Write(#[from] std::io::Error),

@@ -1,13 +1,15 @@
 //! The running pipeline: flows in, alerts out, and the training of detectors.
 //!
 //! [`run::scan`] is the one path from flows to alerts; [`anomaly`] is the voice that learns the network's own traffic.
-//! Files are opened by the caller; nothing here prints.
+//! [`activation`] keeps the detector that a site uses. Other files are opened by the caller; nothing here prints.
 
+pub mod activation;
 pub mod anomaly;
 mod bulletin;
 pub mod comparison;
 pub mod config;
 mod error;
+pub mod onward;
 pub mod partition;
 pub mod run;
 pub mod search;

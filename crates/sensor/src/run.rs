@@ -6,6 +6,7 @@ use alert::behaviour::{self, Watch};
 use alert::reported::Reports;
 use alert::{Alert, triage};
 use flow::Duration;
+use model::Detector;
 use source::{Batch, Source};
 
 use crate::Error;
@@ -17,6 +18,8 @@ use crate::bulletin::Bulletin;
 pub struct Settings {
     /// The anomaly voice's settings.
     pub anomaly: anomaly::Settings,
+    /// A detector that judges flows in the place of what would be learned, and what people call it. Default none.
+    pub detector: Option<(Detector, String)>,
     /// How often a source that goes on is judged, in its own time. 10 s: soon enough for a person who watches.
     pub every: Duration,
     /// Flows handled at a time: enough to make each step's overhead small, few enough to stay in the cache.
@@ -28,6 +31,7 @@ impl Default for Settings {
         let every = Duration::from_secs(10);
         Settings {
             anomaly: anomaly::Settings::default(),
+            detector: None,
             every,
             batch: NonZeroUsize::new(4096).unwrap_or(NonZeroUsize::MIN),
         }
@@ -58,8 +62,8 @@ pub enum Told<'a, S> {
     Alert(&'a S, &'a Alert),
 }
 
-/// Reads the source to its end and says what must be looked at; of a source that goes on, in between, too. The anomaly
-/// voice learns from `baseline` where it is given, otherwise from the source itself.
+/// Reads the source to its end and says what must be looked at; of a source that goes on, in between, too. Where the
+/// settings have no detector, the anomaly voice learns from `baseline` where it is given, otherwise from the source itself.
 pub fn scan<S: Source>(
     source: &mut S,
     baseline: Option<&mut S>,
@@ -69,11 +73,12 @@ pub fn scan<S: Source>(
     let mut voices = Voices {
         watches: behaviour::watches(),
         reports: Reports::default(),
-        anomaly: match baseline {
-            Some(baseline) => {
+        anomaly: match (&settings.detector, baseline) {
+            (Some((detector, name)), _) => Anomaly::of_detector(detector.clone(), name, &settings.anomaly)?,
+            (None, Some(baseline)) => {
                 Anomaly::of_baseline(baseline, &settings.anomaly, &mut |source| tell(Told::Progress(source)))?
             }
-            None => Anomaly::of_itself(&settings.anomaly),
+            (None, None) => Anomaly::of_itself(&settings.anomaly),
         },
     };
     let mut bulletin = Bulletin::new(settings.every);

@@ -118,6 +118,7 @@ impl Search {
             && (of.folds == self.budget.folds || of.failure.is_some())
             && of.seed == self.plan.seed
             && (of.base.is_empty() || of.base == tune::base(&self.plan))
+            && of.calibration == self.plan.calibration
             && of.trial.place.len() == self.space.len()
             && self.space.iter().all(|dimension| of.trial.settings.contains_key(&dimension.setting))
     }
@@ -147,9 +148,15 @@ impl Search {
         Ok(Detector::train(&self.dataset, &self.best_plan()?)?)
     }
 
-    /// How good a detector of this search is on rows that the search did not see, beside what it promised.
-    pub fn test(&self, detector: &Detector, name: &str, test: &Dataset) -> Result<(Figures, OuterTest), Error> {
-        let figures = train::test_figures(detector, test)?;
+    /// How good a detector of this search is on rows that the search did not see, beside what it promised; its card holds
+    /// the figures by this name.
+    pub fn test(&self, detector: &mut Detector, name: &str, test: &Dataset) -> Result<(Figures, OuterTest), Error> {
+        let tested = train::tested(detector, test)?;
+        let figures = Figures::of(&tested.verdicts, test, &detector.provenance.kinds)?;
+        let refusals = train::refused(detector, &tested, test)?;
+        detector.supplement.calibrated = tested.calibrated(test.attacks().unwrap_or_default());
+        detector.supplement.refusals.extend(refusals.map(|of| (name.to_owned(), of)));
+        detector.provenance.figures.push((name.to_owned(), figures.clone()));
         let outer = OuterTest::of(name.to_owned(), self.budget.objective, &self.history, &figures);
         Ok((figures, outer))
     }
@@ -216,8 +223,8 @@ mod tests {
                 search.step(|| 0.0).expect("a trial");
             }
             if let Some((name, test)) = part.test(&ground) {
-                let detector = search.finish().expect("a detector");
-                outer.push(search.test(&detector, name, &test).expect("a test").1);
+                let mut detector = search.finish().expect("a detector");
+                outer.push(search.test(&mut detector, name, &test).expect("a test").1);
             }
             last = search.history;
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flow::{Category, Column, Table, Time, Values, printable};
 use model::evaluation::{Tested, suspects};
-use model::{Dataset, Detector, Probabilities, Verdict};
+use model::{Dataset, Detector, Verdict};
 use source::format::cic::{self, Generation};
 use source::format::rows::{Batch, Builder, Field, Kind, Profile, Rows};
 
@@ -85,6 +85,14 @@ impl Report {
     /// How many rows could not be used.
     pub fn unusable(&self) -> u64 {
         self.skipped.values().sum()
+    }
+}
+
+impl std::ops::AddAssign for Report {
+    fn add_assign(&mut self, other: Report) {
+        self.rows += other.rows;
+        self.infinite += other.infinite;
+        other.skipped.into_iter().for_each(|(reason, count)| *self.skipped.entry(reason).or_default() += count);
     }
 }
 
@@ -194,17 +202,32 @@ pub fn judge(
     mut take: impl FnMut(&[String], &Batch, &[Verdict]) -> Result<(), Error>,
     watch: Watch<'_>,
 ) -> Result<Report, Error> {
-    let take = |names: &[String], batch: &Batch, table: &Table| take(names, batch, &detector.judge(table)?);
-    each_batch(detector, path, beside, take, watch)
+    let is_own = |name: &str| detector.schema().fields.iter().any(|field| field.name == name);
+    let mut builder = Builder::new(fields(detector, beside)?);
+    if beside.texts {
+        builder = builder.with_texts();
+    }
+    let judge = |names: &[String], batch: &Batch| {
+        let verdicts = match beside.group.filter(|group| !is_own(group)) {
+            None => detector.judge(&batch.table)?,
+            Some(group) => {
+                let mut table = batch.table.clone();
+                table.take(group);
+                detector.judge(&table)?
+            }
+        };
+        take(names, batch, &verdicts)
+    };
+    blocks(detector, path, beside, &mut builder, judge, watch)
 }
 
-/// Reads a table batch by batch. `take` gets each batch, with the cells of its rows as they were, and the columns that the
-/// detector judges by.
-fn each_batch(
+/// Reads the rows that a detector can judge, block by block; an error where the table's columns are not the detector's.
+pub(crate) fn blocks(
     detector: &Detector,
     path: &Path,
     beside: Beside<'_>,
-    mut take: impl FnMut(&[String], &Batch, &Table) -> Result<(), Error>,
+    builder: &mut Builder,
+    mut take: impl FnMut(&[String], &Batch) -> Result<(), Error>,
     watch: Watch<'_>,
 ) -> Result<Report, Error> {
     let mut known: Vec<String> = detector.schema().fields.iter().map(|field| field.name.clone()).collect();
@@ -227,32 +250,21 @@ fn each_batch(
         return Err(Error::Column(format!("{}: there is no column `{}`", path.display(), printable(lacking))));
     }
     let names = rows.names().to_vec();
-    let mut builder = Builder::new(fields(detector, beside)?);
-    if beside.texts {
-        builder = builder.with_texts();
-    }
-    let mut judged = 0;
+    let mut taken = 0;
     loop {
-        let more = rows.read(&mut builder, JUDGED_ROWS)?;
+        let more = rows.read(builder, JUDGED_ROWS)?;
         let batch = builder.take();
         if batch.table.rows() > 0 {
-            match beside.group.filter(|group| !is_own(group)) {
-                None => take(&names, &batch, &batch.table)?,
-                Some(group) => {
-                    let mut table = batch.table.clone();
-                    table.take(group);
-                    take(&names, &batch, &table)?;
-                }
-            }
-            judged += batch.table.rows();
+            take(&names, &batch)?;
+            taken += batch.table.rows();
         }
         if !more {
             break;
         }
         watch(rows.progress().read(), rows.progress().total());
     }
-    if judged == 0 {
-        return Err(unusable(path, &rows, &builder));
+    if taken == 0 {
+        return Err(unusable(path, &rows, builder));
     }
     let mut report = Report::default();
     report.add(&rows);
@@ -273,31 +285,28 @@ pub fn evaluate(
     })?;
     let beside = Beside { label: Some(label), ..beside };
     let (mut kinds, mut groups) = (Names::default(), Names::default());
-    let mut tested = Tested { classes: detector.model().classes().to_vec(), ..Tested::default() };
+    let mut tested = Tested::by(detector);
     let mut report = Report::default();
     for path in paths {
-        let take = |_: &[String], batch: &Batch, table: &Table| {
-            if tested.classes.len() > 2 {
-                let (verdicts, probabilities) = detector.judge_classes(table)?;
-                tested.verdicts.extend(verdicts);
-                tested.probabilities.extend(probabilities.iter().flat_map(Probabilities::values));
-            } else {
-                tested.verdicts.extend(detector.judge(table)?);
-            }
+        let mut builder = Builder::new(fields(detector, beside)?);
+        let take = |_: &[String], batch: &Batch| {
             let labels = batch.labels.as_ref().ok_or_else(|| Error::Column(format!("no column `{label}`")))?;
             kinds.add(labels);
             if let Some(times) = &batch.times {
                 tested.times.get_or_insert_default().extend_from_slice(times);
             }
-            if let Some(column) = beside.group.and_then(|group| batch.table.column(group)) {
-                groups.add(&named(column));
+            let mut table = batch.table.clone();
+            if let Some(group) = beside.group {
+                let is_own = detector.schema().fields.iter().any(|field| field.name == group);
+                let column = if is_own { table.column(group).cloned() } else { table.take(group) };
+                if let Some(column) = column {
+                    groups.add(&named(&column));
+                }
             }
-            Ok(())
+            Ok(tested.add(detector, &table)?)
         };
-        let read = each_batch(detector, path, beside, take, watch)?;
-        report.rows += read.rows;
-        report.infinite += read.infinite;
-        read.skipped.into_iter().for_each(|(reason, count)| *report.skipped.entry(reason).or_default() += count);
+        let read = blocks(detector, path, beside, &mut builder, take, watch)?;
+        report += read;
     }
     tested.groups = beside.group.map(|_| groups.column.codes);
     let scores = tested.verdicts.iter().map(|verdict| verdict.score).collect();
@@ -307,13 +316,13 @@ pub fn evaluate(
 
 /// Names gathered from batches whose vocabularies differ.
 #[derive(Default)]
-struct Names {
-    column: Category,
+pub(crate) struct Names {
+    pub(crate) column: Category,
     codes: BTreeMap<String, u32>,
 }
 
 impl Names {
-    fn add(&mut self, batch: &Category) {
+    pub(crate) fn add(&mut self, batch: &Category) {
         let own = batch.vocabulary.iter().map(|name| {
             *self.codes.entry(name.clone()).or_insert_with(|| {
                 self.column.vocabulary.push(name.clone());
@@ -400,7 +409,7 @@ impl Columns {
 }
 
 /// The columns that a detector needs, and those beside them.
-fn fields(detector: &Detector, beside: Beside<'_>) -> Result<Vec<Field>, Error> {
+pub(crate) fn fields(detector: &Detector, beside: Beside<'_>) -> Result<Vec<Field>, Error> {
     let kind = |kind: &model::Kind| match kind {
         model::Kind::Number => Kind::Number,
         model::Kind::Category(_) => Kind::Category,

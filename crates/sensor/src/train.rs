@@ -1,7 +1,9 @@
 //! Tables become detectors, with figures that can be believed.
 
-use model::evaluation::{Drift, Figures, Finding, Outcome, Role, Rule, Severity, Tested, audit, split, suspects};
-use model::{Dataset, Detector, Grouping, Method, Plan, Recipe, Selection};
+use model::evaluation::{
+    Calibrated, Drift, Figures, Finding, Outcome, Refusals, Role, Rule, Severity, Tested, audit, split, suspects,
+};
+use model::{Calibration, Dataset, Detector, Grouping, Method, Plan, Recipe, Refuse, Selection};
 
 use crate::Error;
 use crate::partition::{self, SplitBy};
@@ -19,6 +21,10 @@ pub struct Settings {
     pub selections: Vec<Selection>,
     /// Which kinds of row a classifier tells apart. Default: benign rows and attacks.
     pub grouping: Grouping,
+    /// How scores become probabilities, by validation rows. Default: they stay what the method makes them.
+    pub calibration: Option<Calibration>,
+    /// When an alarm gets no name; looked at where kinds of attack are told apart. Default as [`Refuse`] has it.
+    pub refusal: Option<Refuse>,
     /// How the threshold is chosen on validation rows. Default: the largest F1 for a method that learns from labels, and
     /// one alarm in a hundred benign rows for one that does not.
     pub rule: Option<Rule>,
@@ -34,9 +40,6 @@ pub struct Settings {
     /// Whether rows that repeat another one are learned from and tested on. Default no: on both sides of a split they
     /// reward memory.
     pub keep_duplicates: bool,
-    /// Errors of the audit that do not forbid to go on, by the name of the check, or check and column, as in
-    /// `giveaway:sttl`. Default none.
-    pub allowed: Vec<String>,
     /// What all random numbers come from. Default 1.
     pub seed: u64,
 }
@@ -48,13 +51,14 @@ impl Default for Settings {
             recipe: None,
             selections: Vec::new(),
             grouping: Grouping::default(),
+            calibration: None,
+            refusal: Plan::default().refusal,
             rule: None,
             split: SplitBy::default(),
             test_share: 0.2,
             folds: None,
             seeds: 1,
             keep_duplicates: false,
-            allowed: Vec::new(),
             seed: 1,
         }
     }
@@ -86,7 +90,8 @@ pub enum Step {
 }
 
 /// Trains a detector on a part of a table and tests it on the other part, by cross-validation, or on kinds of attack that
-/// were left out. An error of the audit that is not allowed by name stops it.
+/// were left out. What the audit found is in the detector's card; where it is an error about columns, figures without these
+/// stand beside the others.
 pub fn train(loaded: &Loaded, settings: &Settings, watch: &mut dyn FnMut(Step)) -> Result<Trained, Error> {
     watch(Step::Auditing);
     let mut findings = audited(loaded, settings)?;
@@ -97,13 +102,19 @@ pub fn train(loaded: &Loaded, settings: &Settings, watch: &mut dyn FnMut(Step)) 
     let mut figures = Vec::new();
     let mut tests = Vec::new();
     let mut outcome = None;
+    let (mut calibrated, mut refusals) = (None, Vec::new());
     let mut detector = if several {
         let parts = usable.tests(loaded, settings, settings.seed)?;
+        let mut scores = Pooled::default();
         for (number, (name, part)) in parts.iter().enumerate() {
             watch(Step::Test(number + 1, parts.len()));
-            let detector = Detector::train(&dataset.select(&part.train), &plan)?;
-            tests.push((name.clone(), test_figures(&detector, &dataset.select(&part.test))?));
+            let (detector, test) = (Detector::train(&dataset.select(&part.train), &plan)?, dataset.select(&part.test));
+            let tested = tested(&detector, &test)?;
+            tests.push((name.clone(), Figures::of(&tested.verdicts, &test, &detector.provenance.kinds)?));
+            refusals.extend(refused(&detector, &tested, &test)?.map(|of| (name.clone(), of)));
+            scores.add(tested, &test);
         }
+        calibrated = scores.calibrated();
         watch(Step::Fitting);
         Detector::train(dataset, &plan)?
     } else if settings.test_share == 0.0 && settings.split != SplitBy::File {
@@ -121,6 +132,17 @@ pub fn train(loaded: &Loaded, settings: &Settings, watch: &mut dyn FnMut(Step)) 
         if test.attacks().is_some() && test.rows() > 0 {
             let of = outcome.insert(test_outcome(&detector, &test, loaded, &usable.rows, &part.test, settings.seed)?);
             figures.push((name.clone(), of.figures.clone()));
+            refusals.extend(of.refusals.map(|of| (name.clone(), of)));
+            let after = of.reliability.clone();
+            let giving = giving(&findings);
+            if !giving.is_empty() && giving.len() < test.table().columns().len() {
+                let (mut train, mut test) = (train, test.clone());
+                giving.iter().for_each(|column| drop((train.take(column), test.take(column))));
+                let names: Vec<_> = giving.iter().map(|column| format!("`{}`", flow::printable(column))).collect();
+                let honest = Detector::train(&train, &plan)?;
+                figures.push((format!("{name}, honest: without {}", names.join(", ")), test_figures(&honest, &test)?));
+            }
+            calibrated = of.uncalibrated.clone().zip(after).map(|(before, after)| Calibrated { before, after });
             if !known.is_empty() && known.len() < test.rows() {
                 let rows = (0..test.rows()).filter(|row| known.binary_search(row).is_err());
                 let new = test.select(&rows.collect::<Vec<usize>>());
@@ -145,6 +167,7 @@ pub fn train(loaded: &Loaded, settings: &Settings, watch: &mut dyn FnMut(Step)) 
     let provenance = &mut detector.provenance;
     (provenance.label, provenance.left_out) = (loaded.label.clone(), loaded.left_out.clone());
     (provenance.findings, provenance.figures) = (findings, figures);
+    (detector.supplement.calibrated, detector.supplement.refusals) = (calibrated, refusals);
     Ok(Trained { detector, duplicates: usable.dropped(loaded), outcome, tests })
 }
 
@@ -227,7 +250,7 @@ pub fn audit(
     Ok(Audited { findings, drift, figures: both })
 }
 
-/// The audit of a table; an error that is not allowed stops it.
+/// The audit of a table.
 pub(crate) fn audited(loaded: &Loaded, settings: &Settings) -> Result<Vec<Finding>, Error> {
     let mut findings = audit::table(&loaded.dataset)?;
     if !settings.method.is_supervised() {
@@ -235,13 +258,16 @@ pub(crate) fn audited(loaded: &Loaded, settings: &Settings) -> Result<Vec<Findin
         let one_class = findings.iter_mut().filter(|finding| finding.check == "one-class");
         one_class.for_each(|finding| finding.severity = Severity::Warning);
     }
-    let forbidding: Vec<&Finding> = findings.iter().filter(|finding| finding.forbids(&settings.allowed)).collect();
-    if !forbidding.is_empty() {
-        let sentences: Vec<String> =
-            forbidding.iter().map(|finding| format!("{} ({})", finding.sentence, finding.check)).collect();
-        return Err(Error::Audit(sentences));
-    }
     Ok(findings)
+}
+
+/// The columns that errors of the audit are about: they give the answer away.
+fn giving(findings: &[Finding]) -> Vec<String> {
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let mut columns: Vec<String> = errors.flat_map(|finding| finding.columns.clone()).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    columns
 }
 
 /// The rows to go on with.
@@ -284,6 +310,8 @@ pub(crate) fn plan(loaded: &Loaded, settings: &Settings) -> Plan {
         recipe: settings.recipe,
         selections: settings.selections.clone(),
         grouping: settings.grouping,
+        calibration: settings.calibration,
+        refusal: settings.refusal.clone(),
         rule: settings.rule.unwrap_or(default),
         seed: settings.seed,
         ignored: loaded.label.iter().chain(left_out).cloned().collect(),
@@ -295,23 +323,51 @@ pub(crate) fn test_figures(detector: &Detector, test: &Dataset) -> Result<Figure
     Ok(Figures::of(&detector.judge(test.table())?, test, &detector.provenance.kinds)?)
 }
 
-/// All that a test tells; its rows are the `tested` ones of the usable `rows` of the table.
+/// What a detector says of the rows of a test.
+pub(crate) fn tested(detector: &Detector, test: &Dataset) -> Result<Tested, Error> {
+    let mut tested = Tested::by(detector);
+    tested.add(detector, test.table())?;
+    Ok(tested)
+}
+
+/// What of the alarms got no name, of a detector that gives them names.
+pub(crate) fn refused(detector: &Detector, tested: &Tested, test: &Dataset) -> Result<Option<Refusals>, Error> {
+    let seen = &detector.provenance.kinds;
+    let refusals = detector.names_attacks().then(|| Refusals::of(&tested.verdicts, &tested.refused, test, seen));
+    Ok(refusals.transpose()?)
+}
+
+/// The rows of several tests together.
+#[derive(Default)]
+struct Pooled {
+    tested: Tested,
+    attacks: Vec<bool>,
+}
+
+impl Pooled {
+    fn add(&mut self, tested: Tested, test: &Dataset) {
+        self.tested.verdicts.extend(tested.verdicts);
+        self.tested.uncalibrated.extend(tested.uncalibrated);
+        self.attacks.extend_from_slice(test.attacks().unwrap_or_default());
+    }
+
+    fn calibrated(&self) -> Option<Calibrated> {
+        self.tested.calibrated(&self.attacks)
+    }
+}
+
+/// All that a test tells; its rows are the `rows` of the usable ones of the table, `of_table`.
 fn test_outcome(
     detector: &Detector,
     test: &Dataset,
     loaded: &Loaded,
+    of_table: &[usize],
     rows: &[usize],
-    tested: &[usize],
     seed: u64,
 ) -> Result<Outcome, Error> {
-    let (verdicts, probabilities) = detector.judge_classes(test.table())?;
-    let tested = Tested {
-        verdicts,
-        classes: detector.model().classes().to_vec(),
-        probabilities: probabilities.map(|of| of.values().to_vec()).unwrap_or_default(),
-        times: loaded.times.as_ref().map(|times| tested.iter().map(|&row| times[rows[row]]).collect()),
-        groups: loaded.groups.as_ref().map(|groups| tested.iter().map(|&row| groups[rows[row]]).collect()),
-    };
+    let mut tested = tested(detector, test)?;
+    tested.times = loaded.times.as_ref().map(|times| rows.iter().map(|&row| times[of_table[row]]).collect());
+    tested.groups = loaded.groups.as_ref().map(|groups| rows.iter().map(|&row| groups[of_table[row]]).collect());
     Ok(Outcome::of(&tested, test, &detector.provenance.kinds, seed)?)
 }
 

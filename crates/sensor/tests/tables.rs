@@ -185,11 +185,12 @@ fn nsl_difficulty(data: &Path) -> Result<(), Failed> {
     let findings = train(&loaded, &tree)?.detector.provenance.findings;
     assert!(findings.iter().any(|finding| finding.columns == ["difficulty"]));
     let kept = load(&[path], &Columns { keep: vec!["difficulty".into()], ..Columns::default() })?;
-    let message = train(&kept, &tree).expect_err("the answer is among the columns").to_string();
-    assert!(message.contains("`difficulty`") && message.contains("--allow"), "{message}");
-    let tree = Settings { allowed: vec!["suspect-column:difficulty".into()], ..tree };
-    let findings = train(&kept, &tree)?.detector.provenance.findings;
-    let worst = findings.iter().find(|finding| finding.columns == ["difficulty"]).ok_or("no finding")?;
+    let detector = train(&kept, &tree)?.detector;
+    assert_eq!(detector.forbidding(&[]).iter().map(|of| of.name()).collect::<Vec<_>>(), ["suspect-column:difficulty"]);
+    let (naive, honest) = (&detector.provenance.figures[0], &detector.provenance.figures[1]);
+    assert!(honest.0.contains("without `difficulty`") && honest.1.accuracy < naive.1.accuracy, "{honest:?}");
+    let worst =
+        detector.provenance.findings.iter().find(|finding| finding.columns == ["difficulty"]).ok_or("no finding")?;
     assert_eq!(worst.severity, Severity::Error);
     Ok(())
 }

@@ -51,11 +51,13 @@ pub enum Behaviour {
     Reported,
     /// Unlike what the network usually does.
     Anomaly,
+    /// Like attacks that a detector was taught.
+    Recognised,
 }
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 12] = [
+    pub const ALL: [Behaviour; 13] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -68,6 +70,7 @@ impl Behaviour {
         Behaviour::PasswordGuessing,
         Behaviour::Reported,
         Behaviour::Anomaly,
+        Behaviour::Recognised,
     ];
 
     /// Its name in alerts.
@@ -85,6 +88,7 @@ impl Behaviour {
             Behaviour::PasswordGuessing => "password-guessing",
             Behaviour::Reported => "reported",
             Behaviour::Anomaly => "anomaly",
+            Behaviour::Recognised => "recognised",
         }
     }
 }

@@ -167,6 +167,12 @@ impl FeatureSet {
         self
     }
 
+    /// This set without the features whose names are not wanted.
+    pub fn only(mut self, wanted: impl Fn(&str) -> bool) -> FeatureSet {
+        self.features.retain(|feature| wanted(feature.name));
+        self
+    }
+
     /// The features, in the order of the columns.
     pub fn features(&self) -> &[Feature] {
         &self.features

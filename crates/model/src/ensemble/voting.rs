@@ -32,7 +32,7 @@ pub struct Voting {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Vote {
-    /// Their mean; of classifiers that tell the same classes apart the mean of their probabilities.
+    /// Their mean.
     Mean,
     /// Any of them (noisy or): the product of what each leaves to 1, as a level, which tells sure rows apart where 1 less
     /// it would not. Sure where one part is, and surer where several suspect. A classifier speaks by its probability,
@@ -130,11 +130,11 @@ impl Votes {
         self.members.iter().map(|member| &member.model)
     }
 
-    /// The classes that it tells apart: those of its parts, where they agree and their probabilities are averaged.
+    /// The classes that it tells apart: those of its classifiers, where they agree.
     pub fn classes(&self) -> &[String] {
-        let classes = self.members.first().map_or(&[][..], |member| member.model.classes());
-        let agree = self.vote == Vote::Mean && self.members().all(|model| model.classes() == classes);
-        if agree { classes } else { &[] }
+        let mut all = self.members().map(Model::classes).filter(|classes| !classes.is_empty());
+        let classes = all.next().unwrap_or_default();
+        if all.all(|other| other == classes) { classes } else { &[] }
     }
 
     pub(crate) fn scores(&self, matrix: &Matrix) -> Result<Vec<f32>, Error> {
@@ -161,18 +161,27 @@ impl Votes {
         Ok(sums.into_iter().map(finish).collect())
     }
 
+    /// The vote decides how likely a row is an attack, and the classifiers, by the mean of what they say, of which class
+    /// it is then: an anomaly that none of them knows has the name of what it is most like.
     pub(crate) fn probabilities(&self, matrix: &Matrix) -> Result<Option<Probabilities>, Error> {
         let classes = self.classes().len();
         if classes == 0 {
             return Ok(None);
         }
         let mut sums = vec![0.0; matrix.rows() * classes];
-        let all: f64 = self.weights.iter().sum();
         for ((member, matrix), weight) in matrices(&self.members, matrix).zip(&self.weights) {
-            let Some(probabilities) = member.model.probabilities(&matrix)? else { return Ok(None) };
+            let Some(probabilities) = member.model.probabilities(&matrix)? else { continue };
             for (sum, one) in sums.iter_mut().zip(probabilities.values()) {
-                *sum += weight / all * f64::from(*one);
+                *sum += weight * f64::from(*one);
             }
+        }
+        for (sums, score) in sums.chunks_exact_mut(classes).zip(self.scores(matrix)?) {
+            let Some((benign, attacks)) = sums.split_first_mut() else { continue };
+            // Where no classifier thinks of an attack, all classes are as likely.
+            attacks.iter_mut().for_each(|sum| *sum += f64::MIN_POSITIVE);
+            let all: f64 = attacks.iter().sum();
+            attacks.iter_mut().for_each(|sum| *sum *= f64::from(score) / all);
+            *benign = 1.0 - f64::from(score);
         }
         Ok(Some(Probabilities::new(classes, sums.into_iter().map(|sum| sum as f32).collect())))
     }
@@ -226,9 +235,34 @@ mod tests {
     }
 
     #[test]
+    fn the_vote_says_whether_and_the_classifiers_say_what() {
+        // Three classes by one column, and an anomaly model that knows only its normal place.
+        let values: Vec<f32> = (0..300).map(|row| (row % 3) as f32 * 10.0 + (row % 7) as f32 * 0.1).collect();
+        let codes = (0..300).map(|row| row % 3).collect();
+        let truth = crate::Classes::new(codes, ["benign", "dos", "probe"].map(String::from).to_vec()).unwrap();
+        let matrix = Matrix::new(1, values).unwrap();
+        let classifier = Method::NearestNeighbours(Default::default()).fit(&matrix, Some(&truth), 1).unwrap();
+        let normal = Matrix::new(1, (0..200).map(|row| (row % 7) as f32 * 0.1).collect()).unwrap();
+        let anomaly = Method::Mahalanobis(Mahalanobis::default()).fit(&normal, None, 1).unwrap();
+        let members = [classifier, anomaly].map(|model| Member { width: 1, model }).to_vec();
+        let votes = Votes { members, weights: vec![1.0; 2], vote: Vote::Any, tails: Vec::new() };
+        assert_eq!(votes.classes(), ["benign", "dos", "probe"]);
+        // The classifier holds the first for benign and the anomaly model does not.
+        let rows = Matrix::new(2, vec![0.3, 40.0, 0.3, 0.3, 10.0, 0.3, 20.0, 20.0]).unwrap();
+        let scores = votes.scores(&rows).unwrap();
+        let told = votes.probabilities(&rows).unwrap().unwrap();
+        for (row, score) in scores.iter().enumerate() {
+            assert!(
+                (1.0 - told.row(row)[0] - score).abs() < 1e-6 && (told.row(row).iter().sum::<f32>() - 1.0).abs() < 1e-6
+            );
+        }
+        assert_eq!((told.row(0)[1], scores[0] > scores[1]), (told.row(0)[2], true));
+        assert!(told.row(2)[1] > 0.5 && told.row(3)[2] > 0.5, "{told:?}");
+    }
+
+    #[test]
     fn a_part_that_is_sure_does_not_silence_the_others() {
         assert!(told(Vote::Any, 9.0, 9.0) > told(Vote::Any, 9.0, 2.0));
-        assert!(votes(Vote::Any).probabilities(&Matrix::new(2, vec![1.0, 1.0]).unwrap()).unwrap().is_none());
         let mean = votes(Vote::Mean).probabilities(&Matrix::new(2, vec![2.0, 9.0]).unwrap()).unwrap().unwrap();
         assert!((mean.row(0)[1] - 0.55).abs() < 1e-6 && votes(Vote::Mean).classes() == ["benign", "attack"]);
     }

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::statistics::benjamini_hochberg;
 use super::tune::spread;
-use super::{Curve, DeLong, Figures, McNemar, delong, mcnemar};
-use crate::{Error, Verdict};
+use super::{Curve, DeLong, Figures, Finding, McNemar, delong, mcnemar};
+use crate::{Calibration, Error, Verdict};
 
 /// One of those that are compared.
 #[derive(Clone, Debug)]
@@ -31,6 +31,10 @@ pub struct Comparison {
     pub contenders: Vec<Contender>,
     /// Every two of them.
     pub pairs: Vec<Pair>,
+    /// How their scores were made probabilities; `None` where they were not.
+    pub calibration: Option<Calibration>,
+    /// What the audit of the table found.
+    pub findings: Vec<Finding>,
 }
 
 /// How one of them fared.
@@ -98,6 +102,8 @@ impl Comparison {
             attacks: attacks.iter().filter(|attack| **attack).count() as u64,
             contenders: entries.iter().map(contender).collect(),
             pairs,
+            calibration: None,
+            findings: Vec::new(),
         })
     }
 }

@@ -1,10 +1,10 @@
 //! All that a test tells.
 
-use flow::Time;
+use flow::{Table, Time};
 use serde::Serialize;
 
-use super::{ClassFigures, Curve, Figures, Interval, Latency, Reliability, bootstrap};
-use crate::{Classes, Dataset, Error, Grouping, Verdict};
+use super::{Calibrated, ClassFigures, Curve, Figures, Interval, Latency, Refusals, Reliability, bootstrap};
+use crate::{Classes, Dataset, Detector, Error, Identity, Verdict};
 
 /// What a detector said of the rows of a test, and what is known of them.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,10 @@ pub struct Tested {
     pub classes: Vec<String>,
     /// How likely each row is of each of them, row by row; empty where it tells none.
     pub probabilities: Vec<f32>,
+    /// The score of each row before it was calibrated; empty of a detector that does not calibrate.
+    pub uncalibrated: Vec<f32>,
+    /// Whether each row is called an attack of no known kind; empty of a detector that gives attacks no names.
+    pub refused: Vec<bool>,
     /// When each row happened, where that is known.
     pub times: Option<Vec<Time>>,
     /// What each row belongs to, where that is known.
@@ -38,12 +42,46 @@ pub struct Outcome {
     pub scores: Vec<[u64; 2]>,
     /// Scores as probabilities; `None` of a model whose scores are none.
     pub reliability: Option<Reliability>,
+    /// The same before they were calibrated; `None` where they were not.
+    pub uncalibrated: Option<Reliability>,
+    /// What of the alarms got no name; `None` of a detector that gives attacks no names.
+    pub refusals: Option<Refusals>,
     /// Class by class; `None` of a model that tells only attacks from benign rows, or none apart.
     pub classes: Option<ClassFigures>,
     /// The rows of kinds that no class stands for, which are not among those of `classes`.
     pub unknown_class_rows: u64,
     /// How long attacks went on before their first alarm; `None` where the rows have no time.
     pub latency: Option<Latency>,
+}
+
+impl Tested {
+    /// No rows yet, for this detector.
+    pub fn by(detector: &Detector) -> Tested {
+        Tested { classes: detector.model().classes().to_vec(), ..Tested::default() }
+    }
+
+    /// Adds what the detector says of the rows of a table, which it looks at once.
+    pub fn add(&mut self, detector: &Detector, table: &Table) -> Result<(), Error> {
+        let (scores, probabilities) = detector.look(table)?;
+        if detector.calibrator().is_some() {
+            self.uncalibrated.extend_from_slice(&scores);
+        }
+        let verdicts = detector.verdicts(scores);
+        self.verdicts.extend_from_slice(&verdicts);
+        if detector.names_attacks() {
+            self.probabilities.extend(probabilities.iter().flat_map(|of| of.values()));
+            let identities = detector.identify(table, &verdicts)?;
+            self.refused.extend(identities.iter().map(|identity| *identity == Some(Identity::Unknown)));
+        }
+        Ok(())
+    }
+
+    /// What its calibration did, by the truth of the rows; `None` of a detector that does not calibrate.
+    pub fn calibrated(&self, attacks: &[bool]) -> Option<Calibrated> {
+        let scores: Vec<f32> = self.verdicts.iter().map(|verdict| verdict.score).collect();
+        let [before, after] = [&self.uncalibrated, &scores].map(|scores| Reliability::of(scores, attacks));
+        (!self.uncalibrated.is_empty()).then_some(Calibrated { before, after })
+    }
 }
 
 impl Outcome {
@@ -61,6 +99,10 @@ impl Outcome {
             0..=2 => (None, 0),
             _ => by_class(tested, truth)?,
         };
+        let is_probability = !tested.classes.is_empty() || !tested.uncalibrated.is_empty();
+        let refusals = (!tested.refused.is_empty())
+            .then(|| Refusals::of(&tested.verdicts, &tested.refused, truth, seen))
+            .transpose()?;
         let latency =
             tested.times.as_ref().map(|times| Latency::of(&tested.verdicts, truth, times, tested.groups.as_deref()));
         Ok(Outcome {
@@ -68,7 +110,9 @@ impl Outcome {
             roc: curve.roc_points(POINTS),
             precision_recall: curve.pr_points(POINTS),
             scores: by_score,
-            reliability: (!tested.classes.is_empty()).then(|| Reliability::of(&scores, attacks)),
+            reliability: is_probability.then(|| Reliability::of(&scores, attacks)),
+            uncalibrated: tested.calibrated(attacks).map(|of| of.before),
+            refusals,
             classes,
             unknown_class_rows,
             latency: latency.transpose()?,
@@ -89,20 +133,11 @@ fn by_class(tested: &Tested, truth: &Dataset) -> Result<(Option<ClassFigures>, u
         let expected = truth.rows() * width;
         return Err(Error::Length { what: "probabilities", expected, found: tested.probabilities.len() });
     }
-    // A kind is a class by its own name or by that of its family, whichever the model knows.
-    let [kinds, families] = [Grouping::Kinds, Grouping::Families].map(|grouping| Classes::of(truth, grouping));
-    let (Some(kinds), Some(families)) = (kinds, families) else { return Ok((None, 0)) };
-    let known = |name: &String| tested.classes.iter().position(|class| class == name);
-    let [kind_class, family_class] =
-        [&kinds, &families].map(|classes| classes.names().iter().map(known).collect::<Vec<Option<usize>>>());
+    let Some(among) = Classes::among(truth, &tested.classes) else { return Ok((None, 0)) };
     let (mut own, mut given, mut likely) = (Vec::new(), Vec::new(), Vec::new());
-    for (row, probabilities) in tested.probabilities.chunks_exact(width).enumerate() {
-        let class = match (kinds.codes()[row], families.codes()[row]) {
-            (0, _) => Some(0),
-            (kind, family) => kind_class[kind as usize].or(family_class[family as usize]),
-        };
+    for (class, probabilities) in among.into_iter().zip(tested.probabilities.chunks_exact(width)) {
         let Some(class) = class else { continue };
-        own.push(class as u32);
+        own.push(class);
         let better = |best: usize, class: usize| if probabilities[class] > probabilities[best] { class } else { best };
         given.push((0..width).fold(0, better) as u32);
         likely.extend_from_slice(probabilities);

@@ -29,6 +29,15 @@ pub struct Bin {
     pub attacks: f64,
 }
 
+/// What a calibration did to the scores of rows that it was not fitted on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibrated {
+    /// The scores as the model gave them.
+    pub before: Reliability,
+    /// What the calibration made of them.
+    pub after: Reliability,
+}
+
 impl Reliability {
     /// Scores within 0..=1 against the truth of their rows.
     pub fn of(scores: &[f32], attacks: &[bool]) -> Reliability {

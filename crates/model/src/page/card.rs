@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::{count, document, findings, rate, section, selected, table};
-use crate::Detector;
-use crate::evaluation::Figures;
+use super::{count, document, findings, gallery, outcome, rate, section, selected, table};
+use crate::evaluation::{Calibrated, Figures};
+use crate::{Continued, Detector};
 
 /// The page that says of a detector what it was trained on, how good it is, what it is for, and what not to expect of it.
 pub fn card(title: &str, detector: &Detector) -> String {
@@ -19,9 +19,26 @@ pub fn card(title: &str, detector: &Detector) -> String {
         (section("What it is for", html! { ul { @for sentence in detector.intended_use() { li { (sentence) } } } }))
         (section("What not to expect of it", html! { ul { @for sentence in detector.limits() { li { (sentence) } } } }))
         (section("Figures", figures(&provenance.figures)))
-        (section("What the audit found", findings(&provenance.findings)))
+        @if let Some(Calibrated { before, after }) = &detector.supplement.calibrated {
+            (section("Whether a score is a probability", gallery(&[outcome::reliability(Some(before), after)])))
+        }
+        @if !detector.supplement.refusals.is_empty() {
+            (section("Attacks of no known kind", outcome::refusals(&detector.supplement.refusals)))
+        }
+        @if !detector.supplement.continued.is_empty() {
+            (section("What it learned on from", learned_on(&detector.supplement.continued)))
+        }
+        (section("What the audit found", findings(detector.findings())))
+        @if !detector.supplement.overruled.is_empty() {
+            p { "Overruled:" }
+            ul {
+                @for of in &detector.supplement.overruled {
+                    li { code { (of.name) } ": " (of.reason.as_deref().unwrap_or("no reason given")) }
+                }
+            }
+        }
         (section("What it was trained on", trained_on(detector)))
-        @for of in &detector.selected { (section("How its columns were chosen", selected(of))) }
+        @for of in &detector.supplement.selected { (section("How its columns were chosen", selected(of))) }
     };
     document(title, &lead, body)
 }
@@ -54,6 +71,24 @@ fn figures(tests: &[(String, Figures)]) -> Markup {
         } @else {
             (table(&headings, &rows))
         }
+    }
+}
+
+fn learned_on(continued: &[Continued]) -> Markup {
+    let row = |of: &Continued| {
+        let when = of.span.as_ref().map_or_else(|| "–".into(), |[first, last]| format!("{first} to {last}"));
+        let figures = of.figures.as_ref();
+        let [recall, false_positives] =
+            [figures.and_then(|of| of.recall), figures.and_then(|of| of.false_positive_rate)].map(rate);
+        let thresholds = format!("{:.4}, before {:.4}", of.thresholds[1], of.thresholds[0]);
+        vec![of.source.clone(), when, count(of.rows), count(of.learned), thresholds, recall, false_positives]
+    };
+    html! {
+        (table(
+            &["Tables", "When", "Rows", "Learned from", "Threshold", "Recall", "False positives"],
+            &continued.iter().map(row).collect::<Vec<_>>()
+        ))
+        p class="hint" { "Figures on these rows, each judged before it was learned from." }
     }
 }
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::chart::{self, Axis, Line};
-use super::{count, document, gallery, probability, section, table};
+use super::{count, document, findings, gallery, probability, section, table};
 use crate::evaluation::{Comparison, Contender};
 
 /// The page of a comparison.
@@ -14,6 +14,7 @@ pub fn comparison(title: &str, comparison: &Comparison) -> String {
         (section("Figures", figures(comparison)))
         (section("Curves", gallery(&curves(comparison))))
         @if !comparison.pairs.is_empty() { (section("Is the difference more than luck?", pairs(comparison))) }
+        @if !comparison.findings.is_empty() { (section("What the audit found", findings(&comparison.findings))) }
     };
     document(title, &lead, body)
 }
@@ -25,15 +26,17 @@ fn figures(comparison: &Comparison) -> Markup {
         Some((mean, _)) => format!("{mean:.5}"),
         None => "–".into(),
     };
+    let probabilities = if comparison.calibration.is_some() { &PROBABILITIES[..] } else { &[] };
+    let figures = || FIGURES.iter().chain(probabilities);
     let rows: Vec<Vec<String>> = comparison
         .contenders
         .iter()
         .map(|contender| {
-            let cells = FIGURES.iter().map(|(_, name)| cell(contender, name));
+            let cells = figures().map(|(_, name)| cell(contender, name));
             std::iter::once(contender.name.clone()).chain(cells).collect()
         })
         .collect();
-    let headings: Vec<&str> = std::iter::once("").chain(FIGURES.iter().map(|(words, _)| *words)).collect();
+    let headings: Vec<&str> = std::iter::once("").chain(figures().map(|(words, _)| *words)).collect();
     html! {
         (table(&headings, &rows))
         @if several { p class="hint" { "Mean and standard deviation over the tests." } }
@@ -104,3 +107,4 @@ const FIGURES: [(&str, &str); 11] = [
     ("Recall at 1 %", "recall_at_one_percent"),
     ("Recall at 0.1 %", "recall_at_one_per_mille"),
 ];
+const PROBABILITIES: [(&str, &str); 2] = [("Brier score", "brier"), ("Calibration error", "calibration_error")];

@@ -93,7 +93,8 @@ fn selected(selected: &Selected) -> Markup {
 }
 
 /// What an audit found, the worst first.
-fn findings(findings: &[Finding]) -> Markup {
+fn findings<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Markup {
+    let findings: Vec<&Finding> = findings.into_iter().collect();
     html! {
         @if findings.is_empty() {
             p { "Nothing found." }

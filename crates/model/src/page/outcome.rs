@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::chart::{self, Axis, Line};
 use super::{count, document, gallery, rate, section, table};
-use crate::evaluation::{ClassFigures, Latency, Outcome};
+use crate::evaluation::{ClassFigures, Latency, Outcome, Refusals, Refused, Reliability};
 
 /// What figures are held against at the site where the detector runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,6 +23,9 @@ pub fn outcome(title: &str, lead: &str, outcome: &Outcome, threshold: f32, site:
         (section("Scores", gallery(&scores(outcome, threshold))))
         (section("Kinds of row", kinds(outcome)))
         @if let Some(classes) = &outcome.classes { (section("Classes", by_class(classes, outcome.unknown_class_rows))) }
+        @if let Some(refusals) = outcome.refusals {
+            (section("Attacks of no known kind", self::refusals(&[(String::new(), refusals)])))
+        }
         @if let Some(latency) = &outcome.latency { (section("Latency of detection", delays(latency))) }
     };
     document(title, lead, body)
@@ -100,12 +103,40 @@ fn curves(outcome: &Outcome) -> Vec<Markup> {
         charts.push(chart::lines("Precision and recall", axes, &[line(&name, &outcome.precision_recall)], false));
     }
     if let Some(reliability) = &outcome.reliability {
-        let points = reliability.bins.iter().map(|bin| (bin.score, bin.attacks)).collect();
-        let line = Line { name: "share of attacks".into(), points, marked: true };
-        let axes = [Axis::share("mean score"), Axis::share("share of attacks")];
-        charts.push(chart::lines("Reliability: whether a score is a probability", axes, &[line], true));
+        charts.push(self::reliability(outcome.uncalibrated.as_ref(), reliability));
     }
     charts
+}
+
+/// The reliability curve, and that before a calibration.
+pub(super) fn reliability(before: Option<&Reliability>, after: &Reliability) -> Markup {
+    let line = |name: &str, of: &Reliability| {
+        let error = rate(of.calibration_error());
+        let points = of.bins.iter().map(|bin| (bin.score, bin.attacks)).collect();
+        Line { name: format!("{name}, calibration error {error}"), points, marked: true }
+    };
+    let mut lines = vec![line(if before.is_some() { "calibrated" } else { "share of attacks" }, after)];
+    lines.extend(before.map(|before| line("as the model gives it", before)));
+    let axes = [Axis::share("mean score"), Axis::share("share of attacks")];
+    chart::lines("Reliability: whether a score is a probability", axes, &lines, true)
+}
+
+/// What of the alarms got no name, test by test.
+pub(super) fn refusals(tests: &[(String, Refusals)]) -> Markup {
+    let cell = |of: Refused| match of.share() {
+        Some(share) => format!("{} of {} ({:.1} %)", count(of.refused), count(of.alarms), 100.0 * share),
+        None => "–".into(),
+    };
+    let rows = tests.iter().map(|(name, of)| vec![name.clone(), cell(of.known), cell(of.unseen), cell(of.benign)]);
+    html! {
+        (table(
+            &["Test", "Alarms of kinds of the training", "Alarms of kinds never seen", "False alarms"],
+            &rows.collect::<Vec<_>>()
+        ))
+        p class="hint" {
+            "How many alarms were called an attack of no known kind: a mistake where training saw the kind, right where it did not."
+        }
+    }
 }
 
 fn scores(outcome: &Outcome, threshold: f32) -> Vec<Markup> {

@@ -107,8 +107,9 @@ pub fn select<'a>(dataset: &'a Dataset, plan: &Plan) -> Result<(Cow<'a, Dataset>
             return Err(Error::Empty("columns that the selection keeps"));
         }
         let named = left.table().columns().iter().zip(scores).zip(kept);
-        let mut columns: Vec<Scored> =
-            named.map(|((column, score), kept)| Scored { name: column.name.clone(), score, kept }).collect();
+        let mut columns: Vec<Scored> = named
+            .map(|((column, score), kept)| Scored { name: column.name.clone(), score: rounded(score), kept })
+            .collect();
         // A stable sort: of equally good ones the earlier stays first.
         let ascends = matches!(selection, Selection::Recursive { .. });
         columns.sort_by(|one, other| {
@@ -119,6 +120,11 @@ pub fn select<'a>(dataset: &'a Dataset, plan: &Plan) -> Result<(Cow<'a, Dataset>
         left = Cow::Owned(left.of_columns(&positions));
     }
     Ok((left, all))
+}
+
+/// The number in nine digits, which every reader of JSON reads as the same number.
+fn rounded(score: f64) -> f64 {
+    format!("{score:.8e}").parse().unwrap_or(score)
 }
 
 impl Selection {

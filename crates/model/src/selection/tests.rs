@@ -132,7 +132,7 @@ fn every_method_judges_with_the_columns_that_were_kept_and_needs_no_other() {
         assert_eq!(verdicts, detector.judge(dataset.table()).unwrap(), "{}", method.name());
         let saved = Detector::from_bytes(&detector.to_bytes().unwrap()).unwrap();
         assert_eq!(saved, detector, "{}", method.name());
-        assert_eq!(saved.selected[0].kept().count(), 2);
+        assert_eq!(saved.supplement.selected[0].kept().count(), 2);
     }
 }
 

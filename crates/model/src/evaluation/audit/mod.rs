@@ -29,6 +29,15 @@ pub struct Finding {
     pub sentence: String,
 }
 
+/// An error of an audit that somebody answers for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overruled {
+    /// The name of the check, or check and column, as in `giveaway:sttl`.
+    pub name: String,
+    /// Why, in that person's words.
+    pub reason: Option<String>,
+}
+
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -47,14 +56,26 @@ impl Finding {
         Finding { severity, check: check.into(), columns: Vec::new(), rows: Vec::new(), sentence }
     }
 
-    /// Whether it forbids to go on: it is an error, and none of these names overrules it. A name is that of the check, or
-    /// check and column, as in `giveaway:sttl`.
-    pub fn forbids(&self, allowed: &[String]) -> bool {
-        let overrules = |name: &String| match name.split_once(':') {
+    /// The name by which it is overruled: check and column where it concerns one, otherwise the check.
+    pub fn name(&self) -> String {
+        match self.columns.as_slice() {
+            [column] => format!("{}:{column}", self.check),
+            _ => self.check.clone(),
+        }
+    }
+
+    /// Whether it forbids to run a detector: it is an error, and none of these names overrules it. A name is that of the
+    /// check, or check and column, as in `giveaway:sttl`.
+    pub fn forbids<'a>(&self, overruled: impl IntoIterator<Item = &'a str>) -> bool {
+        self.severity == Severity::Error && !overruled.into_iter().any(|name| self.is_called(name))
+    }
+
+    /// Whether that is a name of it.
+    pub fn is_called(&self, name: &str) -> bool {
+        match name.split_once(':') {
             Some((check, column)) => check == self.check && self.columns.iter().any(|own| own == column),
-            None => *name == self.check,
-        };
-        self.severity == Severity::Error && !allowed.iter().any(overrules)
+            None => name == self.check,
+        }
     }
 }
 
@@ -150,10 +171,11 @@ mod tests {
     fn an_error_is_overruled_by_its_name_alone_or_with_its_column() {
         let finding =
             Finding { columns: vec!["sttl".into()], ..Finding::of(Severity::Error, "giveaway", String::new()) };
-        let allowed = |name: &str| !finding.forbids(&[name.to_owned()]);
+        let allowed = |name: &str| !finding.forbids([name]);
         assert!(allowed("giveaway") && allowed("giveaway:sttl"));
         assert!(!allowed("giveaway:dttl") && !allowed("one-class") && !allowed(""));
-        assert!(!Finding::of(Severity::Warning, "duplicates", String::new()).forbids(&[]));
+        assert!(!Finding::of(Severity::Warning, "duplicates", String::new()).forbids([]));
+        assert_eq!(finding.name(), "giveaway:sttl");
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn by_name(name: &str) -> Option<Role> {
         Some(Role::Answer)
     } else if words.iter().any(|word| ["ttl", "sttl", "dttl"].contains(word)) {
         Some(Role::TimeToLive)
-    } else if all_of(&ADDRESS, &SIDE) {
+    } else if all_of(&ADDRESS, &SIDE) || matches!(words.as_slice(), ["originator" | "responder"]) {
         Some(Role::Address)
     } else if all_of(&PORT, &SIDE) {
         Some(Role::Port)
@@ -155,6 +155,7 @@ mod tests {
             ("Src IP", Role::Address),
             ("dst_ip", Role::Address),
             ("id.orig_h", Role::Address),
+            ("originator", Role::Address),
             ("id.resp_p", Role::Port),
             ("Dst Port", Role::Port),
             ("dsport", Role::Port),

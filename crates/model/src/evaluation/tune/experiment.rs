@@ -10,7 +10,7 @@ use super::Strategy;
 use super::space::{Settings, with};
 use crate::evaluation::statistics::moments;
 use crate::evaluation::{Figures, Rule, Split};
-use crate::{Dataset, Detector, Error, Plan};
+use crate::{Calibration, Dataset, Detector, Error, Plan};
 
 /// What to try.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,9 @@ pub struct Experiment {
     pub figures: Vec<(String, f64, f64)>,
     /// Why the trial failed, where it did.
     pub failure: Option<String>,
+    /// How scores became probabilities; missing where they did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// How many folds there were.
     pub folds: usize,
     /// What all random numbers came from.
@@ -130,6 +133,7 @@ impl Experiment {
             value,
             figures,
             failure: tested.as_ref().err().map(ToString::to_string),
+            calibration: plan.calibration,
             folds: folds.len(),
             seed: plan.seed,
             seconds,
