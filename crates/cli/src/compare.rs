@@ -10,7 +10,7 @@ use sensor::comparison;
 use sensor::tables::Beside;
 use serde_json::json;
 
-use crate::settings::{Splitting, Tables, named_method};
+use crate::settings::{Choosing, Splitting, Tables, named_method};
 use crate::{figures, output, pages, saved, tables};
 
 /// Compare methods on a table, or trained detectors on tables that they did not learn from, and say whether the difference
@@ -36,6 +36,8 @@ pub(crate) struct Arguments {
     /// Repeat with so many seeds and tell the spread.
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
+    #[command(flatten)]
+    choosing: Choosing,
     #[command(flatten)]
     splitting: Splitting,
     /// Write a page with pictures to this file.
@@ -75,6 +77,7 @@ fn methods(arguments: &Arguments, verbose: bool) -> Result<Comparison> {
     let (_, first) = &methods[0];
     let mut settings = arguments.splitting.settings(first.clone())?;
     settings.seeds = arguments.seeds;
+    settings.selections = arguments.choosing.selections()?;
     let loaded = arguments.tables.load(verbose)?;
     arguments.splitting.check(&loaded)?;
     Ok(tables::while_learning(|watch| comparison::compare(&loaded, &methods, &settings, watch))?)

@@ -40,6 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "limits": detector.limits(),
             "provenance": provenance,
             "columns": columns,
+            "selections": detector.supplement.selected,
             "threshold": detector.threshold(),
             "calibration": detector.calibrator().map(model::Calibrator::calibration),
             "calibrated": detector.supplement.calibrated,
@@ -106,5 +107,10 @@ fn print(out: &mut impl Write, detector: &Detector) -> Result<()> {
     trained.extend(
         provenance.left_out.iter().map(|(column, reason)| format!("left out: {}: {reason}", printable(column))),
     );
-    section(out, "what it was trained on", &trained)
+    section(out, "what it was trained on", &trained)?;
+    for selected in &detector.supplement.selected {
+        writeln!(out, "\nhow its columns were chosen: {}", selected.words())?;
+        figures::print_selected(out, selected)?;
+    }
+    Ok(())
 }

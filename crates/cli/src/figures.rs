@@ -7,7 +7,7 @@ use model::evaluation::{
     Calibrated, ClassFigures, Figures, Finding, Outcome, Refusals, Refused, Reliability, Severity, tune,
 };
 use model::page::Site;
-use model::{Detector, Supplement};
+use model::{Detector, Selected, Selection, Supplement};
 use serde_json::{Value, json};
 
 use crate::output;
@@ -223,6 +223,19 @@ pub(crate) fn print_tests(out: &mut impl Write, tests: &[(String, Figures)]) -> 
     writeln!(out, "{table}")
 }
 
+/// Prints what a selection says of each column, the best first.
+pub(crate) fn print_selected(out: &mut impl Write, selected: &Selected) -> io::Result<()> {
+    let mut table = output::table(&["column", selected.selection.measure(), ""]);
+    for column in &selected.columns {
+        let score = match selected.selection {
+            Selection::Recursive { .. } => column.score.to_string(),
+            _ => short(column.score),
+        };
+        table.add_row([&*printable(&column.name), &score, if column.kept { "kept" } else { "left out" }]);
+    }
+    writeln!(out, "{table}")
+}
+
 /// Prints what a reader of the figures must know, the worst first.
 pub(crate) fn print_findings<'a>(
     out: &mut impl Write,
@@ -305,6 +318,18 @@ pub(crate) fn add_site(value: &mut Value, figures: &Figures, site: Site) {
 /// A figure with five digits behind the point; a dash where it is unknown.
 pub(crate) fn rate(value: Option<f64>) -> String {
     value.map_or_else(|| "-".into(), |value| format!("{value:.5}"))
+}
+
+/// A number in few digits.
+pub(crate) fn short(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 || ((value - value.round()).abs() < 1e-9 && (0.5..1e7).contains(&size)) {
+        format!("{value:.0}")
+    } else if (1e-3..1e7).contains(&size) {
+        format!("{value:.3}")
+    } else {
+        format!("{value:.2e}")
+    }
 }
 
 /// The probability of a test; small ones by their magnitude.

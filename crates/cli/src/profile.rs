@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use flow::printable;
 use model::evaluation::{Profile, Summary};
-use model::page;
+use model::{Plan, page, select};
+use serde_json::json;
 
-use crate::settings::Tables;
+use crate::settings::{Choosing, Tables};
 use crate::{figures, output, pages};
 
 /// Say what a table holds, before anything is learned from it: what each column holds, which go together, and how attacks
@@ -19,10 +20,13 @@ use crate::{figures, output, pages};
 #[command(after_help = "Examples:
   lapwing profile flows.csv
   lapwing profile KDDTrain+.txt.gz --html profile.html       # histograms, boxes and a heat map
+  lapwing profile flows.csv --select mutual-information      # what each column alone tells about the label
   lapwing profile flows.csv --json | jq '.differences[0]'")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     tables: Tables,
+    #[command(flatten)]
+    choosing: Choosing,
     /// Write a page with pictures to this file.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -34,15 +38,25 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let loaded = arguments.tables.load(verbose)?;
     let profile = Profile::of(&loaded.dataset);
+    let plan = Plan { selections: arguments.choosing.selections()?, ..Plan::default() };
+    let (_, selections) = select(&loaded.dataset, &plan)?;
     pages::write(arguments.html.as_deref(), || {
-        page::profile(&format!("Profile of {}", arguments.tables.words()), &profile)
+        page::profile(&format!("Profile of {}", arguments.tables.words()), &profile, &selections)
     })?;
     let mut out = output::create(None, &[])?;
     if arguments.json {
-        serde_json::to_writer(&mut out, &profile)?;
+        let mut value = json!(profile);
+        if !selections.is_empty() {
+            value["selections"] = json!(selections);
+        }
+        serde_json::to_writer(&mut out, &value)?;
         writeln!(out)?;
     } else {
         print(&mut out, &profile)?;
+        for selected in &selections {
+            writeln!(out, "\n{}", selected.words())?;
+            figures::print_selected(&mut out, selected)?;
+        }
     }
     out.flush()?;
     Ok(())
@@ -63,7 +77,7 @@ fn print(out: &mut impl Write, profile: &Profile) -> Result<()> {
         writeln!(out, "\nhow attacks differ from benign rows, the largest effect (0 to 1) first")?;
         let mut table = output::table(&["column", "effect", "p, corrected", "Welch's t", "Cohen's d"]);
         for of in &profile.differences {
-            let welch = |of: Option<f64>| of.map_or_else(|| "-".into(), short);
+            let welch = |of: Option<f64>| of.map_or_else(|| "-".into(), figures::short);
             table.add_row([
                 printable(&of.column).to_string(),
                 format!("{:.3}", of.effect()),
@@ -98,10 +112,11 @@ fn print_columns(out: &mut impl Write, profile: &Profile) -> Result<()> {
             vec![printable(&column.name).to_string(), column.missing.to_string(), column.distinct.to_string()];
         match &column.summary {
             Summary::Numbers(of) => {
-                let quantile = |place: usize| of.quantiles.get(place).map_or_else(|| "-".into(), |value| short(*value));
+                let quantile =
+                    |place: usize| of.quantiles.get(place).map_or_else(|| "-".into(), |value| figures::short(*value));
                 row.extend([0, 2, 3, 4, 6].map(quantile));
-                row.push(of.moments.map_or_else(|| "-".into(), |moments| short(moments.mean)));
-                row.push(of.moments.map_or_else(|| "-".into(), |moments| short(moments.skewness)));
+                row.push(of.moments.map_or_else(|| "-".into(), |moments| figures::short(moments.mean)));
+                row.push(of.moments.map_or_else(|| "-".into(), |moments| figures::short(moments.skewness)));
                 row.push(of.outliers.to_string());
                 numbers.add_row(row);
             }
@@ -119,18 +134,6 @@ fn print_columns(out: &mut impl Write, profile: &Profile) -> Result<()> {
         writeln!(out, "\n{table}")?;
     }
     Ok(())
-}
-
-/// A number in few digits.
-fn short(value: f64) -> String {
-    let size = value.abs();
-    if value == 0.0 || ((value - value.round()).abs() < 1e-9 && size < 1e7) {
-        format!("{value:.0}")
-    } else if (1e-3..1e7).contains(&size) {
-        format!("{value:.3}")
-    } else {
-        format!("{value:.2e}")
-    }
 }
 
 const SHOWN: usize = 20;

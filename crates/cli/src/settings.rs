@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use model::evaluation::{Finding, Overruled, Rule, Severity};
-use model::{Calibration, Grouping, Method, Recipe, Refuse};
+use model::{Calibration, Grouping, Keep, Method, Recipe, Refuse, Selection};
 use sensor::partition::SplitBy;
 use sensor::tables::{Columns, Loaded, load};
 use sensor::train::Settings;
@@ -129,6 +129,18 @@ pub(crate) struct Estimator {
     encode: Vec<String>,
 }
 
+/// Which columns are learned from.
+#[derive(clap::Args)]
+pub(crate) struct Choosing {
+    /// Choose the columns to learn from, by the rows learned from alone: mutual-information (what a column alone tells),
+    /// permutation (how much worse held-back rows are judged with it shuffled) or recursive (the least needed go first).
+    /// Behind = stands how many stay, 20 or 50%; else those that are of use. permutation and recursive may ask another
+    /// method: permutation=20:random-forest:trees=30. variance=LEAST leaves out what varies no more. May be given several
+    /// times, one after the other.
+    #[arg(long, value_name = "WAY[=HOW MANY]")]
+    select: Vec<String>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum By {
     Random,
@@ -248,6 +260,35 @@ pub(crate) fn named_method(text: &str) -> Result<Method> {
     method(name, &set)
 }
 
+/// A way to choose columns, as `--select` has it.
+fn selection(text: &str) -> Result<Selection> {
+    let (what, method) = text.split_once(':').map_or((text, None), |(what, method)| (what, Some(method)));
+    let method = method.map(named_method).transpose().with_context(|| format!("--select {text}"))?;
+    let (way, amount) = what.split_once('=').map_or((what, None), |(way, amount)| (way, Some(amount)));
+    let keep = || match amount {
+        None => Ok(Keep::Useful),
+        Some(amount) => match (amount.parse::<u32>(), amount.strip_suffix('%').map(str::parse::<f64>)) {
+            (Ok(count), _) => Ok(Keep::Count(count)),
+            (_, Some(Ok(percent))) => Ok(Keep::Share(percent / 100.0)),
+            _ => bail!("--select {text}: write how many columns stay, {way}=20, or which share, {way}=50%"),
+        },
+    };
+    let selection = match (way, method) {
+        ("variance", None) => Selection::Variance(match amount.map(str::parse::<f64>) {
+            None => 0.0,
+            Some(Ok(least)) => least,
+            Some(Err(_)) => bail!("--select {text}: write the variance that a column must exceed, variance=0.01"),
+        }),
+        ("mutual-information", None) => Selection::MutualInformation(keep()?),
+        ("permutation", method) => Selection::Permutation { keep: keep()?, method },
+        ("recursive", method) => Selection::Recursive { keep: keep()?, method },
+        ("variance" | "mutual-information", Some(_)) => bail!("--select {text}: {way} asks no method"),
+        _ => bail!("--select {text}: expected variance, mutual-information, permutation or recursive"),
+    };
+    selection.check().with_context(|| format!("--select {text}"))?;
+    Ok(selection)
+}
+
 /// Names and values, read as a configuration would be.
 fn pairs(set: &[String]) -> Result<Map<String, Value>> {
     let pair = |setting: &String| {
@@ -272,6 +313,13 @@ impl Estimator {
             recipe.extend(pairs(&self.encode)?);
         }
         Ok(Some(serde_json::from_value(recipe).context("--encode does not fit")?))
+    }
+}
+
+impl Choosing {
+    /// How columns are chosen, one way after the other.
+    pub(crate) fn selections(&self) -> Result<Vec<Selection>> {
+        self.select.iter().map(|text| selection(text)).collect()
     }
 }
 
@@ -314,6 +362,7 @@ impl Splitting {
         Ok(Settings {
             method,
             recipe: None,
+            selections: Vec::new(),
             grouping: match self.classes {
                 Classes::Binary => Grouping::Binary,
                 Classes::Families => Grouping::Families,
@@ -370,4 +419,37 @@ pub(crate) fn check_labels(method: &Method, loaded: &Loaded) -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selection_says_how_many_columns_stay_or_which_share_and_whom_it_asks() {
+        let of = |text: &str| selection(text).map(|selection| selection.to_string());
+        for text in [
+            "variance=0.01",
+            "mutual-information",
+            "mutual-information=20",
+            "permutation=50%",
+            "recursive",
+            "recursive=10:random-forest",
+        ] {
+            assert_eq!(of(text).expect(text), text);
+        }
+        assert_eq!(of("variance").expect("a default"), "variance=0");
+        for wrong in [
+            "noise",
+            "variance=-1",
+            "variance=0:random-forest",
+            "permutation=0",
+            "permutation=200%",
+            "recursive=some",
+            "permutation=5:forest",
+            "permutation=5:random-forest:tree=5",
+        ] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
 }

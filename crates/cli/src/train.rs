@@ -4,12 +4,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use flow::printable;
 use model::page::{self, Site};
 use sensor::train::{self, Trained};
 use serde_json::json;
 
 use crate::pages::{self, SiteArguments};
-use crate::settings::{Estimator, Overruling, Refusing, Splitting, Tables, check_labels};
+use crate::settings::{Choosing, Estimator, Overruling, Refusing, Splitting, Tables, check_labels};
 use crate::{figures, output, saved, tables};
 
 /// Train a detector on a table and say how good it is on rows that it did not learn from.
@@ -31,12 +32,15 @@ use crate::{figures, output, saved, tables};
   lapwing train monday.csv tuesday.csv --split file -o week.lapwing      # tested on the last file
   lapwing train flows.csv --split group --group host --html hosts.html   # tested on hosts never seen
   lapwing train flows.csv --split kind-out                               # each attack once never learned from
+  lapwing train flows.csv --select mutual-information=20 -o few.lapwing   # learns from the 20 columns that tell most
   lapwing train sessions.csv --label attack_detected --cv 5 --set trees=300 --set max-depth=10")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     tables: Tables,
     #[command(flatten)]
     estimator: Estimator,
+    #[command(flatten)]
+    choosing: Choosing,
     #[command(flatten)]
     splitting: Splitting,
     #[command(flatten)]
@@ -64,6 +68,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let mut settings = arguments.splitting.settings(arguments.estimator.method()?)?;
     settings.seeds = arguments.seeds;
     settings.recipe = arguments.estimator.recipe()?;
+    settings.selections = arguments.choosing.selections()?;
     settings.refusal = arguments.refusing.refusal(&settings)?;
     let loaded = arguments.tables.load(verbose)?;
     check_labels(&settings.method, &loaded)?;
@@ -118,6 +123,10 @@ impl Arguments {
             provenance.seed,
             detector.threshold()
         )?;
+        for selected in &detector.supplement.selected {
+            let kept: Vec<_> = selected.kept().map(printable).collect();
+            writeln!(out, "{}: {}\n", selected.words(), kept.join(", "))?;
+        }
         let main = provenance.figures.first();
         if let (Some(outcome), Some((title, _))) = (&trained.outcome, main) {
             figures::print(out, title, outcome, site)?;
@@ -157,6 +166,7 @@ impl Arguments {
             "attacks": provenance.attacks,
             "duplicates_dropped": trained.duplicates,
             "columns": detector.schema().fields.iter().map(|field| &field.name).collect::<Vec<_>>(),
+            "selections": detector.supplement.selected,
             "label": provenance.label,
             "left_out": provenance.left_out.iter().map(|(column, reason)| json!({"column": column, "reason": reason})).collect::<Vec<_>>(),
             "findings": provenance.findings,

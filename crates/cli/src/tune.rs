@@ -8,30 +8,35 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use model::evaluation::Figures;
-use model::evaluation::tune::{Experiment, Objective, Strategy, best};
+use model::evaluation::tune::{Experiment, Nested, Objective, Strategy, best};
 use model::page;
 use sensor::search::{self, Budget, Search};
 use serde_json::json;
 
-use crate::settings::{Estimator, Overruling, Refusing, Splitting, Tables, check_labels};
+use crate::settings::{Choosing, Estimator, Overruling, Refusing, Splitting, Tables, check_labels};
 use crate::{figures, output, pages, saved};
 
 /// Search for good settings of a method by cross-validation, within a number of trials or a time, and test the best once on
 /// rows that the search never saw.
 ///
 /// Every trial is a line in the file of experiments, with the hash of the data, settings, seed, figures and duration; a
-/// search that was broken off goes on from that file. With --cv the whole search is repeated inside every fold (nested
-/// cross-validation): the figures then are those of searching, not of one lucky setting.
+/// search that was broken off goes on from that file. The figure of the best trial is optimistic, because it is the best
+/// of many. With --cv the whole search is repeated inside every fold and what it chose is judged on the fold's own rows (nested
+/// cross-validation), then once more on all rows for the detector: the figures then are those of searching, and stand beside
+/// what the best trial promises.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lapwing tune sessions.csv --trials 50 --experiments sessions.jsonl -o best.lapwing
   lapwing tune KDDTrain+.txt.gz -m random-forest --strategy halving --seconds 600 --objective recall-at-one-percent
-  lapwing tune flows.csv --cv 5 --trials 20                       # nested cross-validation")]
+  lapwing tune flows.csv --cv 5 --trials 20 -o best.lapwing       # nested cross-validation
+  lapwing tune flows.csv -m voting --columns                      # parts, how they vote, which columns")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     tables: Tables,
     #[command(flatten)]
     estimator: Estimator,
+    #[command(flatten)]
+    choosing: Choosing,
     #[command(flatten)]
     splitting: Splitting,
     #[command(flatten)]
@@ -41,7 +46,7 @@ pub(crate) struct Arguments {
     /// How many settings are tried, those in the file of experiments included.
     #[arg(long, default_value_t = 30)]
     trials: usize,
-    /// Begin no further trial after so many seconds.
+    /// Begin no further trial after so many seconds; each fold of --cv and the search on all rows get an equal part.
     #[arg(long)]
     seconds: Option<u64>,
     /// How the next settings are chosen: at random, where good ones are dense (tpe), or many on few rows and the best of
@@ -57,11 +62,14 @@ pub(crate) struct Arguments {
     /// Search the encoder's settings too: logarithm, scaling, what becomes of names, rare names.
     #[arg(long)]
     encoder: bool,
+    /// Search, too, which columns are learned from: all, or a share of them by mutual information or permutation.
+    #[arg(long)]
+    columns: bool,
     /// The file of experiments, one JSON object a line: read where it is there, and added to.
     #[arg(long, value_name = "FILE")]
     experiments: Option<PathBuf>,
     /// The detector file to write, with the best settings; nothing is saved where it is not given.
-    #[arg(short, long, value_name = "FILE", conflicts_with = "cv")]
+    #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Write a page with pictures to this file.
     #[arg(long, value_name = "FILE")]
@@ -93,36 +101,43 @@ enum Goal {
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let mut settings = arguments.splitting.settings(arguments.estimator.method()?)?;
     settings.recipe = arguments.estimator.recipe()?;
+    settings.selections = arguments.choosing.selections()?;
     settings.refusal = arguments.refusing.refusal(&settings)?;
     let loaded = arguments.tables.load(verbose)?;
     check_labels(&settings.method, &loaded)?;
     arguments.splitting.check(&loaded)?;
     let past = arguments.experiments.as_deref().map(read).transpose()?.unwrap_or_default();
     let started = Instant::now();
-    let (mut history, mut tests) = (Vec::new(), Vec::new());
+    let (mut history, mut tests, mut outer) = (Vec::new(), Vec::new(), Vec::new());
     let mut detector = None;
-    let (parts, findings) = search::parts(&loaded, &settings)?;
-    let overruled = arguments.overruling.of(findings.iter())?;
-    for part in parts {
-        let mut search = Search::new(&loaded, part.train, &settings, arguments.budget(), past.clone())?;
-        arguments.search(&mut search, started)?;
-        let (trained, figures) = search.finish(part.test.as_ref().map(|(name, test)| (name.as_str(), test)))?;
-        if let (Some((name, _)), Some(figures)) = (part.test, figures) {
-            tests.push((name, figures));
+    let ground = search::ground(&loaded, &settings)?;
+    let overruled = arguments.overruling.of(ground.findings.iter())?;
+    for (place, part) in ground.parts.iter().enumerate() {
+        let mut search = Search::new(&loaded, part.train(&ground), &settings, arguments.budget(), past.clone())?;
+        arguments.search(&mut search, started, [place + 1, ground.parts.len()])?;
+        let mut trained = search.finish()?;
+        if let Some((name, test)) = part.test(&ground) {
+            let (figures, test) = search.test(&mut trained, name, &test)?;
+            tests.push((name.to_owned(), figures));
+            outer.push(test);
         }
-        history.extend(search.history);
+        history = search.history;
         detector = Some(trained);
     }
     let mut detector = detector.context("there is nothing to search on")?;
+    let nested = settings.folds.map(|_| Nested::of(arguments.budget().objective, &history, outer));
     detector.provenance.label = loaded.label.clone();
     detector.provenance.left_out = loaded.left_out.clone();
-    detector.provenance.findings = findings;
+    if nested.is_some() {
+        detector.provenance.figures = tests.clone();
+    }
+    detector.provenance.findings = ground.findings;
     detector.supplement.overruled = overruled;
     let saved = arguments.output.as_deref().map(|path| Ok::<_, anyhow::Error>((path, saved::save(&detector, path)?)));
     let saved = saved.transpose()?;
     let title = format!("Search for settings of {} on {}", settings.method.name(), arguments.tables.words());
-    let lead = lead(&history, &tests);
-    pages::write(arguments.html.as_deref(), || page::search(&title, &lead, &history))?;
+    let lead = lead(&history, &tests, nested.as_ref());
+    pages::write(arguments.html.as_deref(), || page::search(&title, &lead, &history, nested.as_ref()))?;
     let mut out = output::create(None, &[])?;
     if arguments.json {
         let tests = tests.iter().map(|(name, figures)| {
@@ -134,7 +149,9 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
             "trials": history.len(),
             "best": best(&history),
             "method": detector.provenance.method,
+            "selections": detector.supplement.selected,
             "tests": tests.collect::<Vec<_>>(),
+            "nested": nested,
             "findings": detector.provenance.findings,
             "calibrated": detector.supplement.calibrated,
             "refusals": figures::refusals(&detector.supplement.refusals),
@@ -145,7 +162,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
         figures::print_findings(&mut out, &detector.provenance.findings)?;
         writeln!(out, "{lead}\n")?;
         print(&mut out, &history)?;
-        if let Some(best) = best(&history).filter(|_| arguments.splitting.cv.is_none()) {
+        if let Some(best) = best(&history) {
             writeln!(out, "\nbest: {}", serde_json::to_string(&best.trial.settings)?)?;
         }
         match tests.as_slice() {
@@ -154,6 +171,9 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
                 figures::print_line(&mut out, &format!("tested once, {name}"), figures)?;
             }
             several => figures::print_tests(&mut out, several)?,
+        }
+        if let Some(nested) = &nested {
+            print_nested(&mut out, nested)?;
         }
         figures::print_supplement(&mut out, &detector.supplement)?;
         if let Some((path, bytes)) = saved {
@@ -186,11 +206,13 @@ impl Arguments {
             trials: self.trials,
             folds: self.folds as usize,
             encoder: self.encoder,
+            selection: self.columns,
         }
     }
 
-    /// Tries until trials or time run out; every trial is written down before the next one begins.
-    fn search(&self, search: &mut Search, started: Instant) -> Result<()> {
+    /// Tries until trials or time run out; every trial is written down before the next one begins. `turn` tells which of
+    /// how many searches it is: each may begin trials until its equal part of the time is over.
+    fn search(&self, search: &mut Search, started: Instant, turn: [usize; 2]) -> Result<()> {
         if search.space().is_empty() {
             bail!("this method has no setting to search");
         }
@@ -199,10 +221,14 @@ impl Arguments {
         }
         let mut file = self.experiments.as_deref().map(append).transpose()?;
         let status = output::status();
-        while !search.is_over() && self.seconds.is_none_or(|most| started.elapsed() < Duration::from_secs(most)) {
+        let [number, searches] = turn;
+        let due = number as f64 / searches as f64;
+        let is_early = |most: u64| started.elapsed() < Duration::from_secs(most).mul_f64(due);
+        let which = if searches > 1 { format!("search {number} of {searches}, ") } else { String::new() };
+        while !search.is_over() && self.seconds.is_none_or(is_early) {
             let leading = best(&search.history).and_then(|best| best.value);
             let words = leading.map_or_else(String::new, |value| format!(", best so far {value:.6}"));
-            status.set_message(format!("trial {} of {}{words}", search.history.len() + 1, self.trials));
+            status.set_message(format!("{which}trial {} of {}{words}", search.history.len() + 1, self.trials));
             let began = Instant::now();
             let experiment = search.step(|| began.elapsed().as_secs_f64())?;
             if let Some((file, path)) = &mut file {
@@ -258,12 +284,18 @@ fn append(path: &Path) -> Result<(File, &Path)> {
     Ok((file, path))
 }
 
-fn lead(history: &[Experiment], tests: &[(String, Figures)]) -> String {
+fn lead(history: &[Experiment], tests: &[(String, Figures)], nested: Option<&Nested>) -> String {
     let failed = history.iter().filter(|of| of.failure.is_some()).count();
     let seconds: f64 = history.iter().map(|of| of.seconds).sum();
-    let tested = match tests {
-        [] => "nothing was set apart to test the best on".to_owned(),
-        [(name, figures)] => {
+    let tested = match (nested, tests) {
+        (Some(nested), _) => format!(
+            "the best trial has {} {}, which is optimistic; in nested cross-validation of {} folds the search keeps {}",
+            nested.objective.name(),
+            figures::rate(nested.optimistic),
+            nested.folds.len(),
+            figures::rate(nested.honest)
+        ),
+        (None, [(name, figures)]) => {
             format!(
                 "the best, tested once ({name}): ROC-AUC {}, PR-AUC {}, F1 {}",
                 figures::rate(figures.roc_auc),
@@ -271,9 +303,28 @@ fn lead(history: &[Experiment], tests: &[(String, Figures)]) -> String {
                 figures::rate(figures.f1)
             )
         }
-        several => format!("nested cross-validation of {} folds", several.len()),
+        (None, []) => "nothing was set apart to test the best on, so its figure is optimistic".to_owned(),
+        (None, several) => format!("the best of each search, tested {} times", several.len()),
     };
     format!("{} trials in {seconds:.0} s, {failed} failed; {tested}", history.len())
+}
+
+/// What the search promises in every fold and on all rows, beside what it keeps.
+fn print_nested(out: &mut impl Write, nested: &Nested) -> Result<()> {
+    let objective = nested.objective.name();
+    let [promised, kept] = ["of the best trial", "on unseen rows"].map(|what| format!("{objective} {what}"));
+    let mut table = output::table(&["", &promised, &kept, "settings"]);
+    for fold in &nested.folds {
+        let settings = serde_json::to_string(&fold.settings)?;
+        table.add_row([fold.test.clone(), figures::rate(fold.optimistic), figures::rate(fold.honest), settings]);
+    }
+    let honest = match nested.deviation {
+        Some(deviation) => format!("{} ± {deviation:.5}", figures::rate(nested.honest)),
+        None => figures::rate(nested.honest),
+    };
+    table.add_row(["all rows".into(), figures::rate(nested.optimistic), honest, String::new()]);
+    writeln!(out, "\nnested cross-validation: the best of many trials is the best by luck too\n{table}")?;
+    Ok(())
 }
 
 fn print(out: &mut impl Write, history: &[Experiment]) -> Result<()> {

@@ -189,6 +189,61 @@ fn a_search_that_was_broken_off_goes_on_and_finds_what_an_unbroken_one_finds() {
 }
 
 #[test]
+fn columns_that_a_selection_leaves_out_are_told_on_the_card_and_need_not_be_there() {
+    let folder = folder("select");
+    let table = table(&folder);
+    let detector = folder.join("few.lapwing").display().to_string();
+    let select = ["--select", "variance=0", "--select", "mutual-information=1", "--method", "decision-tree"];
+    let trained = json(&[&["train", &table, "--json", "--drop", "leak", "-o", &detector], &select[..]].concat());
+    assert_eq!(trained["columns"], serde_json::json!(["bytes"]));
+    assert_eq!(trained["selections"][1]["columns"][0]["name"], "bytes");
+    let card = lapwing(&["describe", &detector]);
+    let card = String::from_utf8_lossy(&card.stdout).into_owned();
+    assert!(card.contains("mutual-information=1 keeps 1 of 2 columns") && card.contains("left out"), "{card}");
+    let text = fs::read_to_string(&table).expect("the table was written");
+    let few = folder.join("few.csv");
+    let line = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        format!("{},{}\n", cells[3], cells[5])
+    };
+    fs::write(&few, text.lines().map(line).collect::<String>()).expect("the tests' folder can be written");
+    let [all, few] = [table, few.display().to_string()].map(|table| json(&["evaluate", &detector, &table, "--json"]));
+    assert_eq!(all["confusion"], few["confusion"]);
+}
+
+#[test]
+fn a_profile_says_what_a_selection_would_keep_and_a_wrong_one_is_refused() {
+    let folder = folder("profile-select");
+    let table = table(&folder);
+    let profile = json(&["profile", &table, "--json", "--drop", "leak", "--select", "mutual-information=50%"]);
+    let columns = profile["selections"][0]["columns"].as_array().expect("a selection");
+    assert_eq!((&columns[0]["name"], &columns[0]["kept"]), (&"bytes".into(), &true.into()));
+    let refused = lapwing(&["profile", &table, "--select", "luck=3"]);
+    assert!(!refused.status.success() && stderr(&refused).contains("mutual-information"), "{}", stderr(&refused));
+}
+
+#[test]
+fn nested_cross_validation_shows_what_a_search_keeps_and_goes_on_where_it_was() {
+    let folder = folder("nested");
+    let table = table(&folder);
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (experiments, page, detector) = (path("nested.jsonl"), path("nested.html"), path("best.lapwing"));
+    let nested = || {
+        let files = ["--experiments", &experiments, "--html", &page, "-o", &detector];
+        let search = ["--trials", "3", "--folds", "2", "--cv", "2", "--drop", "leak", "--columns"];
+        json(&[&["tune", &table, "--json", "--method", "decision-tree"], &search[..], &files[..]].concat())
+    };
+    let first = nested();
+    assert_eq!(first["nested"]["folds"].as_array().map(Vec::len), Some(2));
+    assert!(first["nested"]["honest"].is_number() && first["nested"]["optimistic"] == first["best"]["value"]);
+    assert!(fs::read_to_string(&page).expect("the page was written").contains("(optimistic)"));
+    let lines = || fs::read_to_string(&experiments).expect("experiments were written").lines().count();
+    assert_eq!(lines(), 9, "three trials in each fold and on all rows");
+    assert_eq!((nested()["nested"].clone(), lines()), (first["nested"].clone(), 9));
+    assert!(lapwing(&["describe", &detector]).status.success());
+}
+
+#[test]
 fn calibration_and_refusal_are_settings_that_every_view_of_the_detector_shows() {
     let folder = folder("calibrated");
     let file = |name: &str| folder.join(name).display().to_string();

@@ -150,6 +150,12 @@ impl Table {
         Ok(())
     }
 
+    /// A table of these columns of this one, in the order given, each at most once. Panics where a column does not exist.
+    pub fn of_columns(&self, positions: &[usize]) -> Table {
+        debug_assert!(positions.iter().collect::<std::collections::HashSet<_>>().len() == positions.len());
+        Table { columns: positions.iter().map(|&position| self.columns[position].clone()).collect(), rows: self.rows }
+    }
+
     /// A table of these rows of this one, in the order given. Panics where a row does not exist.
     pub fn select(&self, rows: &[usize]) -> Table {
         let columns = self.columns.iter().map(|column| column.select(rows)).collect();

@@ -104,6 +104,11 @@ impl Dataset {
         Dataset { table: self.table.select(rows), truth }
     }
 
+    /// The same rows with these columns alone, in the order given. Panics where a column does not exist.
+    pub fn of_columns(&self, positions: &[usize]) -> Dataset {
+        Dataset { table: self.table.of_columns(positions), truth: self.truth.clone() }
+    }
+
     /// The rows that are benign, or all where the truth is unknown: what an anomaly detector learns from.
     pub fn benign_rows(&self) -> Vec<usize> {
         match self.attacks() {

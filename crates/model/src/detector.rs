@@ -8,6 +8,7 @@ use crate::estimator::RandomForest;
 use crate::evaluation::{Figures, Finding, Rule, split};
 use crate::learn::{Lesson, learn};
 use crate::refusal::{Refusal, Refuse};
+use crate::selection::{Selected, Selection, select};
 use crate::{
     Calibration, Calibrator, Dataset, Encoder, Error, Grouping, Method, Model, Probabilities, Recipe, Schema,
     Supplement,
@@ -36,6 +37,8 @@ pub struct Plan {
     pub method: Method,
     /// How columns are encoded; ensembles do not look at it. Default: as the method wants.
     pub recipe: Option<Recipe>,
+    /// How the columns to learn from are chosen, one selection after the other. Default: all are learned from.
+    pub selections: Vec<Selection>,
     /// Which kinds of row a classifier tells apart. Default: benign rows and attacks.
     pub grouping: Grouping,
     /// How scores become probabilities, by the rows that are held back. Default: they stay what the method makes them.
@@ -58,6 +61,7 @@ impl Default for Plan {
         Plan {
             method: Method::RandomForest(RandomForest::default()),
             recipe: None,
+            selections: Vec::new(),
             grouping: Grouping::Binary,
             calibration: None,
             rule: Rule::F1,
@@ -120,12 +124,14 @@ impl Detector {
             (Rule::Fixed(_), None) if plan.grouping == Grouping::Binary => (None, plan.rule.choose(&[], None)?, None),
             _ => calibrate(dataset, plan)?,
         };
-        let (mut encoder, model) = fit(dataset, plan)?;
+        let (chosen, selected) = select(dataset, plan)?;
+        let (mut encoder, model) = fit(&chosen, plan)?;
         let refusal = match (refusal, &plan.refusal) {
-            (Some(refusal), Some(refuse)) => Some(refusal.refit(refuse, dataset, plan.seed)?),
+            (Some(refusal), Some(refuse)) => Some(refusal.refit(refuse, &chosen, plan.seed)?),
             _ => None,
         };
-        encoder.schema_mut().ignored = plan.ignored.clone();
+        let unneeded = selected.iter().flat_map(Selected::left_out).map(str::to_owned);
+        encoder.schema_mut().ignored = plan.ignored.iter().cloned().chain(unneeded).collect();
         let mut kinds = dataset.kinds().map(|kinds| kinds.vocabulary.clone()).unwrap_or_default();
         if let Some(column) = dataset.kinds() {
             let used: std::collections::HashSet<u32> = column.codes.iter().copied().collect();
@@ -147,19 +153,24 @@ impl Detector {
             figures: Vec::new(),
         };
         let refusal_rate = plan.refusal.as_ref().filter(|_| refusal.is_some()).map(|refuse| refuse.rate);
-        let supplement = Supplement { refusal_rate, ..Supplement::default() };
+        let supplement = Supplement { refusal_rate, selected, ..Supplement::default() };
         Ok(Detector { encoder, model, calibrator, threshold, refusal, provenance, supplement })
     }
 
     /// The verdict on each row. The table must have the columns that the detector was trained on, in any order.
     pub fn judge(&self, table: &Table) -> Result<Vec<Verdict>, Error> {
-        let scores = calibrated(self.model.scores(&self.encoder.encode(table)?)?, self.calibrator.as_ref());
-        Ok(scores.into_iter().map(|score| Verdict { score, alarm: score >= self.threshold }).collect())
+        Ok(self.verdicts(self.model.scores(&self.encoder.encode(table)?)?))
     }
 
-    /// The score of each row as the model gives it; `None` of a detector that does not calibrate, whose scores are these.
-    pub fn uncalibrated(&self, table: &Table) -> Result<Option<Vec<f32>>, Error> {
-        self.calibrator.as_ref().map(|_| self.model.scores(&self.encoder.encode(table)?)).transpose()
+    /// The scores as the model gives them and, where it tells kinds of attack apart, how likely each row is of each class.
+    pub(crate) fn look(&self, table: &Table) -> Result<(Vec<f32>, Option<Probabilities>), Error> {
+        let matrix = self.encoder.encode(table)?;
+        if self.model.classes().len() > 2 { self.model.judge(&matrix) } else { Ok((self.model.scores(&matrix)?, None)) }
+    }
+
+    pub(crate) fn verdicts(&self, scores: Vec<f32>) -> Vec<Verdict> {
+        let scores = calibrated(scores, self.calibrator.as_ref());
+        scores.into_iter().map(|score| Verdict { score, alarm: score >= self.threshold }).collect()
     }
 
     /// How likely each row is of each of the model's classes; `None` where the model does not tell classes apart.
@@ -265,6 +276,7 @@ impl Detector {
         if let Some(refusal) = &self.refusal {
             refusal.check()?;
         }
+        self.supplement.selected.iter().try_for_each(Selected::check)?;
         if !(0.0..=1.0 + f32::EPSILON).contains(&self.threshold) {
             return Err(Error::Damaged("its threshold is out of range".into()));
         }
@@ -277,8 +289,12 @@ fn calibrate(dataset: &Dataset, plan: &Plan) -> Result<(Option<Calibrator>, f32,
     let split = split::stratified(dataset, plan.validation_share, plan.seed)?;
     // Of a handful of rows none may be left to hold back.
     let validation = if split.test.is_empty() { &split.train } else { &split.test };
-    let validation = dataset.select(validation);
     let learned = dataset.select(&split.train);
+    let (learned, selected) = select(&learned, plan)?;
+    let mut validation = dataset.select(validation);
+    for name in selected.iter().flat_map(Selected::left_out) {
+        validation.take(name);
+    }
     let (encoder, model) = fit(&learned, plan)?;
     let scores = |rows: &Dataset| model.scores(&encoder.encode(rows.table())?);
     let calibrator = match plan.calibration {

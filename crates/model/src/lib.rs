@@ -45,6 +45,8 @@ mod matrix;
 pub mod page;
 mod refusal;
 mod schema;
+mod selection;
+mod space;
 mod supplement;
 
 pub use calibration::{Calibration, Calibrator};
@@ -59,4 +61,5 @@ pub use learner::Learner;
 pub use matrix::{Feature, Matrix};
 pub use refusal::{Identity, Refuse};
 pub use schema::{Field, Kind, Schema};
+pub use selection::{Keep, Scored, Selected, Selection, select};
 pub use supplement::Supplement;

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Continued;
 use crate::evaluation::{Calibrated, Overruled, Refusals};
+use crate::{Continued, Selected};
 
 /// What is known of a detector beside its provenance. It is saved behind it as JSON, so that it can grow: a file that
 /// lacks a part of it, or all, has the default.
@@ -19,6 +19,8 @@ pub struct Supplement {
     pub refusals: Vec<(String, Refusals)>,
     /// What it learned on from since its training, the earliest first.
     pub continued: Vec<Continued>,
+    /// How its columns were chosen, a selection after the other.
+    pub selected: Vec<Selected>,
     /// The errors of the audit that were overruled when it was trained, or learned on.
     pub overruled: Vec<Overruled>,
 }

@@ -44,6 +44,24 @@ fn the_same_seed_gives_the_same_detector() {
 }
 
 #[test]
+fn judging_scores_and_classes_at_once_says_what_each_says_by_itself() {
+    let (table, _) = table();
+    for grouping in [Grouping::Binary, Grouping::Kinds] {
+        let kind = |row: usize| ["normal", "normal", "tunnel", "normal", "scan"][row % 5];
+        let labels: Vec<Label> = (0..table.rows()).map(|row| Label::new(kind(row))).collect();
+        let dataset = Dataset::labelled(table.clone(), &labels).unwrap();
+        for method in Method::all() {
+            let name = method.name();
+            let detector = Detector::train(&dataset, &Plan { method, grouping, ..Plan::default() }).unwrap();
+            let (model, matrix) = (detector.model(), detector.encoder().encode(&table).unwrap());
+            let (scores, probabilities) = model.judge(&matrix).unwrap();
+            assert_eq!(scores, model.scores(&matrix).unwrap(), "{name}");
+            assert_eq!(probabilities, model.probabilities(&matrix).unwrap(), "{name}");
+        }
+    }
+}
+
+#[test]
 fn one_thread_and_two_give_the_same_bytes_and_scores() {
     for method in Method::all() {
         let run = |threads| {

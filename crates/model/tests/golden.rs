@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use flow::{Category, Column, Label, Table, Values};
-use model::{Dataset, Detector, Error, Grouping, Method, Plan};
+use model::{Dataset, Detector, Error, Grouping, Keep, Method, Plan, Selection};
 
 /// Eighty rows of two columns of numbers, one of them with gaps, and one of names.
 fn table() -> Table {
@@ -44,6 +44,20 @@ fn train(method: &Method) -> Detector {
             other => Err(other),
         })
         .unwrap()
+}
+
+/// A detector whose columns were selected.
+fn selected() -> Detector {
+    let labels: Vec<Label> = (0..ROWS).map(|row| Label::new(if row % 5 == 0 { "smurf" } else { "normal" })).collect();
+    let dataset = Dataset::labelled(table(), &labels).unwrap();
+    let method = serde_json::from_str(r#"{"decision-tree": {}}"#).unwrap();
+    let selections = vec![
+        Selection::Variance(0.0),
+        Selection::MutualInformation(Keep::Share(0.9)),
+        Selection::Permutation { keep: Keep::Count(2), method: Some(Method::all()[14].clone()) },
+        Selection::Recursive { keep: Keep::Count(1), method: None },
+    ];
+    Detector::train(&dataset, &Plan { method, selections, ..Plan::default() }).unwrap()
 }
 
 /// What a detector says of the table, a row a line.
@@ -119,6 +133,24 @@ fn a_saved_detector_of_every_method_loads_and_judges_as_it_did() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_saved_detector_whose_columns_were_selected_loads_and_judges_as_it_did() {
+    let detector = selected();
+    let bytes = detector.to_bytes().unwrap();
+    let (saved, scores) =
+        (folder(format(&bytes)).join("selected.lapwing"), folder(format(&bytes)).join("selected.txt"));
+    if std::env::var_os("LAPWING_BLESS").is_some() && !saved.exists() {
+        fs::create_dir_all(folder(format(&bytes))).unwrap();
+        fs::write(&saved, &bytes).unwrap();
+        fs::write(&scores, judged(&detector)).unwrap();
+    }
+    let bytes = fs::read(&saved).unwrap();
+    let loaded = Detector::from_bytes(&bytes).unwrap();
+    assert!(agree(&fs::read_to_string(&scores).unwrap(), &judged(&loaded)) && loaded.to_bytes().unwrap() == bytes);
+    assert_eq!(loaded.supplement.selected.len(), 4);
+    assert_eq!(loaded.schema().fields.len(), loaded.supplement.selected[3].kept().count());
 }
 
 #[test]

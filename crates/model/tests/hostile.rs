@@ -1,7 +1,7 @@
 //! Bytes from outside: whatever a detector file holds, loading it ends, and what loads can judge.
 
 use flow::{Category, Column, Label, Table, Values};
-use model::{Dataset, Detector, Error, Method, Plan};
+use model::{Dataset, Detector, Error, Keep, Method, Plan, Selection};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -46,7 +46,10 @@ fn saved() -> Vec<Vec<u8>> {
         let plan = Plan { method, ..Plan::default() };
         Detector::train(&dataset, &plan).unwrap().to_bytes().unwrap()
     };
-    settings.map(detector).to_vec()
+    let selections = vec![Selection::MutualInformation(Keep::Count(1))];
+    let method = serde_json::from_str(r#"{"decision-tree": {}}"#).unwrap();
+    let selected = Detector::train(&dataset, &Plan { method, selections, ..Plan::default() }).unwrap();
+    settings.map(detector).into_iter().chain([selected.to_bytes().unwrap()]).collect()
 }
 
 /// Makes the checksum right again, as somebody who means harm would.

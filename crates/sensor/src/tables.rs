@@ -288,7 +288,8 @@ pub fn evaluate(
     let mut tested = Tested::by(detector);
     let mut report = Report::default();
     for path in paths {
-        let take = |_: &[String], batch: &Batch, judged: &[Verdict]| {
+        let mut builder = Builder::new(fields(detector, beside)?);
+        let take = |_: &[String], batch: &Batch| {
             let labels = batch.labels.as_ref().ok_or_else(|| Error::Column(format!("no column `{label}`")))?;
             kinds.add(labels);
             if let Some(times) = &batch.times {
@@ -302,9 +303,9 @@ pub fn evaluate(
                     groups.add(&named(&column));
                 }
             }
-            Ok(tested.add(detector, &table, judged)?)
+            Ok(tested.add(detector, &table)?)
         };
-        let read = judge(detector, path, beside, take, watch)?;
+        let read = blocks(detector, path, beside, &mut builder, take, watch)?;
         report += read;
     }
     tested.groups = beside.group.map(|_| groups.column.codes);

@@ -3,7 +3,7 @@
 use model::evaluation::{
     Calibrated, Drift, Figures, Finding, Outcome, Refusals, Role, Rule, Severity, Tested, audit, split, suspects,
 };
-use model::{Calibration, Dataset, Detector, Grouping, Method, Plan, Recipe, Refuse};
+use model::{Calibration, Dataset, Detector, Grouping, Method, Plan, Recipe, Refuse, Selection};
 
 use crate::Error;
 use crate::partition::{self, SplitBy};
@@ -16,6 +16,9 @@ pub struct Settings {
     pub method: Method,
     /// How columns are encoded. Default: as the method wants.
     pub recipe: Option<Recipe>,
+    /// How the columns to learn from are chosen, one selection after the other, from the rows learned from alone. Default
+    /// none: from all.
+    pub selections: Vec<Selection>,
     /// Which kinds of row a classifier tells apart. Default: benign rows and attacks.
     pub grouping: Grouping,
     /// How scores become probabilities, by validation rows. Default: they stay what the method makes them.
@@ -46,6 +49,7 @@ impl Default for Settings {
         Settings {
             method: Plan::default().method,
             recipe: None,
+            selections: Vec::new(),
             grouping: Grouping::default(),
             calibration: None,
             refusal: Plan::default().refusal,
@@ -304,6 +308,7 @@ pub(crate) fn plan(loaded: &Loaded, settings: &Settings) -> Plan {
     Plan {
         method: settings.method.clone(),
         recipe: settings.recipe,
+        selections: settings.selections.clone(),
         grouping: settings.grouping,
         calibration: settings.calibration,
         refusal: settings.refusal.clone(),
@@ -321,7 +326,7 @@ pub(crate) fn test_figures(detector: &Detector, test: &Dataset) -> Result<Figure
 /// What a detector says of the rows of a test.
 pub(crate) fn tested(detector: &Detector, test: &Dataset) -> Result<Tested, Error> {
     let mut tested = Tested::by(detector);
-    tested.add(detector, test.table(), &detector.judge(test.table())?)?;
+    tested.add(detector, test.table())?;
     Ok(tested)
 }
 

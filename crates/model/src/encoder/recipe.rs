@@ -1,6 +1,9 @@
 //! What a recipe may say.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::space::{Dimension, Range, space};
 
 /// How columns are turned into numbers; every estimator names the recipe that it wants.
 ///
@@ -26,6 +29,22 @@ pub struct Recipe {
     /// Names of fewer training rows than this are one and the same, and so is a name that training never saw. Default 1,
     /// which puts none together.
     pub rare: u32,
+}
+
+impl Recipe {
+    /// What a search tries; the truth may be looked at where the method does.
+    pub(crate) fn space(is_supervised: bool) -> Vec<Dimension> {
+        let mut categories = vec!["ranks", "rarity", "one-hot"];
+        if is_supervised {
+            categories.push("target");
+        }
+        space([
+            ("logarithm", Range::switch()),
+            ("scaling", Range::words(&["none", "standard", "robust"])),
+            ("categories", Range::words(&categories)),
+            ("rare", Range::Choice(vec![json!(1), json!(5), json!(20)])),
+        ])
+    }
 }
 
 impl Default for Recipe {

@@ -12,6 +12,7 @@ pub use out_of_fold::FoldsBy;
 pub use stacking::{Stack, Stacking};
 pub use voting::{Vote, Votes, Voting};
 
+use crate::space::{Dimension, Range, space, within};
 use crate::{Encoder, Error, Matrix, Method, Model};
 
 /// A fitted part, which looks at its own columns of a row.
@@ -98,6 +99,16 @@ fn check_members(members: &[Member]) -> Result<(), Error> {
         return Err(Error::Damaged(format!("an ensemble of {} parts", members.len())));
     }
     members.iter().try_for_each(|member| member.model.check(member.width()))
+}
+
+/// What a search tries of the parts: whether each takes part, where there are several, and its settings.
+fn parts_space(parts: &[Method]) -> Vec<Dimension> {
+    let switch =
+        |place: usize| (parts.len() > 1).then(|| within("parts", space([(&place.to_string(), Range::switch())])));
+    let part = |(place, part): (usize, &Method)| {
+        switch(place).into_iter().flatten().chain(within(&format!("parts.{place}"), part.space())).collect::<Vec<_>>()
+    };
+    parts.iter().enumerate().flat_map(part).collect()
 }
 
 /// Refuses parts that are too few, too many, or out of their range themselves.

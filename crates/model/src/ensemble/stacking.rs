@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::out_of_fold::{FoldsBy, deal, out_of_fold};
-use super::{Member, Question, check_members, check_parts, matrices, nested, width};
+use super::{Member, Question, check_members, check_parts, matrices, nested, parts_space, width};
 use crate::estimator::{IsolationForest, LogisticRegression, Mahalanobis, RandomForest, range};
 use crate::learn::{Lesson, learn};
+use crate::space::{Dimension, Range, space, within};
 use crate::{Classes, Encoder, Error, Matrix, Method, Model, Probabilities};
 
 /// Stacking (Wolpert 1992): a last method learns from the scores that several parts give to rows that they did not learn
@@ -48,6 +49,14 @@ impl Default for Stacking {
 }
 
 impl Stacking {
+    /// What a search tries: the parts, the classifier that learns from them, and what it sees of the rows.
+    pub(crate) fn space(&self) -> Vec<Dimension> {
+        let mut all = parts_space(&self.parts);
+        all.extend(within("last", self.last.space()));
+        all.extend(space([("columns", Range::switch()), ("folds-by", Range::words(&["rows", "kinds"]))]));
+        all
+    }
+
     pub(crate) fn check(&self) -> Result<(), Error> {
         check_parts(&self.parts)?;
         range("folds", self.folds, 2, 100)?;
@@ -128,6 +137,10 @@ impl Stack {
 
     pub(crate) fn probabilities(&self, matrix: &Matrix) -> Result<Option<Probabilities>, Error> {
         self.last.probabilities(&self.told(matrix)?)
+    }
+
+    pub(crate) fn judge(&self, matrix: &Matrix) -> Result<(Vec<f32>, Option<Probabilities>), Error> {
+        self.last.judge(&self.told(matrix)?)
     }
 
     /// What the last model sees of these rows.

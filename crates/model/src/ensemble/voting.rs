@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::out_of_fold::{FoldsBy, deal, out_of_fold};
-use super::{Member, Question, check_members, check_parts, matrices, nested, width};
+use super::{Member, Question, check_members, check_parts, matrices, nested, parts_space, width};
 use crate::estimator::tail::{Tail, score};
 use crate::estimator::{Mahalanobis, RandomForest, range};
 use crate::learn::{Lesson, learn};
+use crate::space::{Dimension, Range, space, within};
 use crate::{Encoder, Error, Matrix, Method, Model, Probabilities};
 
 /// Several methods, each with its own view of the columns, whose scores are put together by a fixed rule.
@@ -59,6 +60,16 @@ impl Default for Voting {
 }
 
 impl Voting {
+    /// What a search tries: the parts, what each one's word weighs, and how they are put together.
+    pub(crate) fn space(&self) -> Vec<Dimension> {
+        let mut all = parts_space(&self.parts);
+        for place in 0..self.parts.len() {
+            all.extend(within("weights", space([(&place.to_string(), Range::Magnitude(0.1, 10.0))])));
+        }
+        all.extend(space([("vote", Range::words(&["mean", "any", "largest", "tails", "largest-tail"]))]));
+        all
+    }
+
     pub(crate) fn check(&self) -> Result<(), Error> {
         check_parts(&self.parts)?;
         range("folds", self.folds, 2, 100)?;
@@ -127,15 +138,48 @@ impl Votes {
     }
 
     pub(crate) fn scores(&self, matrix: &Matrix) -> Result<Vec<f32>, Error> {
-        let mut sums = vec![if self.vote == Vote::Any { 1.0 } else { 0.0 }; matrix.rows()];
+        let scores = matrices(&self.members, matrix).map(|(member, matrix)| member.model.scores(&matrix));
+        Ok(self.put_together(&scores.collect::<Result<Vec<_>, Error>>()?, matrix.rows()))
+    }
+
+    /// The scores, and how likely each class is: the vote decides how likely a row is an attack, and the classifiers, by
+    /// the mean of what they say, of which class it is then. An anomaly that none of them knows has the name of what it is
+    /// most like.
+    pub(crate) fn judge(&self, matrix: &Matrix) -> Result<(Vec<f32>, Option<Probabilities>), Error> {
+        let classes = self.classes().len();
+        if classes == 0 {
+            return Ok((self.scores(matrix)?, None));
+        }
+        let (mut scores, mut sums) = (Vec::new(), vec![0.0; matrix.rows() * classes]);
+        for ((member, matrix), weight) in matrices(&self.members, matrix).zip(&self.weights) {
+            let (own, probabilities) = member.model.judge(&matrix)?;
+            scores.push(own);
+            let told = probabilities.iter().flat_map(Probabilities::values);
+            sums.iter_mut().zip(told).for_each(|(sum, one)| *sum += weight * f64::from(*one));
+        }
+        let scores = self.put_together(&scores, matrix.rows());
+        for (sums, &score) in sums.chunks_exact_mut(classes).zip(&scores) {
+            let Some((benign, attacks)) = sums.split_first_mut() else { continue };
+            // Where no classifier thinks of an attack, all classes are as likely.
+            attacks.iter_mut().for_each(|sum| *sum += f64::MIN_POSITIVE);
+            let all: f64 = attacks.iter().sum();
+            attacks.iter_mut().for_each(|sum| *sum *= f64::from(score) / all);
+            *benign = 1.0 - f64::from(score);
+        }
+        let probabilities = Probabilities::new(classes, sums.into_iter().map(|sum| sum as f32).collect());
+        Ok((scores, Some(probabilities)))
+    }
+
+    /// One score a row from those of each part.
+    fn put_together(&self, scores: &[Vec<f32>], rows: usize) -> Vec<f32> {
+        let mut sums = vec![if self.vote == Vote::Any { 1.0 } else { 0.0 }; rows];
         let all: f64 = self.weights.iter().sum();
-        for (place, (member, matrix)) in matrices(&self.members, matrix).enumerate() {
-            let weight = self.weights[place];
-            for (sum, one) in sums.iter_mut().zip(member.model.scores(&matrix)?) {
+        for (place, (scores, weight)) in scores.iter().zip(&self.weights).enumerate() {
+            for (sum, &one) in sums.iter_mut().zip(scores) {
                 let one = f64::from(one);
                 match self.vote {
                     Vote::Mean => *sum += weight / all * one,
-                    Vote::Any => *sum *= (1.0 - one).max(LEAST_DOUBT).powf(weight),
+                    Vote::Any => *sum *= (1.0 - one).max(LEAST_DOUBT).powf(*weight),
                     Vote::Largest => *sum = f64::max(*sum, one),
                     Vote::Tails => *sum += weight * self.tails[place].level(one),
                     Vote::LargestTail => *sum = f64::max(*sum, weight * self.tails[place].level(one)),
@@ -147,32 +191,7 @@ impl Votes {
             Vote::Any => score(-sum.clamp(f64::MIN_POSITIVE, 1.0).log10()),
             Vote::Tails | Vote::LargestTail => score(sum),
         };
-        Ok(sums.into_iter().map(finish).collect())
-    }
-
-    /// The vote decides how likely a row is an attack, and the classifiers, by the mean of what they say, of which class
-    /// it is then: an anomaly that none of them knows has the name of what it is most like.
-    pub(crate) fn probabilities(&self, matrix: &Matrix) -> Result<Option<Probabilities>, Error> {
-        let classes = self.classes().len();
-        if classes == 0 {
-            return Ok(None);
-        }
-        let mut sums = vec![0.0; matrix.rows() * classes];
-        for ((member, matrix), weight) in matrices(&self.members, matrix).zip(&self.weights) {
-            let Some(probabilities) = member.model.probabilities(&matrix)? else { continue };
-            for (sum, one) in sums.iter_mut().zip(probabilities.values()) {
-                *sum += weight * f64::from(*one);
-            }
-        }
-        for (sums, score) in sums.chunks_exact_mut(classes).zip(self.scores(matrix)?) {
-            let Some((benign, attacks)) = sums.split_first_mut() else { continue };
-            // Where no classifier thinks of an attack, all classes are as likely.
-            attacks.iter_mut().for_each(|sum| *sum += f64::MIN_POSITIVE);
-            let all: f64 = attacks.iter().sum();
-            attacks.iter_mut().for_each(|sum| *sum *= f64::from(score) / all);
-            *benign = 1.0 - f64::from(score);
-        }
-        Ok(Some(Probabilities::new(classes, sums.into_iter().map(|sum| sum as f32).collect())))
+        sums.into_iter().map(finish).collect()
     }
 
     pub(crate) fn check(&self, width: usize) -> Result<(), Error> {
@@ -239,7 +258,7 @@ mod tests {
         // The classifier holds the first for benign and the anomaly model does not.
         let rows = Matrix::new(2, vec![0.3, 40.0, 0.3, 0.3, 10.0, 0.3, 20.0, 20.0]).unwrap();
         let scores = votes.scores(&rows).unwrap();
-        let told = votes.probabilities(&rows).unwrap().unwrap();
+        let told = votes.judge(&rows).unwrap().1.unwrap();
         for (row, score) in scores.iter().enumerate() {
             assert!(
                 (1.0 - told.row(row)[0] - score).abs() < 1e-6 && (told.row(row).iter().sum::<f32>() - 1.0).abs() < 1e-6
@@ -252,7 +271,7 @@ mod tests {
     #[test]
     fn a_part_that_is_sure_does_not_silence_the_others() {
         assert!(told(Vote::Any, 9.0, 9.0) > told(Vote::Any, 9.0, 2.0));
-        let mean = votes(Vote::Mean).probabilities(&Matrix::new(2, vec![2.0, 9.0]).unwrap()).unwrap().unwrap();
+        let mean = votes(Vote::Mean).judge(&Matrix::new(2, vec![2.0, 9.0]).unwrap()).unwrap().1.unwrap();
         assert!((mean.row(0)[1] - 0.55).abs() < 1e-6 && votes(Vote::Mean).classes() == ["benign", "attack"]);
     }
 }

@@ -7,6 +7,7 @@ use super::classification::{Criterion, Growth, Sample, Splitter};
 use super::forest::Forest;
 use super::pruning::prune;
 use super::{ClassWeights, range, stream};
+use crate::space::{Dimension, Range, space};
 use crate::{Classes, Error, Matrix};
 
 /// A classification tree (Breiman et al. 1984).
@@ -44,6 +45,17 @@ impl Default for DecisionTree {
 }
 
 impl DecisionTree {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([
+            ("criterion", Range::words(&["gini", "entropy"])),
+            ("max-depth", Range::Whole(3, 30)),
+            ("min-samples-leaf", Range::WholeMagnitude(1, 100)),
+            ("class-weights", Range::class_weights()),
+            ("ccp-alpha", Range::Magnitude(1e-7, 1e-2)),
+        ])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("max-depth", self.max_depth, 1, 1000)?;
         range("min-samples-leaf", self.min_samples_leaf, 1, u32::MAX)?;

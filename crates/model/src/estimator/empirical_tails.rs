@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::tail::Tail;
+use crate::space::Dimension;
 use crate::{Error, Matrix};
 
 /// ECOD (Li et al. 2022): how far out in the tail of its column each value of a row lies, on either side; the largest of
@@ -16,6 +17,15 @@ use crate::{Error, Matrix};
 pub struct EmpiricalTails {}
 
 impl EmpiricalTails {
+    /// Nothing: it has no settings.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        Vec::new()
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     pub(super) fn fit(&self, matrix: &Matrix) -> Tails {
         let columns = (0..matrix.width()).into_par_iter().map(|column| Sides::of(matrix, column)).collect();
         let mut tails = Tails { columns, tail: Tail::of([0.0]) };

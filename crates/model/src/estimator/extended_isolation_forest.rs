@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::forest::MAX_TREES;
 use super::isolation_forest::{MAX_PATH, average_path, move_left, path};
 use super::{range, stream};
+use crate::space::{Dimension, Range, space};
 use crate::{Error, Matrix};
 
 /// An extended isolation forest (Hariri, Kind, Brunner 2019): like an isolation forest, but cut by slanted planes
@@ -34,6 +35,15 @@ impl Default for ExtendedIsolationForest {
 }
 
 impl ExtendedIsolationForest {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([
+            ("trees", Range::WholeMagnitude(25, 400)),
+            ("sample", Range::WholeMagnitude(64, 4096)),
+            ("extension-level", Range::WholeMagnitude(1, 4)),
+        ])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("trees", self.trees, 1, MAX_TREES)?;
         range("sample", self.sample, 2, MAX_SAMPLE)?;

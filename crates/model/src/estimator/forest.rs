@@ -9,6 +9,7 @@ use super::classification::{Criterion, Growth, Sample, Splitter};
 use super::scoring::Lazy;
 use super::tree::{Tree, importances};
 use super::{ClassWeights, MAX_CLASSES, range, stream};
+use crate::space::{Dimension, Range, space};
 use crate::{Classes, Error, Matrix, Probabilities};
 
 /// A random forest (Breiman 2001): many trees, each grown on rows drawn with replacement, each split the best of a few
@@ -101,6 +102,19 @@ impl Default for ExtraTrees {
 }
 
 impl RandomForest {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([
+            ("trees", Range::WholeMagnitude(25, 400)),
+            ("criterion", Range::words(&["gini", "entropy"])),
+            ("max-depth", Range::Whole(3, 30)),
+            ("min-samples-leaf", Range::WholeMagnitude(1, 100)),
+            ("max-features", Range::WholeMagnitude(2, 40)),
+            ("bootstrap", Range::switch()),
+            ("class-weights", Range::class_weights()),
+        ])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("trees", self.trees, 1, MAX_TREES)?;
         range("max-depth", self.max_depth, 1, 1000)?;
@@ -108,10 +122,14 @@ impl RandomForest {
     }
 
     pub(super) fn fit(&self, matrix: &Matrix, truth: &Classes, seed: u64) -> Forest {
+        self.grow(Splitter::Best, matrix, truth, seed)
+    }
+
+    fn grow(&self, splitter: Splitter, matrix: &Matrix, truth: &Classes, seed: u64) -> Forest {
         let weights = self.class_weights.each(truth);
         let growth = Growth {
             criterion: self.criterion,
-            splitter: Splitter::Best,
+            splitter,
             max_depth: self.max_depth,
             min_samples_leaf: self.min_samples_leaf,
             features: features(self.max_features, matrix),
@@ -126,23 +144,34 @@ impl RandomForest {
 }
 
 impl ExtraTrees {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        self.as_forest().space()
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
-        range("trees", self.trees, 1, MAX_TREES)?;
-        range("max-depth", self.max_depth, 1, 1000)?;
-        range("min-samples-leaf", self.min_samples_leaf, 1, u32::MAX)
+        self.as_forest().check()
     }
 
     pub(super) fn fit(&self, matrix: &Matrix, truth: &Classes, seed: u64) -> Forest {
-        let weights = self.class_weights.each(truth);
-        let growth = Growth {
-            criterion: self.criterion,
-            splitter: Splitter::Random,
-            max_depth: self.max_depth,
-            min_samples_leaf: self.min_samples_leaf,
-            features: features(self.max_features, matrix),
-            weights: &weights,
-        };
-        grow(&growth, self.trees, self.bootstrap, matrix, truth, seed)
+        self.as_forest().grow(Splitter::Random, matrix, truth, seed)
+    }
+
+    /// The settings that both forests share: they differ in how a split is found.
+    fn as_forest(&self) -> RandomForest {
+        let ExtraTrees { trees, criterion, max_depth, min_samples_leaf, max_features, bootstrap, class_weights } =
+            *self;
+        let oob_score = false;
+        RandomForest {
+            trees,
+            criterion,
+            max_depth,
+            min_samples_leaf,
+            max_features,
+            bootstrap,
+            class_weights,
+            oob_score,
+        }
     }
 }
 

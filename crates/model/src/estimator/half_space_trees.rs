@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{range, stream};
+use crate::space::{Dimension, Range, space};
 use crate::{Error, Matrix};
 
 /// Half-space trees (Tan, Ting, Liu 2011): rows that fall where few of the latest window fell are anomalies. Needs no
@@ -31,6 +32,15 @@ impl Default for HalfSpaceTrees {
 }
 
 impl HalfSpaceTrees {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([
+            ("trees", Range::WholeMagnitude(25, 400)),
+            ("height", Range::Whole(6, 15)),
+            ("window", Range::WholeMagnitude(64, 4096)),
+        ])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("trees", self.trees, 1, MAX_TREES)?;
         range("height", self.height, 1, MAX_HEIGHT)?;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::range;
 use super::tail::Tail;
+use crate::space::{Dimension, Range, space};
 use crate::{Error, Matrix};
 
 /// The histogram-based outlier score (Goldstein and Dengel 2012): how rare a row's values are, each column by itself.
@@ -32,6 +33,15 @@ impl Default for HistogramScore {
 }
 
 impl HistogramScore {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([
+            ("bins", Range::WholeMagnitude(8, 255)),
+            ("alpha", Range::Magnitude(0.025, 0.4)),
+            ("tolerance", Range::Real(0.0, 1.0)),
+        ])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("bins", self.bins, 1, MOST_BINS)?;
         range("alpha", self.alpha, 1e-12, 1.0)?;

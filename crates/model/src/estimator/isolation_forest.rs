@@ -8,6 +8,7 @@ use super::forest::MAX_TREES;
 use super::scoring::Lazy;
 use super::tree::{Branch, Division, Tree};
 use super::{range, stream};
+use crate::space::{Dimension, Range, space};
 use crate::{Error, Matrix};
 
 /// An isolation forest (Liu, Ting, Zhou 2008): rows that random cuts set apart early are anomalies. Needs no labels.
@@ -34,6 +35,11 @@ impl Default for IsolationForest {
 }
 
 impl IsolationForest {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([("trees", Range::WholeMagnitude(25, 400)), ("sample", Range::WholeMagnitude(64, 4096))])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("trees", self.trees, 1, MAX_TREES)?;
         range("sample", self.sample, 2, MAX_SAMPLE)

@@ -8,6 +8,7 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 use super::covariance::{Covariance, MAX_WIDTH, centre, check_width, product};
 use super::range;
 use super::tail::Tail;
+use crate::space::{Dimension, Range, space};
 use crate::{Error, Matrix};
 
 /// The Mahalanobis distance from the middle of the training rows, in which columns that vary together count once
@@ -36,6 +37,11 @@ impl Default for Mahalanobis {
 }
 
 impl Mahalanobis {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([("shrinkage", Range::Magnitude(1e-4, 0.5)), ("support", Range::Real(0.5, 1.0))])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("shrinkage", self.shrinkage.unwrap_or(0.0), 0.0, 1.0)?;
         range("support", self.support, 0.5, 1.0)

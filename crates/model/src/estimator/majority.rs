@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::space::Dimension;
 use crate::{Classes, Error, Matrix, Probabilities};
 
 /// Answers every row with the shares of the classes among the training rows: what any classifier must beat. Has no
@@ -11,6 +12,15 @@ use crate::{Classes, Error, Matrix, Probabilities};
 pub struct Majority {}
 
 impl Majority {
+    /// Nothing: it has no settings.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        Vec::new()
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     pub(super) fn fit(&self, matrix: &Matrix, truth: &Classes) -> Shares {
         let rows = truth.rows() as f64;
         let shares = truth.sizes().into_iter().map(|size| (size as f64 / rows) as f32).collect();

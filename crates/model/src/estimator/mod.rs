@@ -56,6 +56,7 @@ pub use random_cut_forest::{RandomCutForest, RandomCuts};
 pub use tree::{Cut, Node, Step, Tree};
 
 use crate::ensemble::{Stack, Stacking, Votes, Voting};
+use crate::space::Dimension;
 use crate::{Categories, Classes, Error, Matrix, Missing, Probabilities, Recipe, Scaling};
 
 /// Settings of one estimator, as a configuration names them.
@@ -169,6 +170,35 @@ pub enum ClassWeights {
     /// Benign and attack rows weigh the same in sum.
     #[default]
     Balanced,
+}
+
+/// The same of the settings of a method, or of a model, whichever it is: the variants of both have the same names.
+macro_rules! each {
+    ($of:ident, $value:expr, $name:ident => $body:expr) => {
+        match $value {
+            $of::IsolationForest($name) => $body,
+            $of::ExtendedIsolationForest($name) => $body,
+            $of::DecisionTree($name) => $body,
+            $of::RandomForest($name) => $body,
+            $of::ExtraTrees($name) => $body,
+            $of::GradientBoosting($name) => $body,
+            $of::LogisticRegression($name) => $body,
+            $of::Mahalanobis($name) => $body,
+            $of::PrincipalComponents($name) => $body,
+            $of::NeighbourDistance($name) => $body,
+            $of::HistogramScore($name) => $body,
+            $of::EmpiricalTails($name) => $body,
+            $of::NearestNeighbours($name) => $body,
+            $of::NaiveBayes($name) => $body,
+            $of::OneRule($name) => $body,
+            $of::Majority($name) => $body,
+            $of::Voting($name) => $body,
+            $of::Stacking($name) => $body,
+            $of::HalfSpaceTrees($name) => $body,
+            $of::RandomCutForest($name) => $body,
+            $of::OnlineLogistic($name) => $body,
+        }
+    };
 }
 
 impl Method {
@@ -331,28 +361,12 @@ impl Method {
 
     /// Refuses settings out of their range.
     pub fn check(&self) -> Result<(), Error> {
-        match self {
-            Method::IsolationForest(settings) => settings.check(),
-            Method::ExtendedIsolationForest(settings) => settings.check(),
-            Method::DecisionTree(settings) => settings.check(),
-            Method::RandomForest(settings) => settings.check(),
-            Method::ExtraTrees(settings) => settings.check(),
-            Method::GradientBoosting(settings) => settings.check(),
-            Method::LogisticRegression(settings) => settings.check(),
-            Method::Mahalanobis(settings) => settings.check(),
-            Method::PrincipalComponents(settings) => settings.check(),
-            Method::NeighbourDistance(settings) => settings.check(),
-            Method::HistogramScore(settings) => settings.check(),
-            Method::NearestNeighbours(settings) => settings.check(),
-            Method::NaiveBayes(settings) => settings.check(),
-            Method::OneRule(settings) => settings.check(),
-            Method::EmpiricalTails(_) | Method::Majority(_) => Ok(()),
-            Method::Voting(settings) => settings.check(),
-            Method::Stacking(settings) => settings.check(),
-            Method::HalfSpaceTrees(settings) => settings.check(),
-            Method::RandomCutForest(settings) => settings.check(),
-            Method::OnlineLogistic(settings) => settings.check(),
-        }
+        each!(Method, self, settings => settings.check())
+    }
+
+    /// The settings that are worth searching, each with its range.
+    pub fn space(&self) -> Vec<Dimension> {
+        each!(Method, self, settings => settings.space())
     }
 }
 
@@ -398,7 +412,7 @@ impl Model {
             Model::NaiveBayes(likelihoods) => Some(likelihoods.probabilities(matrix)),
             Model::OneRule(ranges) => Some(ranges.probabilities(matrix)),
             Model::Majority(shares) => Some(shares.probabilities(matrix)),
-            Model::Voting(votes) => votes.probabilities(matrix)?,
+            Model::Voting(votes) => votes.judge(matrix)?.1,
             Model::Stacking(stack) => stack.probabilities(matrix)?,
             Model::OnlineLogistic(proximal) => Some(proximal.probabilities(matrix)),
             Model::IsolationForest(_)
@@ -411,6 +425,28 @@ impl Model {
             | Model::HalfSpaceTrees(_)
             | Model::RandomCutForest(_) => None,
         })
+    }
+
+    /// The score of each row, and how likely it is of each class: what [`Model::scores`] and [`Model::probabilities`] say,
+    /// by looking at the rows once.
+    pub fn judge(&self, matrix: &Matrix) -> Result<(Vec<f32>, Option<Probabilities>), Error> {
+        self.accepts(matrix)?;
+        match self {
+            Model::Stacking(stack) => return stack.judge(matrix),
+            Model::Voting(votes) => return votes.judge(matrix),
+            _ => {}
+        }
+        let probabilities = self.probabilities(matrix)?;
+        let scores = match (self, &probabilities) {
+            // It tells sure rows apart where their probabilities are all 1.
+            (Model::NaiveBayes(_), _) | (_, None) => self.scores(matrix)?,
+            (
+                Model::DecisionTree(_) | Model::RandomForest(_) | Model::ExtraTrees(_) | Model::GradientBoosting(_),
+                Some(of),
+            ) if self.classes().len() > 2 => (0..of.rows()).map(|row| (1.0 - of.row(row)[0]).clamp(0.0, 1.0)).collect(),
+            (_, Some(of)) => of.attacks(),
+        };
+        Ok((scores, probabilities))
     }
 
     /// The names of the classes that it tells apart, that of benign rows first; none of a model that does not.
@@ -438,6 +474,18 @@ impl Model {
         }
     }
 
+    /// How much each value of a row is needed, summing up to 1, by the gains of the splits; `None` of a model that is not
+    /// made of trees that learned from labels.
+    pub fn importances(&self) -> Option<Vec<f64>> {
+        match self {
+            Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
+                Some(forest.importances())
+            }
+            Model::GradientBoosting(boosted) => Some(boosted.importances()),
+            _ => None,
+        }
+    }
+
     /// Refuses a matrix that is not like the one that was fitted on.
     pub(crate) fn accepts(&self, matrix: &Matrix) -> Result<(), Error> {
         if matrix.width() != self.width() {
@@ -458,54 +506,12 @@ impl Model {
 
     /// The number of values in a row.
     pub fn width(&self) -> usize {
-        match self {
-            Model::IsolationForest(forest) => forest.width(),
-            Model::ExtendedIsolationForest(forest) => forest.width(),
-            Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => forest.width(),
-            Model::GradientBoosting(boosted) => boosted.width(),
-            Model::LogisticRegression(logistic) => logistic.width(),
-            Model::Mahalanobis(distance) => distance.width(),
-            Model::PrincipalComponents(plane) => plane.width(),
-            Model::NeighbourDistance(surroundings) => surroundings.width(),
-            Model::HistogramScore(histograms) => histograms.width(),
-            Model::EmpiricalTails(tails) => tails.width(),
-            Model::NearestNeighbours(neighbourhood) => neighbourhood.width(),
-            Model::NaiveBayes(likelihoods) => likelihoods.width(),
-            Model::OneRule(ranges) => ranges.width(),
-            Model::Majority(shares) => shares.width(),
-            Model::Voting(votes) => votes.width(),
-            Model::Stacking(stack) => stack.width(),
-            Model::HalfSpaceTrees(spaces) => spaces.width(),
-            Model::RandomCutForest(cuts) => cuts.width(),
-            Model::OnlineLogistic(proximal) => proximal.width(),
-        }
+        each!(Model, self, model => model.width())
     }
 
     /// Refuses what no fit on rows of this width can have made: bytes from outside.
     pub(crate) fn check(&self, width: usize) -> Result<(), Error> {
-        match self {
-            Model::IsolationForest(forest) => forest.check(width),
-            Model::ExtendedIsolationForest(forest) => forest.check(width),
-            Model::DecisionTree(forest) | Model::RandomForest(forest) | Model::ExtraTrees(forest) => {
-                forest.check(width)
-            }
-            Model::GradientBoosting(boosted) => boosted.check(width),
-            Model::LogisticRegression(logistic) => logistic.check(width),
-            Model::Mahalanobis(distance) => distance.check(width),
-            Model::PrincipalComponents(plane) => plane.check(width),
-            Model::NeighbourDistance(surroundings) => surroundings.check(width),
-            Model::HistogramScore(histograms) => histograms.check(width),
-            Model::EmpiricalTails(tails) => tails.check(width),
-            Model::NearestNeighbours(neighbourhood) => neighbourhood.check(width),
-            Model::NaiveBayes(likelihoods) => likelihoods.check(width),
-            Model::OneRule(ranges) => ranges.check(width),
-            Model::Majority(shares) => shares.check(width),
-            Model::Voting(votes) => votes.check(width),
-            Model::Stacking(stack) => stack.check(width),
-            Model::HalfSpaceTrees(spaces) => spaces.check(width),
-            Model::RandomCutForest(cuts) => cuts.check(width),
-            Model::OnlineLogistic(proximal) => proximal.check(width),
-        }
+        each!(Model, self, model => model.check(width))
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::logistic::softmax;
 use super::range;
+use crate::space::{Dimension, Range, space};
 use crate::{Classes, Error, Matrix, Probabilities};
 
 /// Naive Bayes: the likeliest class if columns had nothing to do with each other; numbers by a normal distribution in
@@ -27,6 +28,11 @@ impl Default for NaiveBayes {
 }
 
 impl NaiveBayes {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([("var-smoothing", Range::Magnitude(1e-10, 1e-2)), ("alpha", Range::Magnitude(0.01, 10.0))])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("var-smoothing", self.var_smoothing, 1e-12, 1.0)?;
         range("alpha", self.alpha, 1e-6, 1e6)

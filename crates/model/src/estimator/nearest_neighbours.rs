@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::neighbours::{MOST_ROWS, Neighbours, each, sample};
 use super::{range, stream};
+use crate::space::{Dimension, Range, space};
 use crate::{Classes, Error, Matrix, Probabilities};
 
 /// The share of each class among the nearest training rows (Cover and Hart 1967), for small tables: it keeps the rows and
@@ -28,6 +29,11 @@ impl Default for NearestNeighbours {
 }
 
 impl NearestNeighbours {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([("neighbours", Range::WholeMagnitude(1, 50)), ("by-distance", Range::switch())])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("neighbours", self.neighbours, 1, 1000)?;
         range("rows", self.rows, 1, MOST_ROWS)

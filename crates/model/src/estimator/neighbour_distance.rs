@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::neighbours::{MOST_ROWS, Near, Neighbours, each, sample};
 use super::tail::Tail;
 use super::{range, stream};
+use crate::space::{Dimension, Range, space};
 use crate::{Error, Matrix};
 
 /// The mean distance from the nearest training rows (Angiulli and Pizzuti 2002): a row like which there is none. Needs no
@@ -30,6 +31,11 @@ impl Default for NeighbourDistance {
 }
 
 impl NeighbourDistance {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([("neighbours", Range::WholeMagnitude(1, 50))])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("neighbours", self.neighbours, 1, 1000)?;
         range("rows", self.rows, 2, MOST_ROWS)

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::range;
+use crate::space::{Dimension, Range, space};
 use crate::{Classes, Error, Matrix, Probabilities};
 
 /// 1R (Holte 1993): the one column whose values, cut into ranges, tell the classes apart with the fewest errors. Where it
@@ -22,6 +23,11 @@ impl Default for OneRule {
 }
 
 impl OneRule {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([("least", Range::WholeMagnitude(1, 100))])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("least", self.least, 1, u32::MAX)
     }

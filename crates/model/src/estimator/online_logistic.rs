@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{ClassWeights, MAX_CLASSES, range, stream};
+use crate::space::{Dimension, Range, space};
 use crate::{Classes, Error, Matrix, Probabilities};
 
 /// Logistic regression learned row by row (FTRL-proximal, McMahan et al. 2013), with a step of its own for each
@@ -37,6 +38,18 @@ impl Default for OnlineLogistic {
 }
 
 impl OnlineLogistic {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([
+            ("alpha", Range::Magnitude(0.01, 1.0)),
+            ("beta", Range::Magnitude(0.1, 10.0)),
+            ("l1", Range::Magnitude(1e-6, 100.0)),
+            ("l2", Range::Magnitude(1e-6, 100.0)),
+            ("passes", Range::WholeMagnitude(1, 16)),
+            ("class-weights", Range::class_weights()),
+        ])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("alpha", self.alpha, 1e-6, 1e3)?;
         range("beta", self.beta, 1e-6, 1e6)?;

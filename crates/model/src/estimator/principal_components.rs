@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::covariance::{Covariance, MAX_WIDTH, centre, check_width, product};
 use super::range;
 use super::tail::Tail;
+use crate::space::{Dimension, Range, space};
 use crate::{Error, Matrix};
 
 /// The distance from the plane of the principal components of the training rows (Shyu et al. 2003): a row that breaks the
@@ -29,6 +30,11 @@ impl Default for PrincipalComponents {
 }
 
 impl PrincipalComponents {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([("variance", Range::Real(0.5, 0.999))])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("variance", self.variance, 0.0, 1.0)?;
         range("components", self.components, 0, MAX_WIDTH as u32)

@@ -4,7 +4,7 @@ use flow::{Table, Time};
 use serde::Serialize;
 
 use super::{Calibrated, ClassFigures, Curve, Figures, Interval, Latency, Refusals, Reliability, bootstrap};
-use crate::{Classes, Dataset, Detector, Error, Identity, Verdict};
+use crate::{Classes, Dataset, Detector, Error, Identity, Probabilities, Verdict};
 
 /// What a detector said of the rows of a test, and what is known of them.
 #[derive(Clone, Debug, Default)]
@@ -60,17 +60,17 @@ impl Tested {
         Tested { classes: detector.model().classes().to_vec(), ..Tested::default() }
     }
 
-    /// Adds what the detector says of the rows of a table, given its verdicts on them.
-    pub fn add(&mut self, detector: &Detector, table: &Table, verdicts: &[Verdict]) -> Result<(), Error> {
-        self.verdicts.extend_from_slice(verdicts);
-        if let Some(scores) = detector.uncalibrated(table)? {
-            self.uncalibrated.extend(scores);
+    /// Adds what the detector says of the rows of a table, which it looks at once.
+    pub fn add(&mut self, detector: &Detector, table: &Table) -> Result<(), Error> {
+        let (scores, probabilities) = detector.look(table)?;
+        if detector.calibrator().is_some() {
+            self.uncalibrated.extend_from_slice(&scores);
         }
+        let verdicts = detector.verdicts(scores);
+        self.verdicts.extend_from_slice(&verdicts);
         if detector.names_attacks() {
-            if let Some(probabilities) = detector.probabilities(table)? {
-                self.probabilities.extend_from_slice(probabilities.values());
-            }
-            let identities = detector.identify(table, verdicts)?;
+            self.probabilities.extend(probabilities.iter().flat_map(Probabilities::values));
+            let identities = detector.identify(table, &verdicts)?;
             self.refused.extend(identities.iter().map(|identity| *identity == Some(Identity::Unknown)));
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{count, document, findings, gallery, outcome, rate, section, table};
+use super::{count, document, findings, gallery, outcome, rate, section, selected, table};
 use crate::evaluation::{Calibrated, Figures};
 use crate::{Continued, Detector};
 
@@ -38,6 +38,7 @@ pub fn card(title: &str, detector: &Detector) -> String {
             }
         }
         (section("What it was trained on", trained_on(detector)))
+        @for of in &detector.supplement.selected { (section("How its columns were chosen", selected(of))) }
     };
     document(title, &lead, body)
 }

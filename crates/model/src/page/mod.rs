@@ -18,6 +18,7 @@ pub use outcome::{Site, outcome};
 pub use profile::{audit, profile};
 pub use search::search;
 
+use crate::Selected;
 use crate::evaluation::{Finding, Severity};
 
 /// A whole page; `lead` says in a sentence what it is about.
@@ -72,6 +73,23 @@ fn table(headings: &[&str], rows: &[Vec<String>]) -> Markup {
 /// Charts side by side, as many as there is room for.
 fn gallery(charts: &[Markup]) -> Markup {
     html! { div class="gallery" { @for chart in charts { (chart) } } }
+}
+
+/// What a selection says of each column, the best first.
+fn selected(selected: &Selected) -> Markup {
+    let row = |of: &crate::Scored| {
+        let score = if of.score.fract() == 0.0 && of.score >= 0.0 {
+            count(of.score as u64)
+        } else {
+            format!("{:.6}", of.score)
+        };
+        vec![of.name.clone(), score, if of.kept { "kept" } else { "left out" }.into()]
+    };
+    let rows: Vec<Vec<String>> = selected.columns.iter().map(row).collect();
+    html! {
+        p { (selected.words()) "." }
+        (table(&["Column", selected.selection.measure(), ""], &rows))
+    }
 }
 
 /// What an audit found, the worst first.

@@ -3,17 +3,19 @@
 use maud::{Markup, html};
 
 use super::chart::{self, Quartiles};
-use super::{count, document, findings, gallery, probability, rate, section, short, table};
+use super::{count, document, findings, gallery, probability, rate, section, selected, short, table};
+use crate::Selected;
 use crate::evaluation::{ColumnProfile, Difference, Figures, Finding, Numbers, Profile, Summary};
 
-/// The page of a table's profile.
-pub fn profile(title: &str, profile: &Profile) -> String {
+/// The page of a table's profile, with what selections say of its columns.
+pub fn profile(title: &str, profile: &Profile, selections: &[Selected]) -> String {
     let attacks = profile.attacks.map_or_else(String::new, |attacks| format!(", {} of them attacks", count(attacks)));
     let lead = format!("{} rows{attacks}, {} columns", count(profile.rows), profile.columns.len());
     let body = html! {
         @if !profile.kinds.is_empty() { (section("Kinds of row", kinds(profile))) }
         @if !profile.differences.is_empty() { (section("How attacks differ from benign rows", differences(profile))) }
         (section("Columns", html! { @for column in &profile.columns { (one_column(column, profile)) } }))
+        @for of in selections { (section("Which columns a selection keeps", selected(of))) }
         @if !profile.associations.is_empty() { (section("Columns that go together", associations(profile))) }
     };
     document(title, &lead, body)

@@ -23,6 +23,7 @@ use super::forest::MAX_TREES;
 use super::scoring::Lazy;
 use super::tree::Tree;
 use super::{ClassWeights, range, stream};
+use crate::space::{Dimension, Range, space};
 use crate::{Classes, Error, Matrix, Probabilities};
 
 /// Gradient boosting (Friedman 2001) of regression trees on histograms (Ke et al. 2017): each tree mends what those
@@ -120,6 +121,25 @@ impl Default for GradientBoosting {
 }
 
 impl GradientBoosting {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([
+            ("trees", Range::WholeMagnitude(25, 400)),
+            ("learning-rate", Range::Magnitude(0.01, 0.3)),
+            ("num-leaves", Range::WholeMagnitude(7, 255)),
+            ("max-depth", Range::Whole(3, 12)),
+            ("min-samples-leaf", Range::WholeMagnitude(1, 100)),
+            ("min-child-weight", Range::Magnitude(1e-3, 10.0)),
+            ("min-split-gain", Range::Magnitude(1e-6, 1.0)),
+            ("reg-alpha", Range::Magnitude(1e-6, 100.0)),
+            ("reg-lambda", Range::Magnitude(1e-6, 100.0)),
+            ("subsample", Range::Real(0.4, 1.0)),
+            ("colsample-bytree", Range::Real(0.4, 1.0)),
+            ("class-weights", Range::class_weights()),
+            ("cat-smooth", Range::Magnitude(2.5, 40.0)),
+        ])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("trees", self.trees, 1, MAX_TREES)?;
         range("learning-rate", self.learning_rate, 1e-6, 10.0)?;

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{ClassWeights, range};
+use crate::space::{Dimension, Range, space};
 use crate::{Classes, Error, Matrix, Probabilities};
 
 /// Logistic regression with L2 and L1 penalties, solved to its one optimum; of more than two classes multinomial.
@@ -51,6 +52,15 @@ impl Default for LogisticRegression {
 }
 
 impl LogisticRegression {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([
+            ("l2", Range::Magnitude(1e-6, 100.0)),
+            ("l1", Range::Magnitude(1e-6, 100.0)),
+            ("class-weights", Range::class_weights()),
+        ])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("l2", self.l2, 0.0, 1e12)?;
         range("l1", self.l1, 0.0, 1e12)?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use self::tree::CutTree;
 use super::{range, stream};
+use crate::space::{Dimension, Range, space};
 use crate::{Error, Matrix};
 
 /// A robust random cut forest (Guha, Mishra, Roy, Schrijvers 2016): rows that would displace many others are anomalies.
@@ -34,6 +35,11 @@ impl Default for RandomCutForest {
 }
 
 impl RandomCutForest {
+    /// What a search tries.
+    pub(super) fn space(&self) -> Vec<Dimension> {
+        space([("trees", Range::WholeMagnitude(25, 200)), ("sample", Range::WholeMagnitude(64, 2048))])
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         range("trees", self.trees, 1, MAX_TREES)?;
         range("sample", self.sample, 2, MAX_SAMPLE)?;

@@ -4,6 +4,7 @@ use rand::SeedableRng;
 use rand::seq::index;
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::Strategy;
 use super::space::{Settings, with};
@@ -54,6 +55,9 @@ pub struct Experiment {
     pub data: String,
     /// The estimator's name.
     pub method: String,
+    /// What the settings that were tried are added to, as JSON; empty in a file of an earlier version.
+    #[serde(default)]
+    pub base: String,
     /// What was tried.
     pub trial: Trial,
     /// What the search wants.
@@ -92,6 +96,11 @@ pub fn run(dataset: &Dataset, folds: &[Split], plan: &Plan, trial: &Trial, objec
     folds.iter().map(fold).collect()
 }
 
+/// What of a plan decides what comes of a trial, beside the settings that are tried, as JSON.
+pub fn base(plan: &Plan) -> String {
+    json!([plan.method, plan.recipe, plan.selections, plan.grouping, plan.calibration, plan.rule]).to_string()
+}
+
 /// The best experiment of those on all rows, the first of equally good ones; where none is on all rows, of all.
 pub fn best(history: &[Experiment]) -> Option<&Experiment> {
     let best = |least_share: f64| {
@@ -118,6 +127,7 @@ impl Experiment {
         Experiment {
             data: data.iter().map(|byte| format!("{byte:02x}")).collect(),
             method: plan.method.name().to_owned(),
+            base: base(plan),
             trial,
             objective,
             value,

@@ -6,6 +6,7 @@
 
 mod experiment;
 mod halving;
+mod nested;
 mod parzen;
 mod space;
 
@@ -13,8 +14,9 @@ use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
-pub use experiment::{Experiment, Objective, Tested, Trial, best, run, spread};
-pub use space::{Dimension, Range, Settings, encoder_space, space, with};
+pub use experiment::{Experiment, Objective, Tested, Trial, base, best, run, spread};
+pub use nested::{Nested, OuterTest};
+pub use space::{Dimension, Range, Settings, encoder_space, selection_space, space, with};
 
 use crate::{Error, Plan};
 
@@ -116,11 +118,9 @@ mod tests {
     #[test]
     fn every_method_accepts_the_trials_of_its_space() {
         for method in Method::all() {
-            let space = [space(&method), encoder_space(&method)].concat();
-            // Of an ensemble it is the parts that have settings.
-            let parts = matches!(method, Method::Voting(_) | Method::Stacking(_));
+            let space = [space(&method), encoder_space(&method), selection_space()].concat();
             let bare = matches!(method, Method::EmpiricalTails(_) | Method::Majority(_));
-            assert!(parts || bare || !space::space(&method).is_empty(), "{}", method.name());
+            assert!(bare || !space::space(&method).is_empty(), "{}", method.name());
             for seed in 0..20 {
                 let plan = Plan { method: method.clone(), seed, ..Plan::default() };
                 let trial = ask(Strategy::Random, &plan, &space, &[]).unwrap();
