@@ -305,9 +305,14 @@ impl Method {
     }
 
     /// Fits a model. `truth` is the class of each row; a method that learns from labels needs it, with rows of at least
-    /// two classes, and any other does not look at it. An ensemble learns from a data set only. A matrix with missing values is refused unless the method's
-    /// recipe keeps them.
+    /// two classes, and any other does not look at it. An ensemble learns from a data set only. A matrix with missing
+    /// values is refused unless the method's recipe keeps them.
     pub fn fit(&self, matrix: &Matrix, truth: Option<&Classes>, seed: u64) -> Result<Model, Error> {
+        // Whoever asks the threads from outside waits for each answer asleep, and a fit asks thousands of times.
+        rayon::scope(|_| self.fit_here(matrix, truth, seed))
+    }
+
+    fn fit_here(&self, matrix: &Matrix, truth: Option<&Classes>, seed: u64) -> Result<Model, Error> {
         if matrix.rows() == 0 {
             return Err(Error::Empty("rows"));
         }

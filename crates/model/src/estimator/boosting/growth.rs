@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::histogram::{Histogram, Layout, Packed, Sums};
+use super::histogram::{Histogram, Layout, Packed, Room, Sums};
 use super::split::{Leaf, Rules, Split, UNBOUNDED, Which};
 use super::{GradientBoosting, Growth};
 use crate::estimator::binned::{Binned, Column};
@@ -38,7 +38,8 @@ struct Open {
 pub(super) struct Ground<'a> {
     pub(super) settings: &'a GradientBoosting,
     pub(super) binned: &'a Binned,
-    pub(super) layout: &'a Layout,
+    pub(super) layout: &'a Layout<'a>,
+    pub(super) room: &'a Room,
     pub(super) packed: &'a Packed,
     pub(super) rules: &'a Rules,
 }
@@ -79,11 +80,18 @@ impl Ground<'_> {
             let sums = [split.left, right_sums];
             let histograms = if last { [None, None] } else { self.children(&rows, leaf.histogram, sums, &ends) };
             let keep = open.iter().filter(|leaf| leaf.histogram.is_some()).count() + 2 <= most_kept;
-            for ((ended, sums), histogram) in ends.into_iter().zip(sums).zip(histograms) {
-                open.push(self.open(ended, leaf.depth + 1, sums, histogram, keep));
-            }
+            let ([left, right], [left_histogram, right_histogram]) = (ends, histograms);
+            let (left, right) = rayon::join(
+                || self.open(left, leaf.depth + 1, sums[0], left_histogram, keep),
+                || self.open(right, leaf.depth + 1, sums[1], right_histogram, keep),
+            );
+            open.extend([left, right]);
         }
-        let mut leaves: Vec<Ended> = open.into_iter().map(|leaf| leaf.ended).collect();
+        let mut leaves = Vec::with_capacity(open.len());
+        for leaf in open {
+            leaves.push(leaf.ended);
+            leaf.histogram.into_iter().for_each(|histogram| self.room.give_back(histogram));
+        }
         leaves.sort_unstable_by_key(|leaf| leaf.place);
         Grown { tree, leaves, rows }
     }
@@ -111,7 +119,13 @@ impl Ground<'_> {
             _ => None,
         };
         // What will not be split needs no histogram any more.
-        let histogram = histogram.filter(|_| split.is_some() && keep);
+        let histogram = match histogram {
+            Some(unused) if split.is_none() || !keep => {
+                self.room.give_back(unused);
+                None
+            }
+            histogram => histogram,
+        };
         Open { ended, depth, sums, histogram, split }
     }
 
@@ -248,4 +262,4 @@ const NOTHING: &[f32] = &[0.0];
 /// The most memory for histograms of leaves that may still be split, in bytes.
 const MOST_KEPT: usize = 256 << 20;
 /// Fewer rows than this are not worth a second thread.
-const PARALLEL: usize = 16_384;
+const PARALLEL: usize = 8192;

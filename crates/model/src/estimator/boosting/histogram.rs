@@ -1,5 +1,7 @@
 //! Gradients summed up by bin, in whole numbers: the same sums whatever the order, and differences without error.
 
+use std::sync::Mutex;
+
 use rayon::prelude::*;
 
 use super::objective::Objective;
@@ -28,10 +30,42 @@ pub(super) struct Packed {
 }
 
 /// The columns that a tree may use, and where the bins of each begin.
-pub(super) struct Layout {
+pub(super) struct Layout<'a> {
     pub(super) columns: Vec<usize>,
     pub(super) starts: Vec<usize>,
     bins: usize,
+    room: &'a Room,
+}
+
+/// Memory that is used again: to ask the system for it each time costs a fifth of the fit, and threads wait for each other
+/// there.
+#[derive(Default)]
+pub(super) struct Room {
+    histograms: Mutex<Vec<Histogram>>,
+    /// All zero.
+    words: Mutex<Vec<Vec<Words>>>,
+}
+
+/// A column's sums while they are packed, and one more cache line, so that equal bins of all columns do not fall into the
+/// same few lines.
+type Words = [u64; 256 + 8];
+
+impl Room {
+    /// Keeps a histogram that nobody looks at any more.
+    pub(super) fn give_back(&self, histogram: Histogram) {
+        give(&self.histograms, histogram);
+    }
+}
+
+/// What a panicked thread left behind is not used.
+fn take<T>(pool: &Mutex<Vec<T>>) -> Option<T> {
+    pool.lock().ok()?.pop()
+}
+
+fn give<T>(pool: &Mutex<Vec<T>>, used: T) {
+    if let Ok(mut pool) = pool.lock() {
+        pool.push(used);
+    }
 }
 
 impl std::ops::Add for Sums {
@@ -70,7 +104,14 @@ impl Sums {
 
 impl Packed {
     /// Rounds the derivatives of one output for every row; `key` is another number for each tree.
-    pub(super) fn of(objective: &Objective<'_>, output: usize, shares: &[f32], key: u32) -> Packed {
+    /// `words` is memory that is used again.
+    pub(super) fn of(
+        objective: &Objective<'_>,
+        output: usize,
+        shares: &[f32],
+        key: u32,
+        mut words: Vec<u64>,
+    ) -> Packed {
         let blocks = || objective.codes.par_chunks(BLOCK).zip(shares.par_chunks(BLOCK * objective.outputs));
         let derivatives = |(codes, shares): (&[u32], &[f32]), take: &mut dyn FnMut(usize, [f32; 2])| {
             let shares = shares.iter().skip(output).step_by(objective.outputs);
@@ -89,7 +130,7 @@ impl Packed {
         let unit = |most: f32, units: u32| if most > 0.0 { most / units as f32 } else { 1.0 };
         let units = [unit(most[0], MOST_GRADIENT), unit(most[1], MOST_HESSIAN)];
         let per = units.map(|unit| 1.0 / unit);
-        let mut words = vec![0u64; objective.codes.len()];
+        words.resize(objective.codes.len(), 0);
         words.par_chunks_mut(BLOCK).zip(blocks()).enumerate().for_each(|(number, (words, block))| {
             let first = (number * BLOCK) as u32;
             derivatives(block, &mut |at, [gradient, hessian]| {
@@ -107,22 +148,31 @@ impl Packed {
         Packed { words, units: units.map(f64::from) }
     }
 
+    /// Its memory, to be used again.
+    pub(super) fn into_words(self) -> Vec<u64> {
+        self.words
+    }
+
     /// What these rows add up to.
     pub(super) fn sum(&self, rows: &[u32]) -> Sums {
-        rows.iter().map(|&row| Sums::unpack(self.words[row as usize])).fold(Sums::default(), |sum, row| sum + row)
+        let sum = |rows: &[u32]| {
+            let words = rows.iter().map(|&row| Sums::unpack(self.words[row as usize]));
+            words.fold(Sums::default(), |sum, row| sum + row)
+        };
+        rows.par_chunks(PARALLEL).map(sum).reduce(Sums::default, |one, other| one + other)
     }
 }
 
-impl Layout {
+impl<'a> Layout<'a> {
     /// Lays out these columns.
-    pub(super) fn new(binned: &Binned, columns: Vec<usize>) -> Layout {
+    pub(super) fn new(binned: &Binned, columns: Vec<usize>, room: &'a Room) -> Layout<'a> {
         let mut bins = 0;
         let starts = columns.iter().map(|&column| {
             bins += binned.columns[column].count;
             bins - binned.columns[column].count
         });
         let starts = starts.collect();
-        Layout { columns, starts, bins }
+        Layout { columns, starts, bins, room }
     }
 
     /// The sums of these rows by bin.
@@ -135,12 +185,20 @@ impl Layout {
         parts.reduce(Vec::new, |one, other| match (one.is_empty(), other.is_empty()) {
             (true, _) => other,
             (_, true) => one,
-            _ => one.into_iter().zip(other).map(|(one, other)| one + other).collect(),
+            _ => self.add(one, other),
         })
     }
 
+    fn add(&self, mut one: Histogram, other: Histogram) -> Histogram {
+        one.iter_mut().zip(&other).for_each(|(one, other)| *one = *one + *other);
+        self.room.give_back(other);
+        one
+    }
+
     fn fill(&self, binned: &Binned, packed: &Packed, rows: &[u32]) -> Histogram {
-        let mut sums = vec![Sums::default(); self.bins];
+        let mut sums = take(&self.room.histograms).unwrap_or_default();
+        sums.clear();
+        sums.resize(self.bins, Sums::default());
         let width = binned.width();
         if rows.len() < FEW {
             for &row in rows {
@@ -153,8 +211,8 @@ impl Layout {
             }
             return sums;
         }
-        // One more cache line a column, so that equal bins of all columns do not fall into the same few lines.
-        let mut words = vec![[0u64; 256 + 8]; self.columns.len()];
+        let mut words = take(&self.room.words).unwrap_or_default();
+        words.resize(self.columns.len(), [0u64; 256 + 8]);
         let whole = self.columns.len() == width;
         let (varied, odd) = (binned.varied, (width - binned.varied).min(64));
         for rows in rows.chunks(CARRY) {
@@ -209,6 +267,7 @@ impl Layout {
                 bins[usize::from(binned.columns[column].usual)] = all - others;
             }
         }
+        give(&self.room.words, words);
         sums
     }
 }
@@ -236,7 +295,7 @@ const SOON: usize = 8;
 /// Fewer rows than this are summed up one by one.
 const FEW: usize = 128;
 /// Fewer rows than this are not worth a second thread.
-const PARALLEL: usize = 8192;
+const PARALLEL: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -250,14 +309,16 @@ mod tests {
         let binned = Binned::of(&Matrix::new(2, values).unwrap());
         let codes: Vec<u32> = (0..rows as u32).map(|row| row % 3 / 2).collect();
         let shares: Vec<f32> = (0..rows).map(|row| 0.5 + (row as f32 * 0.37).sin() / 2.1).collect();
-        let packed = Packed::of(&Objective { codes: &codes, weights: &[1.0, 1.0], outputs: 1 }, 0, &shares, 7);
-        let layout = Layout::new(&binned, vec![0, 1]);
+        let packed =
+            Packed::of(&Objective { codes: &codes, weights: &[1.0, 1.0], outputs: 1 }, 0, &shares, 7, Vec::new());
+        let room = Room::default();
+        let layout = Layout::new(&binned, vec![0, 1], &room);
         let all: Vec<u32> = (0..rows as u32).collect();
         let whole = layout.fill(&binned, &packed, &all);
         let few = all.chunks(100).map(|rows| layout.fill(&binned, &packed, rows));
         let sum = few.reduce(|one, other| one.into_iter().zip(other).map(|(one, other)| one + other).collect());
         assert_eq!(Some(&whole), sum.as_ref());
-        let part = Layout::new(&binned, vec![1]).fill(&binned, &packed, &all);
+        let part = Layout::new(&binned, vec![1], &room).fill(&binned, &packed, &all);
         assert_eq!(whole[layout.starts[1]..], part);
     }
 
@@ -265,7 +326,8 @@ mod tests {
     fn rounded_sums_are_right_on_average() {
         let (codes, mut shares) = (vec![0; 100_000], vec![1e-5f32; 100_000]);
         shares[0] = 0.5;
-        let packed = Packed::of(&Objective { codes: &codes, weights: &[1.0, 1.0], outputs: 1 }, 0, &shares, 3);
+        let packed =
+            Packed::of(&Objective { codes: &codes, weights: &[1.0, 1.0], outputs: 1 }, 0, &shares, 3, Vec::new());
         let sums = packed.sum(&(1..100_000).collect::<Vec<u32>>());
         assert!((sums.gradient as f64 * packed.units[0] - 1.0).abs() < 0.05, "{sums:?}");
         assert!((sums.hessian as f64 * packed.units[1] - 1.0).abs() < 0.05, "{sums:?}");

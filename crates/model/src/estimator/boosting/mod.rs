@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use growth::move_left;
 use growth::{Ground, Grown};
-use histogram::{Layout, Packed};
+use histogram::{Layout, Packed, Room};
 use objective::{Objective, sigmoid, softmax};
 use split::Rules;
 
@@ -171,6 +171,7 @@ impl GradientBoosting {
         let mut trees: Vec<Tree> = Vec::new();
         let mut best = (f64::MAX, 0);
         let usable: Vec<usize> = (0..matrix.width()).collect();
+        let (room, mut words) = (Room::default(), Vec::new());
         let learned: Vec<u32> = match &held {
             Some(held) => (0..truth.rows() as u32).filter(|row| held.binary_search(row).is_err()).collect(),
             None => (0..truth.rows() as u32).collect(),
@@ -182,16 +183,23 @@ impl GradientBoosting {
             let partial = held.is_some() || rows.len() < learned.len();
             let mut moved = false;
             for output in 0..outputs {
-                let layout = Layout::new(&binned, self.draw_columns(&usable, &mut random));
-                let packed = Packed::of(&objective, output, &shares, random.random());
+                let layout = Layout::new(&binned, self.draw_columns(&usable, &mut random), &room);
+                let packed = Packed::of(&objective, output, &shares, random.random(), words);
                 let rules = Rules { units: packed.units, ..rules.clone() };
-                let ground =
-                    Ground { settings: self, binned: &binned, layout: &layout, packed: &packed, rules: &rules };
+                let ground = Ground {
+                    settings: self,
+                    binned: &binned,
+                    layout: &layout,
+                    room: &room,
+                    packed: &packed,
+                    rules: &rules,
+                };
                 let mut grown = ground.grow(rows.clone());
                 self.weigh(&mut grown, &rules, &objective, output, &shares);
                 moved |= grown.tree.nodes().len() > 1;
                 advance(&mut margins, &grown, matrix, output, outputs, partial);
                 trees.push(grown.tree);
+                words = packed.into_words();
             }
             if let Some(held) = &held {
                 let loss = validation_loss(&objective, &margins, held);
@@ -329,12 +337,19 @@ fn advance(margins: &mut [f32], grown: &Grown, matrix: &Matrix, output: usize, o
         });
         return;
     }
-    for leaf in &grown.leaves {
-        let value = tree.value(leaf.place)[0];
-        for &row in &grown.rows[leaf.rows.clone()] {
-            margins[row as usize * outputs + output] += value;
+    // The rows of a leaf ascend, so that each thread finds its own among them.
+    let size = (margins.len() / outputs).div_ceil(rayon::current_num_threads()).max(1);
+    margins.par_chunks_mut(size * outputs).enumerate().for_each(|(number, margins)| {
+        let (first, end) = ((number * size) as u32, ((number + 1) * size) as u32);
+        for leaf in &grown.leaves {
+            let value = tree.value(leaf.place)[0];
+            let rows = &grown.rows[leaf.rows.clone()];
+            let own = rows.partition_point(|&row| row < first)..rows.partition_point(|&row| row < end);
+            for &row in &rows[own] {
+                margins[(row - first) as usize * outputs + output] += value;
+            }
         }
-    }
+    });
 }
 
 fn validation_loss(objective: &Objective<'_>, margins: &[f32], held: &[u32]) -> f64 {
