@@ -46,8 +46,9 @@ fn main() -> Result<()> {
         return program::measure(arguments);
     }
     // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `peers` the speed beside
-    // theirs, `models` the estimators (and of them one part: `speed`), `quality` detectors on public tables, `open-set` what
-    // becomes of unknown attacks, `parity` the estimators beside scikit-learn's, `live` live capture, which needs root.
+    // theirs, `models` the estimators (and of them some parts: `speed threads`), `score` a table through the program,
+    // `quality` detectors on public tables, `open-set` what becomes of unknown attacks, `parity` the estimators beside
+    // scikit-learn's, `live` live capture, which needs root.
     let part = arguments.next();
     let only_speed = part.as_ref().is_some_and(|part| part == "speed");
     let only_peers = part.as_ref().is_some_and(|part| part == "peers");

@@ -1,7 +1,9 @@
 //! The running pipeline: flows in, alerts out, and the training of detectors.
 //!
-//! [`run::scan`] is the one path from flows to alerts; [`anomaly`] is the voice that learns the network's own traffic.
-//! [`activation`] keeps the detector that a site uses. Other files are opened by the caller; nothing here prints.
+//! [`run::scan`] is the one path from flows to alerts; [`anomaly`] is the voice that learns the network's own traffic, or
+//! a detector in its place. [`train`] makes detectors of tables, [`search`] finds settings for them, [`onward`] lets them
+//! learn on, and [`activation`] keeps the one that a site uses. Captures and logs are opened by the caller; nothing here
+//! prints.
 
 pub mod activation;
 pub mod anomaly;
