@@ -100,16 +100,16 @@ fn detectors(arguments: &Arguments, verbose: bool) -> Result<Comparison> {
                 file.display()
             );
         }
-        entries.push((stem(file, &entries), tested.verdicts));
+        entries.push((stem(file, &entries), detector.provenance.kinds, tested.verdicts));
     }
     let truth = truth.ok_or_else(|| anyhow::anyhow!("no detector"))?;
     Ok(comparison::detectors(arguments.tables.words(), entries, &truth)?)
 }
 
 /// The name of a file without its folder; with it where another has the same.
-fn stem<T>(path: &Path, others: &[(String, T)]) -> String {
+fn stem<T, U>(path: &Path, others: &[(String, T, U)]) -> String {
     let stem = path.file_stem().map_or_else(|| path.display().to_string(), |stem| stem.to_string_lossy().into_owned());
-    if others.iter().any(|(name, _)| *name == stem) { path.display().to_string() } else { stem }
+    if others.iter().any(|(name, ..)| *name == stem) { path.display().to_string() } else { stem }
 }
 
 fn print(out: &mut impl Write, comparison: &Comparison) -> Result<()> {

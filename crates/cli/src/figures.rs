@@ -260,8 +260,10 @@ pub(crate) fn print_findings<'a>(
 
 /// Says which errors of its audit forbid to run a detector, and what to do.
 pub(crate) fn print_forbidding(out: &mut impl Write, detector: &Detector) -> io::Result<()> {
-    let names: Vec<String> =
+    let mut names: Vec<String> =
         detector.forbidding(&[]).iter().map(|finding| printable(&finding.name()).to_string()).collect();
+    names.sort_unstable();
+    names.dedup();
     if names.is_empty() {
         return Ok(());
     }

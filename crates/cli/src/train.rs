@@ -16,13 +16,13 @@ use crate::{figures, output, saved, tables};
 /// Train a detector on a table and say how good it is on rows that it did not learn from.
 ///
 /// Tables are CSV (comma, semicolon, tab or bar separated, with a header or without), JSON lines or Parquet; plain, gzip
-/// or Zstandard. Columns of numbers and of names are told apart, missing values are filled with the median of the
-/// training rows. NSL-KDD is known by its shape: its columns get their names.
+/// or Zstandard. Columns of numbers and of names are told apart; trees take missing values as they are, for others they
+/// are filled with the median of the training rows. NSL-KDD is known by its shape: its columns get their names.
 ///
 /// Columns that name a row, a host, a port or a time, and `difficulty` of NSL-KDD, are left out, because a detector
 /// would learn the data set and not the attacks; --keep takes one back. Rows that repeat another one are dropped. Where
 /// the audit finds an error, such as a column that alone gives the answer, the figures without that column stand beside the
-/// others, and `lapwing activate` refuses the detector unless --allow names the error.
+/// others where there is a single test, and `lapwing activate` refuses the detector unless --allow names the error.
 ///
 /// An isolation forest learns from the rows labelled benign, or from all where there are no labels.
 #[derive(clap::Args)]

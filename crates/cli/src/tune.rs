@@ -59,7 +59,8 @@ pub(crate) struct Arguments {
     /// The folds that each trial is tested on.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(2..=100))]
     folds: u64,
-    /// Search the encoder's settings too: logarithm, scaling, what becomes of names, rare names.
+    /// Search the encoder's settings too: logarithm, scaling, what becomes of names, rare names; not those of an ensemble's
+    /// parts.
     #[arg(long)]
     encoder: bool,
     /// Search, too, which columns are learned from: all, or a share of them by mutual information or permutation.

@@ -63,11 +63,15 @@ pub fn compare(
     Ok(Comparison { calibration: settings.calibration, findings, ..Comparison::of(words, &entries, &truth)? })
 }
 
-/// Compares trained detectors on what they said of the same rows.
-pub fn detectors(test: String, entries: Vec<(String, Vec<Verdict>)>, truth: &Dataset) -> Result<Comparison, Error> {
+/// Compares trained detectors, each with the kinds of row that it learned from, on what they said of the same rows.
+pub fn detectors(
+    test: String,
+    entries: Vec<(String, Vec<String>, Vec<Verdict>)>,
+    truth: &Dataset,
+) -> Result<Comparison, Error> {
     let attacks = truth.attacks().ok_or(model::Error::Unlabelled("a comparison"))?;
-    let entry = |(name, verdicts): (String, Vec<Verdict>)| {
-        Ok(Entry { name, tests: vec![Figures::of(&verdicts, truth, &[])?], verdicts })
+    let entry = |(name, kinds, verdicts): (String, Vec<String>, Vec<Verdict>)| {
+        Ok(Entry { name, tests: vec![Figures::of(&verdicts, truth, &kinds)?], verdicts })
     };
     let entries: Result<Vec<Entry>, model::Error> = entries.into_iter().map(entry).collect();
     Ok(Comparison::of(test, &entries?, attacks)?)

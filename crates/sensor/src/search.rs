@@ -67,7 +67,7 @@ pub fn ground(loaded: &Loaded, settings: &Settings) -> Result<Ground, Error> {
     }
     let tests = usable.tests(loaded, settings, settings.seed)?.into_iter();
     let part = |(name, part): partition::Test| Part { train: Some(part.train), test: Some((name, part.test)) };
-    let whole = settings.folds.map(|_| whole);
+    let whole = (settings.folds.is_some() || settings.split == partition::SplitBy::KindOut).then_some(whole);
     Ok(Ground { dataset, parts: tests.map(part).chain(whole).collect(), findings })
 }
 
@@ -93,7 +93,8 @@ impl Search {
         history: Vec<Experiment>,
     ) -> Result<Search, Error> {
         let plan = train::plan(loaded, settings);
-        let folds = model::evaluation::split::folds(&dataset, budget.folds, settings.seed)?;
+        // Other folds than those that the best settings are tested on, which come from the seed itself.
+        let folds = model::evaluation::split::folds(&dataset, budget.folds, settings.seed.wrapping_add(1))?;
         let data = dataset.sha256();
         let mut space = tune::space(&plan.method);
         if budget.encoder {

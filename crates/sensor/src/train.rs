@@ -117,7 +117,8 @@ pub fn train(loaded: &Loaded, settings: &Settings, watch: &mut dyn FnMut(Step)) 
         calibrated = scores.calibrated();
         watch(Step::Fitting);
         Detector::train(dataset, &plan)?
-    } else if settings.test_share == 0.0 && settings.split != SplitBy::File {
+    } else if (settings.test_share == 0.0 || dataset.attacks().is_none()) && settings.split != SplitBy::File {
+        // Without labels there is nothing to test.
         watch(Step::Fitting);
         Detector::train(dataset, &plan)?
     } else {

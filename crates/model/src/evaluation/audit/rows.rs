@@ -64,8 +64,9 @@ pub(super) fn repeats(dataset: &Dataset) -> Vec<Finding> {
         let (sets, unwinnable) = torn.fold((0, 0), |(sets, least), sides| (sets + 1, least + sides[0].min(sides[1])));
         if sets > 0 {
             let sentence = format!(
-                "{sets} sets of rows are equal in every column, and some are called benign, others an attack: no \
+                "{sets} {} of rows are equal in every column, and some are called benign, others an attack: no \
                  model can get more than {} of {rows} rows right",
+                if sets == 1 { "set" } else { "sets" },
                 rows - unwinnable
             );
             let severity = if unwinnable * 100 >= rows { Severity::Warning } else { Severity::Note };
