@@ -1,11 +1,13 @@
 //! Columns cut into at most 256 bins, once for all trees.
 
+use std::ops::Range;
+
 use rand::Rng;
 use rayon::prelude::*;
 
 use super::search::Search;
 use super::tree::Division;
-use crate::Matrix;
+use crate::{Classes, Matrix};
 
 /// A matrix with each value replaced by the number of its bin, one byte each, row by row.
 ///
@@ -46,13 +48,13 @@ enum Kind {
 }
 
 impl Binned {
-    /// Bins every column of a matrix.
-    pub(super) fn of(matrix: &Matrix) -> Binned {
+    /// Bins every column of a matrix, by the classes of its rows where they are known.
+    pub(super) fn of(matrix: &Matrix, truth: Option<&Classes>) -> Binned {
         let width = matrix.width();
         // Some columns at a time share the cache lines of a row.
         let groups: Vec<usize> = (0..width).step_by(GROUP).collect();
         let group = |&first: &usize| -> Vec<(Column, bool)> {
-            (first..(first + GROUP).min(width)).map(|column| Column::of(matrix, column)).collect()
+            (first..(first + GROUP).min(width)).map(|column| Column::of(matrix, truth, column)).collect()
         };
         let columns: Vec<(Column, bool)> = groups.par_iter().flat_map_iter(group).collect();
         let (constant, mut columns): (Vec<_>, Vec<_>) = columns.into_iter().partition(|(_, constant)| *constant);
@@ -122,9 +124,11 @@ impl Binned {
 
 impl Column {
     /// The bins of a column, and whether it is nearly constant.
-    fn of(matrix: &Matrix, column: usize) -> (Column, bool) {
+    fn of(matrix: &Matrix, truth: Option<&Classes>, column: usize) -> (Column, bool) {
         let step = matrix.rows().div_ceil(SAMPLE).max(1);
         let sample = matrix.values().iter().skip(column).step_by(matrix.width() * step).copied();
+        let is_attack = |row: usize| truth.is_some_and(|truth| truth.codes()[row] > 0);
+        let sample = sample.enumerate().map(|(place, value)| (value, is_attack(place * step)));
         let all = matrix.values().iter().skip(column).step_by(matrix.width());
         let missing = matrix.has_missing() && all.into_iter().any(|value| value.is_nan());
         let runs = runs(sample);
@@ -147,12 +151,12 @@ impl Column {
     }
 
     /// The bin with the most rows, and its share of them.
-    fn usual(&self, runs: &[(f32, usize)]) -> (u8, f64) {
-        let values: Vec<f32> = runs.iter().map(|run| run.0).collect();
+    fn usual(&self, runs: &[Run]) -> (u8, f64) {
+        let values: Vec<f32> = runs.iter().map(|run| run.value).collect();
         let mut bins = vec![0; values.len()];
         self.fill(&values, &mut bins, 0, 1);
         let mut rows = [0usize; 256];
-        bins.iter().zip(runs).for_each(|(&bin, run)| rows[usize::from(bin)] += run.1);
+        bins.iter().zip(runs).for_each(|(&bin, run)| rows[usize::from(bin)] += run.rows);
         let usual = (0..256).max_by_key(|&bin| (rows[bin], 255 - bin)).unwrap_or(0);
         (usual as u8, rows[usual] as f64 / rows.iter().sum::<usize>().max(1) as f64)
     }
@@ -227,31 +231,46 @@ fn turn(bins: &[u8], width: usize) -> Vec<u8> {
     turned
 }
 
-/// The distinct values that are not missing, ascending, with their numbers of rows.
-fn runs(values: impl Iterator<Item = f32> + Clone) -> Vec<(f32, usize)> {
+/// A distinct value, the rows that have it, and how many of them are attacks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Run {
+    value: f32,
+    rows: usize,
+    attacks: usize,
+}
+
+/// The distinct values that are not missing, ascending, of values that each say whether their row is an attack.
+fn runs(values: impl Iterator<Item = (f32, bool)> + Clone) -> Vec<Run> {
     if let Some(runs) = few_runs(values.clone()) {
         return runs;
     }
-    let mut sorted: Vec<f32> = values.filter(|value| !value.is_nan()).map(|value| value + 0.0).collect();
-    sorted.sort_unstable_by(f32::total_cmp);
-    sorted.chunk_by(|one, next| one == next).map(|run| (run[0], run.len())).collect()
+    let present = values.filter(|(value, _)| !value.is_nan());
+    let mut sorted: Vec<(f32, bool)> = present.map(|(value, attack)| (value + 0.0, attack)).collect();
+    sorted.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+    let run = |run: &[(f32, bool)]| Run {
+        value: run[0].0,
+        rows: run.len(),
+        attacks: run.iter().filter(|(_, attack)| *attack).count(),
+    };
+    sorted.chunk_by(|one, next| one.0 == next.0).map(run).collect()
 }
 
 /// The same by counting, where there are few; sorting a long column costs ten times as much.
-fn few_runs(values: impl Iterator<Item = f32>) -> Option<Vec<(f32, usize)>> {
-    let mut slots = vec![(f32::NAN, 0usize); SLOTS];
+fn few_runs(values: impl Iterator<Item = (f32, bool)>) -> Option<Vec<Run>> {
+    let mut slots = vec![Run { value: f32::NAN, rows: 0, attacks: 0 }; SLOTS];
     let mut used = 0;
-    for value in values.filter(|value| !value.is_nan()) {
+    for (value, attack) in values.filter(|(value, _)| !value.is_nan()) {
         let value = value + 0.0;
         let mut slot = (value.to_bits().wrapping_mul(0x9e37_79b1) >> (32 - SLOTS.trailing_zeros())) as usize;
         loop {
-            let (known, count) = &mut slots[slot];
-            if *count == 0 {
-                *known = value;
+            let known = &mut slots[slot];
+            if known.rows == 0 {
+                known.value = value;
                 used += 1;
             }
-            if *known == value {
-                *count += 1;
+            if known.value == value {
+                known.rows += 1;
+                known.attacks += usize::from(attack);
                 break;
             }
             slot = (slot + 1) % SLOTS;
@@ -260,44 +279,89 @@ fn few_runs(values: impl Iterator<Item = f32>) -> Option<Vec<(f32, usize)>> {
             return None;
         }
     }
-    let mut runs: Vec<(f32, usize)> = slots.into_iter().filter(|(_, count)| *count > 0).collect();
-    runs.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+    let mut runs: Vec<Run> = slots.into_iter().filter(|run| run.rows > 0).collect();
+    runs.sort_unstable_by(|one, other| one.value.total_cmp(&other.value));
     Some(runs)
 }
 
-/// The cuts between bins: one bin a distinct value where they are few, of about equally many rows otherwise.
-fn cuts(runs: &[(f32, usize)], most: usize) -> Vec<f32> {
-    let mut ranges: Vec<(f32, f32)> = Vec::with_capacity(runs.len().min(most));
-    let (mut rows_left, mut filled) = (runs.iter().map(|run| run.1).sum::<usize>(), usize::MAX);
-    for (position, &(value, count)) in runs.iter().enumerate() {
-        let bins_left = most - ranges.len();
-        let few = runs.len() - position <= bins_left;
-        // A bin is full when it has its share of the rows that were left when it began.
-        let full = filled >= rows_left.saturating_add(filled).div_ceil(bins_left + 1);
-        match ranges.last_mut() {
-            Some(range) if !few && (!full || bins_left == 0) => {
-                range.1 = value;
-                filled += count;
-            }
-            _ => {
-                ranges.push((value, value));
-                filled = count;
-            }
-        }
-        rows_left -= count;
+/// The cuts between bins: one bin a distinct value where they are few. Otherwise bins of about equally many rows, a
+/// quarter fewer than there may be where attacks are known; the rest are cuts where they divide attacks from benign rows
+/// best, so that a sharp edge is not lost in the middle of a bin.
+fn cuts(runs: &[Run], most: usize) -> Vec<f32> {
+    let attacks: usize = runs.iter().map(|run| run.attacks).sum();
+    let told = runs.len() > most && attacks > 0;
+    let mut bins = equal_bins(runs, if told { most - most / 4 } else { most });
+    if told {
+        divide(runs, &mut bins, most);
     }
     let middle = |low: f32, high: f32| {
         let middle = low / 2.0 + high / 2.0;
         if middle >= low && middle < high { middle } else { low }
     };
-    ranges.windows(2).map(|pair| middle(pair[0].1, pair[1].0)).collect()
+    bins.windows(2).map(|pair| middle(runs[pair[0].end - 1].value, runs[pair[1].start].value)).collect()
+}
+
+/// Bins of about equally many rows, as ranges of runs.
+fn equal_bins(runs: &[Run], most: usize) -> Vec<Range<usize>> {
+    let mut bins: Vec<Range<usize>> = Vec::with_capacity(runs.len().min(most));
+    let (mut rows_left, mut filled) = (runs.iter().map(|run| run.rows).sum::<usize>(), usize::MAX);
+    for (position, run) in runs.iter().enumerate() {
+        let bins_left = most - bins.len();
+        let few = runs.len() - position <= bins_left;
+        // A bin is full when it has its share of the rows that were left when it began.
+        let full = filled >= rows_left.saturating_add(filled).div_ceil(bins_left + 1);
+        match bins.last_mut() {
+            Some(bin) if !few && (!full || bins_left == 0) => {
+                bin.end = position + 1;
+                filled += run.rows;
+            }
+            _ => {
+                bins.push(position..position + 1);
+                filled = run.rows;
+            }
+        }
+        rows_left -= run.rows;
+    }
+    bins
+}
+
+/// Divides the bins that gain most by it in purity (Gini), until there are `most`.
+fn divide(runs: &[Run], bins: &mut Vec<Range<usize>>, most: usize) {
+    let purity = |[rows, attacks]: [usize; 2]| {
+        let [rows, attacks] = [rows as f64, attacks as f64];
+        (attacks * attacks + (rows - attacks) * (rows - attacks)) / rows.max(1.0)
+    };
+    let best = |bin: &Range<usize>| {
+        let add = |[rows, attacks]: [usize; 2], run: &Run| [rows + run.rows, attacks + run.attacks];
+        let all = runs[bin.clone()].iter().fold([0; 2], add);
+        let mut left = [0; 2];
+        let mut best = (0.0, bin.start);
+        for place in bin.start + 1..bin.end {
+            left = add(left, &runs[place - 1]);
+            let gain = purity(left) + purity([all[0] - left[0], all[1] - left[1]]) - purity(all);
+            if gain > best.0 {
+                best = (gain, place);
+            }
+        }
+        best
+    };
+    let mut gains: Vec<(f64, usize)> = bins.iter().map(best).collect();
+    while bins.len() < most {
+        let first = gains.iter().enumerate().rev().max_by(|one, other| one.1.0.total_cmp(&other.1.0));
+        let Some((place, &(_, middle))) = first.filter(|(_, (gain, _))| *gain > LEAST_GAIN) else { break };
+        let right = middle..bins[place].end;
+        bins[place].end = middle;
+        gains[place] = best(&bins[place]);
+        gains.insert(place + 1, best(&right));
+        bins.insert(place + 1, right);
+    }
 }
 
 /// The codes with the most rows, the most frequent first, one bin short of `most`.
-fn frequent(runs: &[(f32, usize)], most: usize) -> Vec<u32> {
-    let mut runs: Vec<(f32, usize)> = runs.iter().copied().filter(|run| run.0 >= 0.0 && run.0 < MAX_CODE).collect();
-    runs.sort_by_key(|run| std::cmp::Reverse(run.1));
-    runs.iter().take(most - 1).map(|run| run.0 as u32).collect()
+fn frequent(runs: &[Run], most: usize) -> Vec<u32> {
+    let mut runs: Vec<Run> = runs.iter().copied().filter(|run| run.value >= 0.0 && run.value < MAX_CODE).collect();
+    runs.sort_by_key(|run| std::cmp::Reverse(run.rows));
+    runs.iter().take(most - 1).map(|run| run.value as u32).collect()
 }
 
 /// At most 255 cuts, so that every bin has a number of one byte.
@@ -305,6 +369,8 @@ const MAX_BINS: usize = 256;
 /// Bins are cut by at most so many rows, evenly spread over the table.
 const SAMPLE: usize = 200_000;
 const SLOTS: usize = 1024;
+/// Less is rounding.
+const LEAST_GAIN: f64 = 1e-6;
 /// Columns with a larger share of rows in one bin are nearly constant.
 const NEARLY: f64 = 0.97;
 /// Larger tables are kept by rows alone.
@@ -318,8 +384,24 @@ const MAX_CODE: f32 = 1e6;
 mod tests {
     use super::*;
 
+    #[test]
+    fn an_edge_between_attacks_and_benign_rows_is_a_cut() {
+        let values: Vec<f32> = (0..9000).map(|row| row as f32 / 9000.0).collect();
+        let attacks: Vec<bool> = values.iter().map(|value| *value > 0.61234).collect();
+        let matrix = Matrix::new(1, values.clone()).unwrap();
+        for (truth, pure) in [(Some(Classes::binary(&attacks)), true), (None, false)] {
+            let binned = Binned::of(&matrix, truth.as_ref());
+            assert!(binned.columns[0].count > 150 && binned.columns[0].count <= MAX_BINS);
+            let mut sides = [[false; 2]; 256];
+            for (row, &attack) in (0..).zip(&attacks) {
+                sides[usize::from(binned.row(row)[0])][usize::from(attack)] = true;
+            }
+            assert_eq!(sides.iter().all(|sides| *sides != [true; 2]), pure);
+        }
+    }
+
     fn binned(values: Vec<f32>) -> Binned {
-        Binned::of(&Matrix::with_missing(1, values).unwrap())
+        Binned::of(&Matrix::with_missing(1, values).unwrap(), None)
     }
 
     #[test]
@@ -360,11 +442,16 @@ mod tests {
 
     #[test]
     fn sorting_and_counting_find_the_same_runs() {
-        let values = (0..5000).map(|row| ((row * 7919) % 400) as f32 - 200.0);
-        let mut sorted: Vec<f32> = values.clone().collect();
-        sorted.sort_unstable_by(f32::total_cmp);
-        let expected: Vec<_> = sorted.chunk_by(|one, next| one == next).map(|run| (run[0], run.len())).collect();
+        let values = (0..5000).map(|row| (((row * 7919) % 400) as f32 - 200.0, row % 3 == 0));
+        let mut sorted: Vec<(f32, bool)> = values.clone().collect();
+        sorted.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let run = |run: &[(f32, bool)]| Run {
+            value: run[0].0,
+            rows: run.len(),
+            attacks: run.iter().filter(|(_, attack)| *attack).count(),
+        };
+        let expected: Vec<Run> = sorted.chunk_by(|one, next| one.0 == next.0).map(run).collect();
         assert_eq!(few_runs(values).unwrap(), expected);
-        assert!(few_runs((0..5000).map(|row| row as f32)).is_none());
+        assert!(few_runs((0..5000).map(|row| (row as f32, false))).is_none());
     }
 }

@@ -519,7 +519,7 @@ mod tests {
         let matrix = Matrix::with_missing(2, values).unwrap();
         let sample = |(row, &(_, class)): (usize, &([f32; 2], u16))| Sample { row: row as u32, class, times: 1 };
         let samples = rows.iter().enumerate().map(sample).collect();
-        let tree = growth.grow(&Binned::of(&matrix), samples, &mut Pcg64Mcg::seed_from_u64(1));
+        let tree = growth.grow(&Binned::of(&matrix, None), samples, &mut Pcg64Mcg::seed_from_u64(1));
         (tree, matrix)
     }
 

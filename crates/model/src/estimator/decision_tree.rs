@@ -73,7 +73,7 @@ impl DecisionTree {
             weights: &weights,
         };
         let samples = (0..).zip(truth.codes()).map(|(row, &class)| Sample { row, class: class as u16, times: 1 });
-        let tree = growth.grow(&Binned::of(matrix), samples.collect(), &mut stream(seed, 0));
+        let tree = growth.grow(&Binned::of(matrix, Some(truth)), samples.collect(), &mut stream(seed, 0));
         let tree = if self.ccp_alpha > 0.0 { prune(&tree, self.ccp_alpha) } else { tree };
         Forest::new(vec![tree], matrix.width(), truth.names())
     }

@@ -184,7 +184,7 @@ fn features(asked: u32, matrix: &Matrix) -> usize {
 }
 
 fn grow(growth: &Growth<'_>, trees: u32, bootstrap: bool, matrix: &Matrix, truth: &Classes, seed: u64) -> Forest {
-    let binned = Binned::of(matrix);
+    let binned = Binned::of(matrix, Some(truth));
     let grow = |tree: u32| {
         let mut random = stream(seed, u64::from(tree));
         let times = if bootstrap { draw(truth.rows(), &mut random) } else { vec![1; truth.rows()] };

@@ -306,7 +306,7 @@ mod tests {
     fn sums_do_not_hang_on_the_way_they_are_made() {
         let rows = 20_000;
         let values = (0..rows).flat_map(|row| [(row % 7) as f32, (row % 300) as f32]).collect();
-        let binned = Binned::of(&Matrix::new(2, values).unwrap());
+        let binned = Binned::of(&Matrix::new(2, values).unwrap(), None);
         let codes: Vec<u32> = (0..rows as u32).map(|row| row % 3 / 2).collect();
         let shares: Vec<f32> = (0..rows).map(|row| 0.5 + (row as f32 * 0.37).sin() / 2.1).collect();
         let packed =

@@ -161,7 +161,7 @@ impl GradientBoosting {
         let rules = self.rules(matrix, truth)?;
         let weights = self.class_weights.each(truth);
         let outputs = if truth.count() == 2 { 1 } else { truth.count() };
-        let binned = Binned::of(matrix);
+        let binned = Binned::of(matrix, Some(truth));
         let mut random = stream(seed, 0);
         let held = self.hold_back(truth, &mut random);
         let objective = Objective { codes: truth.codes(), weights: &weights, outputs };
