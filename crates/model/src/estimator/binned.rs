@@ -42,7 +42,11 @@ pub(super) struct Column {
 
 enum Kind {
     /// Bins ascend with the values: bin b holds those above cut b - 1 and at most cut b.
-    Number { cuts: Vec<f32> },
+    Number {
+        cuts: Vec<f32>,
+        /// The largest value below each cut and the smallest above it.
+        gaps: Vec<[f32; 2]>,
+    },
     /// Each bin is a code, in this order, and the last one all codes that are rarer.
     Codes { codes: Vec<u32> },
 }
@@ -136,10 +140,11 @@ impl Column {
         let kind = if matrix.is_code(column) {
             Kind::Codes { codes: frequent(&runs, most) }
         } else {
-            Kind::Number { cuts: cuts(&runs, most) }
+            let gaps = gaps(&runs, most);
+            Kind::Number { cuts: gaps.iter().map(|&[low, high]| middle(low, high)).collect(), gaps }
         };
         let values = match &kind {
-            Kind::Number { cuts } => cuts.len() + 1,
+            Kind::Number { cuts, .. } => cuts.len() + 1,
             Kind::Codes { codes } => codes.len() + 1,
         };
         let count = values + usize::from(missing);
@@ -173,15 +178,24 @@ impl Column {
 
     /// The threshold between two bins, of which those in between hold no rows: at most it, and above it.
     pub(super) fn threshold(&self, below: usize, above: usize) -> Division {
-        let Kind::Number { cuts } = &self.kind else { return Division::Among(Vec::new()) };
+        let Kind::Number { cuts, .. } = &self.kind else { return Division::Among(Vec::new()) };
         let (low, high) = (cuts[below], cuts[above - 1]);
         let middle = low / 2.0 + high / 2.0;
         Division::AtMost(if middle >= low && middle <= high { middle } else { low })
     }
 
+    /// The same, drawn from all that no value of the table tells apart: trees that need not agree where they know nothing
+    /// are less sure there together.
+    pub(super) fn draw_threshold(&self, below: usize, above: usize, random: &mut impl Rng) -> Division {
+        let Kind::Number { gaps, .. } = &self.kind else { return Division::Among(Vec::new()) };
+        let (low, high) = (f64::from(gaps[below][0]), f64::from(gaps[above - 1][1]));
+        let drawn = (low + random.random::<f64>() * (high - low)) as f32;
+        Division::AtMost(if drawn < gaps[above - 1][1] { drawn } else { gaps[below][0] })
+    }
+
     /// A bin drawn so that the threshold behind it may lie anywhere between two bins that hold rows.
     pub(super) fn draw(&self, first: u8, last: u8, random: &mut impl Rng) -> u8 {
-        let Kind::Number { cuts } = &self.kind else { return first };
+        let Kind::Number { cuts, .. } = &self.kind else { return first };
         let (low, high) = (f64::from(cuts[usize::from(first)]), f64::from(cuts[usize::from(last) - 1]));
         let drawn = (low + random.random::<f64>() * (high - low)) as f32;
         (cuts.partition_point(|cut| *cut < drawn)).clamp(first.into(), usize::from(last) - 1) as u8
@@ -201,7 +215,7 @@ impl Column {
         let bins = bins.iter_mut().skip(at).step_by(width);
         let missing = self.missing.unwrap_or(0);
         match &self.kind {
-            Kind::Number { cuts } => {
+            Kind::Number { cuts, .. } => {
                 let values: Vec<f32> = values.copied().collect();
                 let mut places = vec![0; values.len()];
                 Search::new(cuts).find_all(&values, &mut places);
@@ -284,21 +298,23 @@ fn few_runs(values: impl Iterator<Item = (f32, bool)>) -> Option<Vec<Run>> {
     Some(runs)
 }
 
-/// The cuts between bins: one bin a distinct value where they are few. Otherwise bins of about equally many rows, a
+/// The gaps between bins, for a cut each: one bin a distinct value where they are few. Otherwise bins of about equally many rows, a
 /// quarter fewer than there may be where attacks are known; the rest are cuts where they divide attacks from benign rows
 /// best, so that a sharp edge is not lost in the middle of a bin.
-fn cuts(runs: &[Run], most: usize) -> Vec<f32> {
+fn gaps(runs: &[Run], most: usize) -> Vec<[f32; 2]> {
     let attacks: usize = runs.iter().map(|run| run.attacks).sum();
     let told = runs.len() > most && attacks > 0;
     let mut bins = equal_bins(runs, if told { most - most / 4 } else { most });
     if told {
         divide(runs, &mut bins, most);
     }
-    let middle = |low: f32, high: f32| {
-        let middle = low / 2.0 + high / 2.0;
-        if middle >= low && middle < high { middle } else { low }
-    };
-    bins.windows(2).map(|pair| middle(runs[pair[0].end - 1].value, runs[pair[1].start].value)).collect()
+    bins.windows(2).map(|pair| [runs[pair[0].end - 1].value, runs[pair[1].start].value]).collect()
+}
+
+/// A value from the lower one up to, but not, the higher one.
+fn middle(low: f32, high: f32) -> f32 {
+    let middle = low / 2.0 + high / 2.0;
+    if middle >= low && middle < high { middle } else { low }
 }
 
 /// Bins of about equally many rows, as ranges of runs.

@@ -41,6 +41,8 @@ pub(super) struct Growth<'a> {
     pub(super) features: usize,
     /// What a row of each class weighs.
     pub(super) weights: &'a [f64],
+    /// Whether thresholds are drawn from all that divide the rows alike, not put in the middle.
+    pub(super) draws_thresholds: bool,
 }
 
 /// One training row of a tree.
@@ -124,7 +126,12 @@ impl Growth<'_> {
                 Which::UpTo(last, next) => {
                     let told = column.missing.is_some();
                     let missing_left = if told { cut.missing_left } else { weights[0] > weights[1] };
-                    (column.threshold(usize::from(*last), usize::from(*next)), missing_left)
+                    let (last, next) = (usize::from(*last), usize::from(*next));
+                    let threshold = match self.draws_thresholds {
+                        true => column.draw_threshold(last, next, random),
+                        false => column.threshold(last, next),
+                    };
+                    (threshold, missing_left)
                 }
                 Which::Among(bins) => (column.among(bins.iter().copied()), false),
             };
@@ -525,7 +532,15 @@ mod tests {
 
     fn full(weights: &[f64]) -> Growth<'_> {
         let (criterion, splitter) = (Criterion::Gini, Splitter::Best);
-        Growth { criterion, splitter, max_depth: 100, min_samples_leaf: 1, features: 2, weights }
+        Growth {
+            criterion,
+            splitter,
+            max_depth: 100,
+            min_samples_leaf: 1,
+            features: 2,
+            weights,
+            draws_thresholds: false,
+        }
     }
 
     fn leaves(tree: &Tree, matrix: &Matrix) -> Vec<usize> {

@@ -71,6 +71,7 @@ impl DecisionTree {
             min_samples_leaf: self.min_samples_leaf,
             features: matrix.width(),
             weights: &weights,
+            draws_thresholds: false,
         };
         let samples = (0..).zip(truth.codes()).map(|(row, &class)| Sample { row, class: class as u16, times: 1 });
         let tree = growth.grow(&Binned::of(matrix, Some(truth)), samples.collect(), &mut stream(seed, 0));

@@ -134,6 +134,7 @@ impl RandomForest {
             min_samples_leaf: self.min_samples_leaf,
             features: features(self.max_features, matrix),
             weights: &weights,
+            draws_thresholds: self.bootstrap,
         };
         let mut forest = grow(&growth, self.trees, self.bootstrap, matrix, truth, seed);
         if self.oob_score && self.bootstrap {
