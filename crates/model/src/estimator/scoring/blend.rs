@@ -18,6 +18,8 @@ pub(super) struct Blend {
     walks: Vec<u8>,
     /// What the ends are worth, where that is one number; 0 where rows walk on.
     values: Vec<f32>,
+    /// Whether no row walks on.
+    is_whole: bool,
     buffers: usize,
 }
 
@@ -61,9 +63,16 @@ pub(super) fn frequented(tree: &Tree) -> Vec<bool> {
 impl Blend {
     /// `code` tells which code a node compares, and with what.
     pub(super) fn new(tree: &Tree, frequented: &[bool], code: impl Fn(&Node) -> Option<(usize, u8)>) -> Option<Blend> {
-        let mut blend =
-            Blend { steps: Vec::new(), ends: Vec::new(), walks: Vec::new(), values: Vec::new(), buffers: 0 };
+        let mut blend = Blend {
+            steps: Vec::new(),
+            ends: Vec::new(),
+            walks: Vec::new(),
+            values: Vec::new(),
+            is_whole: false,
+            buffers: 0,
+        };
         blend.plan(tree, frequented, 0, 0, &code)?;
+        blend.is_whole = !blend.walks.contains(&1);
         Some(blend)
     }
 
@@ -104,7 +113,7 @@ impl Blend {
         walking: &mut Walking,
     ) {
         let chosen = self.choose(codes, buffers);
-        if self.is_whole() {
+        if self.is_whole {
             sums.iter_mut().zip(chosen).for_each(|(sum, &end)| *sum += self.values[usize::from(end)]);
             return;
         }
@@ -121,11 +130,6 @@ impl Blend {
             let end = usize::from(end);
             walking.note(row, self.ends[end], self.walks[end]);
         }
-    }
-
-    /// Whether no row walks on.
-    fn is_whole(&self) -> bool {
-        !self.walks.contains(&1)
     }
 
     /// The end of each row, by its number.
