@@ -8,7 +8,7 @@ use model::Verdict;
 use crate::behaviour::load::Span;
 use crate::behaviour::tracks::{Tracks, Weigh};
 use crate::behaviour::words::{grouped, hosts, list};
-use crate::{Behaviour, Evidence, Fact, Role, Severity};
+use crate::{Behaviour, Evidence, Fact, Facts, Role, Severity};
 
 /// Gathers the flows that a detector alarmed on, by the host that opened them.
 pub struct Alarms {
@@ -110,12 +110,12 @@ impl Alarms {
             technique: None,
             flows: alarmed.flows,
             summary,
-            facts: vec![
+            facts: Facts::from([
                 ("learned_from", Fact::Text(self.learned_from.clone())),
                 ("threshold", Fact::Number(f64::from(self.threshold))),
                 ("flows_judged", Fact::Count(self.judged)),
                 (reasons, list(&alarmed.reasons)),
-            ],
+            ]),
             examples: alarmed.span.examples.clone(),
         }
     }

@@ -10,14 +10,16 @@ mod alert;
 mod attack;
 pub mod behaviour;
 mod evidence;
+mod home;
 pub mod learned;
 pub mod reported;
 mod severity;
 mod triage;
 
 pub use alert::Alert;
-pub use attack::Technique;
+pub use attack::{Tactic, Technique};
 pub use behaviour::Behaviour;
-pub use evidence::{Evidence, Example, Fact, Host, Role};
+pub use evidence::{Evidence, Example, Fact, Facts, Host, Role};
+pub use home::Home;
 pub use severity::Severity;
 pub use triage::triage;

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use alert::behaviour::{self, Watch};
 use alert::reported::Reports;
-use alert::{Alert, triage};
+use alert::{Alert, Home, triage};
 use flow::Duration;
 use model::Detector;
 use source::{Batch, Source};
@@ -71,7 +71,7 @@ pub fn scan<S: Source>(
     mut tell: impl FnMut(Told<'_, S>),
 ) -> Result<Outcome, Error> {
     let mut voices = Voices {
-        watches: behaviour::watches(),
+        watches: behaviour::watches(&Home::default()),
         reports: Reports::default(),
         anomaly: match (&settings.detector, baseline) {
             (Some((detector, name)), _) => Anomaly::of_detector(detector.clone(), name, &settings.anomaly)?,
