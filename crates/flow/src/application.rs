@@ -1,6 +1,6 @@
 //! What the first payload of a conversation tells without decrypting anything.
 
-use crate::Moments;
+use crate::{Acts, Arp, Claim, Dhcp, Lessor, Moments};
 
 /// What the parties of a conversation speak, and what they say of it in the clear.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,14 @@ pub enum Application {
     Quic(Tls),
     /// Another protocol, by the name that the source gives it.
     Other(Box<str>),
+    /// Windows' file sharing ([MS-SMB], [MS-SMB2]) and what is done through it.
+    Smb(Acts),
+    /// Remote procedure calls ([MS-RPCE]) over TCP and what is done through them.
+    Dcerpc(Acts),
+    /// Addresses asked for and given (RFC 2131). Boxed, because it is larger than the others.
+    Dhcp(Box<Dhcp>),
+    /// Who has which address (RFC 826).
+    Arp(Arp),
 }
 
 /// The questions of one conversation with a name server.
@@ -77,6 +85,10 @@ impl Application {
             Application::Tls(_) => "tls",
             Application::Quic(_) => "quic",
             Application::Other(name) => name,
+            Application::Smb(_) => "smb",
+            Application::Dcerpc(_) => "dce_rpc",
+            Application::Dhcp(_) => "dhcp",
+            Application::Arp(_) => "arp",
         }
     }
 
@@ -90,6 +102,9 @@ impl Application {
                 of(&tls.server_name) + of(&tls.protocol) + of(&tls.ja4) + of(&tls.ja3)
             }
             Application::Other(name) => name.len(),
+            Application::Smb(_) | Application::Dcerpc(_) => 0,
+            Application::Dhcp(dhcp) => size_of::<Dhcp>() + dhcp.servers.capacity() * size_of::<Lessor>(),
+            Application::Arp(arp) => arp.claims.capacity() * size_of::<Claim>(),
         }
     }
 }

@@ -4,7 +4,9 @@
 //! Every other crate speaks these words. This one does no input or output, starts no threads, reads no clock, and
 //! knows nothing of where flows come from or what judges them.
 
+mod act;
 mod application;
+mod claim;
 mod community_id;
 mod content;
 mod country;
@@ -20,7 +22,9 @@ mod text;
 mod time;
 mod tunnel;
 
+pub use act::{Act, Acts};
 pub use application::{Application, Dns, Http, Tls, entropy};
+pub use claim::{Arp, Claim, Clients, Dhcp, Lessor};
 pub use community_id::community_id;
 pub use content::Content;
 pub use country::Country;

@@ -87,8 +87,6 @@ pub(super) fn of_datagram(datagram: &[u8]) -> Option<&'static str> {
         {
             Some("stun")
         }
-        // RFC 2131 s.2 and s.3.
-        [1 | 2, ..] if magic(236, &[0x63, 0x82, 0x53, 0x63]) => Some("dhcp"),
         [b'M', ..] if magic(0, b"M-SEARCH * HTTP/1.1\r\n") => Some("ssdp"),
         [b'N', ..] if magic(0, b"NOTIFY * HTTP/1.1\r\n") => Some("ssdp"),
         // BEP 5: queries and answers of its distributed hash table.
@@ -106,7 +104,7 @@ pub(super) const fn may_datagram_start_with(byte: u8) -> bool {
 
 /// Whether a TCP stream that starts with this byte may be one of the protocols here.
 pub(super) const fn may_start_with(byte: u8) -> bool {
-    matches!(byte, 0 | 3 | 0x10 | 0x13 | 0xff | b'S' | b'E' | b'H' | b'R' | b'N' | b'2' | b'+' | b'*')
+    matches!(byte, 0 | 3 | 5 | 0x10 | 0x13 | 0xff | b'S' | b'E' | b'H' | b'R' | b'N' | b'2' | b'+' | b'*')
 }
 
 const STARTS: &[(&[u8], &str)] = &[
@@ -125,6 +123,8 @@ const BANNERS: &[Banner] = &[
     Banner { start: b"* OK ", words: &[("imap", "imap")] },
 ];
 const MESSAGES: &[Message] = &[
+    // BIND and ALTER_CONTEXT of remote procedure calls, version 5 ([C706] s.12.6.4).
+    Message { start: &[&[5], &[0, 1], &[11, 14], ANY, &[0x10]], name: "dce_rpc" },
     // NetBIOS session message (RFC 1002 s.4.3.1) with SMB 1 or 2 in it.
     Message { start: &[&[0], &[0, 1], ANY, ANY, &[0xfe, 0xff], b"S", b"M", b"B"], name: "smb" },
     // CONNECT of MQTT 3.1.1 and 5 (s.3.1): the length takes one byte or two.

@@ -8,8 +8,11 @@
 //! Of a fragmented IP packet only the first fragment's part is read, and of a packet that the capture cut only what is
 //! there. Where the start of a message comes after its continuation, the message is not put together.
 
+mod arp;
 mod bytes;
 mod content;
+mod dcerpc;
+mod dhcp;
 mod dns;
 mod greeting;
 mod http;
@@ -17,6 +20,7 @@ mod ja4;
 mod login;
 mod pending;
 mod quic;
+mod smb;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -57,6 +61,7 @@ impl Openings {
         let may_open = match packet.protocol {
             Protocol::Tcp => TCP_STARTS[usize::from(first)] || is_dns(packet),
             Protocol::Udp => UDP_STARTS[usize::from(first)] || is_dns(packet),
+            Protocol::Arp => return Facts { application: arp::read(payload).map(Box::new), content: None },
             _ => return Facts::default(),
         };
         if !may_open && self.dialogues.is_none() && !self.pending.may_hold(packet) {
@@ -132,6 +137,9 @@ impl Openings {
         if let Some(pieces) = quic::read(payload) {
             return Some(Application::Quic(self.read_handshake(packet, &pieces)));
         }
+        if let Some(dhcp) = dhcp::read(payload) {
+            return Some(Application::Dhcp(Box::new(dhcp)));
+        }
         greeting::of_datagram(payload).map(|name| match name {
             "quic" => Application::Quic(Tls::default()),
             name => Application::Other(name.into()),
@@ -203,6 +211,11 @@ impl Facts {
 fn add(known: &mut Application, told: Application) {
     match (known, told) {
         (Application::Dns(known), Application::Dns(told)) => known.append(*told),
+        (Application::Dhcp(known), Application::Dhcp(told)) => known.append(*told),
+        (Application::Arp(known), Application::Arp(told)) => known.append(told),
+        (Application::Smb(known), Application::Smb(told)) | (Application::Dcerpc(known), Application::Dcerpc(told)) => {
+            *known = known.and(told);
+        }
         (Application::Http(known), Application::Http(mut told)) => {
             if told.method.is_empty() {
                 known.status = known.status.or(told.status);
@@ -292,6 +305,8 @@ fn judge_start(stream: &[u8], is_end: bool) -> Judgement {
     let is_short = methods.any(|method| method.starts_with(stream))
         || stream.len() < STATUS_LINE.len() && STATUS_LINE[..7].starts_with(&stream[..stream.len().min(7)]);
     match greeting::of_stream(stream) {
+        Greeting::Is("smb") => Judgement::told(Application::Smb(smb::acts(stream))),
+        Greeting::Is("dce_rpc") => Judgement::told(Application::Dcerpc(dcerpc::acts(stream))),
         Greeting::Is(name) => Judgement::told(Application::Other(name.into())),
         Greeting::Short => wait,
         Greeting::Unknown if is_short => wait,
