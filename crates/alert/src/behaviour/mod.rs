@@ -4,14 +4,22 @@
 //! the hypothesis that they reject, the windows they look through (seconds, minutes, the whole input) and the least
 //! count worth a person's time.
 
+mod arp_poisoning;
 mod brute_force;
+mod callback;
 mod contacts;
+mod dhcp;
 mod flood;
 mod http_flood;
+mod lateral;
+mod lateral_history;
 pub(crate) mod load;
+mod novelty;
 mod reflection;
 mod scale;
 mod scan;
+mod slow_denial;
+mod spoofing;
 mod spraying;
 mod sweep;
 mod timeline;
@@ -47,6 +55,24 @@ pub enum Behaviour {
     Reflection,
     /// Log-ins tried again and again.
     PasswordGuessing,
+    /// Connections of a service held open, more than it can spare, with next to nothing said over them.
+    SlowDenial,
+    /// Administrative sessions from one inside host to another that has none such of it.
+    LateralMovement,
+    /// A server calls out as soon as it was called, in a way that it never does.
+    Callback,
+    /// A port answers that never did.
+    NewService,
+    /// A server talks with an outside network that it never talked with.
+    NewPeer,
+    /// A host answers for addresses that are another's.
+    ArpPoisoning,
+    /// Sources that cannot be who they say.
+    AddressSpoofing,
+    /// More clients ask for an address than there are hosts.
+    DhcpStarvation,
+    /// A second server gives out addresses, with another way out.
+    RogueDhcp,
     /// What another detector said.
     Reported,
     /// Unlike what the network usually does.
@@ -57,7 +83,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 13] = [
+    pub const ALL: [Behaviour; 22] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -68,6 +94,15 @@ impl Behaviour {
         Behaviour::HttpFlood,
         Behaviour::Reflection,
         Behaviour::PasswordGuessing,
+        Behaviour::SlowDenial,
+        Behaviour::LateralMovement,
+        Behaviour::Callback,
+        Behaviour::NewService,
+        Behaviour::NewPeer,
+        Behaviour::ArpPoisoning,
+        Behaviour::AddressSpoofing,
+        Behaviour::DhcpStarvation,
+        Behaviour::RogueDhcp,
         Behaviour::Reported,
         Behaviour::Anomaly,
         Behaviour::Recognised,
@@ -86,6 +121,15 @@ impl Behaviour {
             Behaviour::HttpFlood => "http-flood",
             Behaviour::Reflection => "reflection",
             Behaviour::PasswordGuessing => "password-guessing",
+            Behaviour::SlowDenial => "slow-denial",
+            Behaviour::LateralMovement => "lateral-movement",
+            Behaviour::Callback => "callback",
+            Behaviour::NewService => "new-service",
+            Behaviour::NewPeer => "new-peer",
+            Behaviour::ArpPoisoning => "arp-poisoning",
+            Behaviour::AddressSpoofing => "address-spoofing",
+            Behaviour::DhcpStarvation => "dhcp-starvation",
+            Behaviour::RogueDhcp => "rogue-dhcp",
             Behaviour::Reported => "reported",
             Behaviour::Anomaly => "anomaly",
             Behaviour::Recognised => "recognised",
@@ -106,7 +150,7 @@ pub trait Watch: Send {
 }
 
 /// One watch for each behaviour that needs no training, in a network of these homes.
-pub fn watches(_home: &Home) -> Vec<Box<dyn Watch>> {
+pub fn watches(home: &Home) -> Vec<Box<dyn Watch>> {
     vec![
         Box::<scan::Scans>::default(),
         Box::<sweep::Sweeps>::default(),
@@ -115,5 +159,13 @@ pub fn watches(_home: &Home) -> Vec<Box<dyn Watch>> {
         Box::<reflection::Reflections>::default(),
         Box::<brute_force::Guesses>::default(),
         Box::<spraying::Sprays>::default(),
+        Box::<slow_denial::HeldServices>::default(),
+        Box::<lateral::RemoteActs>::default(),
+        Box::new(lateral_history::Administration::of(home.clone())),
+        Box::new(callback::Callbacks::of(home.clone())),
+        Box::new(novelty::Novelties::of(home.clone())),
+        Box::<arp_poisoning::Claimants>::default(),
+        Box::new(spoofing::Spoofs::of(home.clone())),
+        Box::<dhcp::Leases>::default(),
     ]
 }

@@ -104,7 +104,7 @@ pub(super) const fn may_datagram_start_with(byte: u8) -> bool {
 
 /// Whether a TCP stream that starts with this byte may be one of the protocols here.
 pub(super) const fn may_start_with(byte: u8) -> bool {
-    matches!(byte, 0 | 3 | 5 | 0x10 | 0x13 | 0xff | b'S' | b'E' | b'H' | b'R' | b'N' | b'2' | b'+' | b'*')
+    matches!(byte, 0 | 3 | 5 | 0x30 | b'J' | 0x10 | 0x13 | 0xff | b'S' | b'E' | b'H' | b'R' | b'N' | b'2' | b'+' | b'*')
 }
 
 const STARTS: &[(&[u8], &str)] = &[
@@ -123,6 +123,9 @@ const BANNERS: &[Banner] = &[
     Banner { start: b"* OK ", words: &[("imap", "imap")] },
 ];
 const MESSAGES: &[Message] = &[
+    // BIND of LDAP 3 (RFC 4511 s.4.2) in a message of one length byte, and Java's remote method invocation.
+    Message { start: &[&[0x30], ANY, &[2], &[1], ANY, &[0x60]], name: "ldap" },
+    Message { start: &[b"J", b"R", b"M", b"I", &[0], &[2]], name: "rmi" },
     // BIND and ALTER_CONTEXT of remote procedure calls, version 5 ([C706] s.12.6.4).
     Message { start: &[&[5], &[0, 1], &[11, 14], ANY, &[0x10]], name: "dce_rpc" },
     // NetBIOS session message (RFC 1002 s.4.3.1) with SMB 1 or 2 in it.
