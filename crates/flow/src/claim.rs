@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use crate::Time;
+
 /// Who said to have which address (RFC 826), in the messages between two addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arp {
@@ -20,6 +22,10 @@ pub struct Claim {
     pub requests: u32,
     /// Times that it was said in an answer.
     pub replies: u32,
+    /// When it was said first.
+    pub first: Time,
+    /// When it was said last.
+    pub last: Time,
 }
 
 /// What was asked and given (RFC 2131) in the messages between two addresses: those of all clients without an address
@@ -65,6 +71,8 @@ impl Arp {
             if let Some(known) = self.claims.iter_mut().find(is_same) {
                 known.requests = known.requests.saturating_add(claim.requests);
                 known.replies = known.replies.saturating_add(claim.replies);
+                known.first = known.first.min(claim.first);
+                known.last = known.last.max(claim.last);
             } else if self.claims.len() < Arp::MAX_CLAIMS {
                 self.claims.push(claim);
             }
@@ -139,10 +147,12 @@ mod tests {
 
     #[test]
     fn claims_of_one_sender_are_put_together_and_those_of_too_many_left_out() {
-        let claim = |last| Claim { address: Ipv4Addr::LOCALHOST, hardware: [last; 6], requests: 0, replies: 1 };
+        let [first, last] = [Time::MIN; 2];
+        let claim =
+            |end| Claim { address: Ipv4Addr::LOCALHOST, hardware: [end; 6], requests: 0, replies: 1, first, last };
         let mut arp = Arp::default();
-        for last in [1, 2, 1, 3, 4, 5] {
-            arp.append(Arp { claims: vec![claim(last)] });
+        for end in [1, 2, 1, 3, 4, 5] {
+            arp.append(Arp { claims: vec![claim(end)] });
         }
         assert_eq!(arp.claims.iter().map(|claim| claim.replies).collect::<Vec<_>>(), [2, 1, 1, 1]);
     }

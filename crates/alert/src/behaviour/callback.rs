@@ -329,7 +329,7 @@ const LEAST_DELAY: f64 = 0.05;
 const LASTING: Duration = Duration::from_secs(30);
 /// What a few lines typed take.
 const DIALOGUE: Duration = Duration::from_secs(3);
-const DIALOGUE_PACKETS: u64 = 6;
+const DIALOGUE_PACKETS: u64 = 3;
 const SMALL_BYTES: u64 = 300;
 /// Odd places of a server that has none by design; more are a habit.
 const MOST_PLACES: usize = 4;

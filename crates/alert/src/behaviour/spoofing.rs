@@ -320,7 +320,8 @@ mod tests {
     #[test]
     fn a_machine_that_asks_in_many_names_is_spoofing() {
         let asks = |last| {
-            let claim = Claim { address: [10, 0, 0, last].into(), hardware: [2; 6], requests: 1, replies: 0 };
+            let (address, first, last_time) = ([10, 0, 0, last].into(), Time::MIN, Time::MIN);
+            let claim = Claim { address, hardware: [2; 6], requests: 1, replies: 0, first, last: last_time };
             let key = Key { protocol: Protocol::Arp, ..call(0, [10, 0, 0, last], [10, 0, 0, 1], 1).key };
             let application = Some(Box::new(Application::Arp(Arp { claims: vec![claim] })));
             Flow { application, key, ..call(0, [10, 0, 0, last], [10, 0, 0, 1], 1) }

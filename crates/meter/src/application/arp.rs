@@ -1,11 +1,11 @@
 //! ARP of IPv4 over Ethernet (RFC 826): who says to have which address.
 
-use flow::{Application, Arp, Claim};
+use flow::{Application, Arp, Claim, Time};
 
 use super::bytes::Bytes;
 
 /// The claim that a message makes; `None` where it makes none: a probe (RFC 5227) asks without an address of its own.
-pub(super) fn read(message: &[u8]) -> Option<Application> {
+pub(super) fn read(message: &[u8], time: Time) -> Option<Application> {
     let mut bytes = Bytes(message);
     // Types and lengths are those of IPv4 over Ethernet, as the decoder made sure.
     bytes.take(6)?;
@@ -16,7 +16,13 @@ pub(super) fn read(message: &[u8]) -> Option<Application> {
         return None;
     }
     let is_reply = operation == 2;
-    let claim =
-        Claim { address: address.into(), hardware, requests: u32::from(!is_reply), replies: u32::from(is_reply) };
+    let claim = Claim {
+        address: address.into(),
+        hardware,
+        requests: u32::from(!is_reply),
+        replies: u32::from(is_reply),
+        first: time,
+        last: time,
+    };
     Some(Application::Arp(Arp { claims: vec![claim] }))
 }

@@ -61,7 +61,9 @@ impl Openings {
         let may_open = match packet.protocol {
             Protocol::Tcp => TCP_STARTS[usize::from(first)] || is_dns(packet),
             Protocol::Udp => UDP_STARTS[usize::from(first)] || is_dns(packet),
-            Protocol::Arp => return Facts { application: arp::read(payload).map(Box::new), content: None },
+            Protocol::Arp => {
+                return Facts { application: arp::read(payload, packet.time).map(Box::new), content: None };
+            }
             _ => return Facts::default(),
         };
         if !may_open && self.dialogues.is_none() && !self.pending.may_hold(packet) {
