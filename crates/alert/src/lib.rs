@@ -30,5 +30,5 @@ pub use incident::{Incident, incidents};
 pub use risk::risks;
 pub use severity::Severity;
 pub use suppression::{Scope, Suppression};
-pub use triage::triage;
+pub use triage::{Triaged, episode, triage};
 pub use verdict::{Finding, Verdict};
