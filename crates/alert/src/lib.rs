@@ -10,6 +10,7 @@
 mod alert;
 mod attack;
 pub mod behaviour;
+pub mod budget;
 mod evidence;
 mod home;
 mod incident;
