@@ -36,8 +36,8 @@ pub(crate) struct Arguments {
     /// How long the capture is; fractions are fine.
     #[arg(long, default_value_t = Settings::default().hours)]
     hours: f64,
-    /// The attacks to plant: all, none, or names separated by commas.
-    #[arg(long, default_value = "all", value_name = "all|none|NAME,...")]
+    /// The attacks to plant: all, loud (scans, floods, reflections, guessing), none, or names separated by commas.
+    #[arg(long, default_value = "all", value_name = "all|loud|none|NAME,...")]
     attacks: Attacks,
     /// Also write what was planted, as CSV.
     #[arg(long, value_name = "FILE")]
@@ -85,6 +85,7 @@ impl FromStr for Attacks {
     fn from_str(text: &str) -> Result<Attacks, simulator::Error> {
         match text {
             "all" => Ok(Attacks(Attack::ALL.to_vec())),
+            "loud" => Ok(Attacks(Attack::LOUD.to_vec())),
             "none" => Ok(Attacks(Vec::new())),
             names => names.split(',').map(|name| name.trim().parse()).collect::<Result<_, _>>().map(Attacks),
         }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use flow::Duration;
 
+use crate::protocol::dhcp::Lease;
 use crate::random::{Random, hash};
 use crate::wire::{Endpoint, Mac, System};
 
@@ -110,6 +111,12 @@ impl Network {
     /// Every machine of the office.
     pub(crate) fn hosts(&self) -> impl Iterator<Item = &Host> {
         self.servers().into_iter().chain(&self.printers).chain(&self.workstations)
+    }
+
+    /// The lease of an address, as the domain gives it to whomever.
+    pub(crate) fn lease(&self, client: Mac, address: Ipv4Addr, transaction: u32) -> Lease {
+        let server = self.domain.v4;
+        Lease { transaction, client, address, server, router: self.gateway.v4, names: server }
     }
 
     /// A machine of the office by its address.

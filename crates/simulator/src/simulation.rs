@@ -8,7 +8,7 @@ use std::sync::Arc;
 use flow::{Duration, Time};
 
 use crate::activity::{Activity, Event};
-use crate::attack::Attack;
+use crate::attack::{Attack, Lasts, Occasion};
 use crate::benign;
 use crate::error::Error;
 use crate::network::Network;
@@ -52,11 +52,12 @@ pub struct Packet {
 pub struct Planted {
     /// What was done.
     pub attack: Attack,
-    /// What a detector should call it: that of the attack.
+    /// What a detector should call it: that of the attack, or of this part of a campaign.
     pub behaviour: &'static str,
-    /// Who did it; empty where the sources are invented, or hosts that were used without their knowledge.
+    /// Who did it, infected machines of the office among them; empty where the sources are invented, or hosts that were
+    /// used without their knowledge.
     pub attackers: Vec<IpAddr>,
-    /// Whom it was done to; of sweeps, those that exist.
+    /// Whom it was done to; of sweeps, those that exist; of calls home and their kin, whom they were made to.
     pub victims: Vec<IpAddr>,
     /// Its first packet.
     pub start: Time,
@@ -87,36 +88,47 @@ impl Simulation {
     }
 
     /// The attacks, in the order asked for, as far as they have come: complete once all packets have been taken.
+    ///
+    /// A campaign is several: one for each of its parts, in the order in which they take place.
     pub fn planted(&self) -> &[Planted] {
         &self.planted
     }
 
-    /// Gives each attack its time: quick ones in turn, slow ones all along.
+    /// Gives each attack its time: brief ones in turn, long ones in turn beside them, the others all along.
     fn plant(&mut self, scene: &Scene, length: Duration, attacks: &[Attack]) {
-        let quick = attacks.iter().filter(|attack| !attack.is_slow()).count().max(1);
-        let slot = length.mul_f64(0.9 / quick as f64);
-        let mut turn = 0;
+        let lasting = |lasts| attacks.iter().filter(|attack| attack.lasts() == lasts).count().max(1) as f64;
+        let brief = length.mul_f64(0.9 / lasting(Lasts::Brief));
+        let long = length.mul_f64(0.56 / lasting(Lasts::Long));
+        let first = scene.start + length.mul_f64(0.04);
+        let mut turns = [0, 0];
         for (index, &attack) in attacks.iter().enumerate() {
             let mut random = scene.random(&format!("{attack} {index}"));
-            let (start, room) = if attack.is_slow() {
-                (scene.start + length.mul_f64(0.04), length.mul_f64(0.9))
-            } else {
-                let start = scene.start + length.mul_f64(0.04) + slot * turn + slot.mul_f64(random.within(0.0..0.2));
-                turn += 1;
-                // They may overlap a little: attackers do not queue.
-                (start, slot.max(length.mul_f64(0.05)).min(scene.end.since(start).mul_f64(0.8)))
+            let mut turn = |place: usize, slot: Duration| {
+                turns[place] += 1;
+                first + slot * (turns[place] - 1) + slot.mul_f64(random.within(0.0..0.2))
             };
-            let plot = attack.plot(scene, start, room, random);
-            self.planted.push(Planted {
-                attack,
-                behaviour: attack.behaviour(),
-                attackers: plot.attackers,
-                victims: plot.victims,
-                start,
-                end: start,
-                packets: 0,
-            });
-            self.begin(plot.activity, Some(index));
+            let (start, room) = match attack.lasts() {
+                Lasts::Brief => {
+                    let start = turn(0, brief);
+                    // They may overlap a little: attackers do not queue.
+                    (start, brief.max(length.mul_f64(0.05)).min(scene.end.since(start).mul_f64(0.8)))
+                }
+                Lasts::Long => (turn(1, long), length.mul_f64(0.3)),
+                Lasts::Throughout => (first, length.mul_f64(0.9)),
+            };
+            for plot in attack.plots(scene, Occasion { start, room, random }) {
+                let planted = self.planted.len();
+                self.planted.push(Planted {
+                    attack,
+                    behaviour: plot.behaviour,
+                    attackers: plot.attackers,
+                    victims: plot.victims,
+                    start,
+                    end: start,
+                    packets: 0,
+                });
+                self.begin(plot.activity, Some(planted));
+            }
         }
     }
 

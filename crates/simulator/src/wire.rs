@@ -242,7 +242,8 @@ fn identification_of(body: &[u8]) -> u16 {
     hash(&body[..body.len().min(32)]) as u16
 }
 
-fn transport_checksum(from: IpAddr, to: IpAddr, protocol: u8, body: &[u8]) -> u16 {
+/// The checksum of a body under the pseudo-header of its packet (RFC 9293 s.3.1).
+pub(crate) fn transport_checksum(from: IpAddr, to: IpAddr, protocol: u8, body: &[u8]) -> u16 {
     // The order of the words in the pseudo-header makes no difference to their sum (RFC 1071).
     !fold(address_sum(from) + address_sum(to) + u64::from(protocol) + body.len() as u64 + sum(body))
 }

@@ -15,17 +15,21 @@ use crate::random::Random;
 use crate::scene::Scene;
 use crate::tcp::{Connection, Ending, Opening, Side, Turn};
 
-/// People browse, machines fetch updates and report home, and strangers read the office's own pages.
+/// Strangers read the office's own pages.
 pub(super) fn habits(scene: &Scene) -> Vec<Activity> {
-    let mut habits = vec![visitors(scene), crawler(scene)];
-    for host in &scene.network.workstations {
-        habits.push(browsing(scene, host));
-        habits.push(intranet(scene, host));
-        habits.push(telemetry(scene, host));
-        habits.push(updates(scene, host));
-        habits.push(notifications(scene, host));
-    }
-    habits
+    vec![visitors(scene), crawler(scene)]
+}
+
+/// People browse, their machines fetch updates and report home.
+pub(super) fn desk(scene: &Scene, host: &Host) -> Vec<Activity> {
+    vec![
+        browsing(scene, host),
+        intranet(scene, host),
+        telemetry(scene, host),
+        asking(scene, host),
+        updates(scene, host),
+        notifications(scene, host),
+    ]
 }
 
 fn browsing(scene: &Scene, host: &Host) -> Activity {
@@ -99,6 +103,25 @@ fn telemetry(scene: &Scene, host: &Host) -> Activity {
         let request =
             Request { after: Duration::from_millis(2), asked: random.size(1_400, 0.7, 40_000), answered: 190 };
         let script = tls::session(random, &site.name, &[request]);
+        let connection = Connection::new(network.visit(&host, site), (random.port(), 443), start, script);
+        plan.start(start, connection.activity(random.fork()));
+        plan.activity()
+    })
+}
+
+/// Is there anything new? Every five minutes, to the second: what a call home looks like that every machine makes.
+fn asking(scene: &Scene, host: &Host) -> Activity {
+    let (network, host) = (scene.network.clone(), host.clone());
+    let random = scene.random(&format!("asking {}", host.name));
+    habit(Pace::Regular(Duration::from_secs(300)), random, scene.span(), move |random, time| {
+        let site = &network.sites[3];
+        let mut plan = Plan::default();
+        let start = names::lookup(&mut plan, &network, random, &host, site, time);
+        let request = Request { after: Duration::from_millis(2), asked: 420, answered: 160 };
+        let mut script = tls::session(random, &site.name, &[request]);
+        if let Some(goodbye) = script.last_mut() {
+            goodbye.after = Duration::from_millis(3);
+        }
         let connection = Connection::new(network.visit(&host, site), (random.port(), 443), start, script);
         plan.start(start, connection.activity(random.fork()));
         plan.activity()
