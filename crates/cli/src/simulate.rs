@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// How long the capture is; fractions are fine.
     #[arg(long, default_value_t = Settings::default().hours)]
     hours: f64,
+    /// From when on the office is another: a new department, a program that all poll, one more backup. No attack.
+    #[arg(long, value_name = "HOURS")]
+    shift_at: Option<f64>,
     /// The attacks to plant: all, loud (scans, floods, reflections, guessing), none, or names separated by commas.
     #[arg(long, default_value = "all", value_name = "all|loud|none|NAME,...")]
     attacks: Attacks,
@@ -56,6 +59,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         seed: arguments.seed,
         hosts: arguments.hosts,
         hours: arguments.hours,
+        shift_at: arguments.shift_at,
         attacks: arguments.attacks.0,
         ..Settings::default()
     };

@@ -19,6 +19,14 @@ pub enum Error {
         /// The number asked for.
         hours: f64,
     },
+    /// A shift takes place within the time that is simulated.
+    #[error("a shift after {at} hours: choose from 0 to less than the {hours} hours of the simulation")]
+    Shift {
+        /// When it was asked for.
+        at: f64,
+        /// How long the simulation is.
+        hours: f64,
+    },
     /// No attack has this name.
     #[error("no attack is called {name:?}; there are {}", Attack::ALL.map(Attack::name).join(", "))]
     UnknownAttack {

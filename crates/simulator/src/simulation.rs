@@ -83,6 +83,14 @@ impl Simulation {
         for habit in benign::habits(&scene) {
             simulation.begin(habit, None);
         }
+        if let Some(at) = settings.shift_at {
+            if !(0.0..settings.hours).contains(&at) {
+                return Err(Error::Shift { at, hours: settings.hours });
+            }
+            for habit in benign::shift::habits(&scene, scene.start + Duration::from_secs_f64(at * 3_600.0)) {
+                simulation.begin(habit, None);
+            }
+        }
         simulation.plant(&scene, length, &settings.attacks);
         Ok(simulation)
     }

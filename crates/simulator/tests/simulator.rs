@@ -227,6 +227,23 @@ fn nights_are_quiet_but_for_the_backup() {
     assert!(bytes > 200_000_000, "{bytes}");
 }
 
+#[test]
+fn a_shift_leaves_what_was_before_it_and_then_brings_new_hosts() {
+    let usual = Settings { attacks: Vec::new(), hours: 0.2, ..brief() };
+    let shifted = packets(&Settings { shift_at: Some(0.1), ..usual.clone() });
+    let shift = usual.start + Duration::from_secs(360);
+    let newcomer = |packet: &&Packet| packet.bytes[26..29] == [10, 20, 8] || packet.bytes[26..30] == [10, 20, 0, 30];
+    assert!(
+        shifted
+            .iter()
+            .filter(|packet| packet.time < shift)
+            .eq(packets(&usual).iter().filter(|packet| packet.time < shift))
+    );
+    let new: Vec<&Packet> = shifted.iter().filter(newcomer).collect();
+    assert!(new.len() > 1_000 && new.iter().all(|packet| packet.time >= shift && packet.planted.is_none()));
+    assert!(matches!(Simulation::new(&Settings { shift_at: Some(0.3), ..usual }), Err(Error::Shift { .. })));
+}
+
 /// A few minutes with everything in them.
 fn brief() -> Settings {
     Settings { hours: 0.1, ..Settings::default() }

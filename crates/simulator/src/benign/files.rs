@@ -144,7 +144,8 @@ fn offsite(scene: &Scene) -> Activity {
     })
 }
 
-fn upload(bytes: u64) -> Vec<Turn> {
+/// So many bytes for the backup.
+pub(super) fn upload(bytes: u64) -> Vec<Turn> {
     let quick = Duration::from_millis(2);
     vec![
         Turn::answer(quick, "@RSYNCD: 31.0 sha512 sha256 sha1 md5 md4\n"),

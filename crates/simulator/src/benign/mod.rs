@@ -9,6 +9,7 @@ mod mail;
 mod monitor;
 pub(crate) mod names;
 mod neighbours;
+pub(crate) mod shift;
 mod trouble;
 mod web;
 

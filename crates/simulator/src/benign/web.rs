@@ -154,12 +154,18 @@ fn updates(scene: &Scene, host: &Host) -> Activity {
     })
 }
 
-/// A connection that was there before the capture and stays: keepalives, and a message now and then.
+/// A connection that stays: keepalives, and a message now and then. Those who did not come later had it before the
+/// capture.
 fn notifications(scene: &Scene, host: &Host) -> Activity {
     let mut random = scene.random(&format!("notifications {}", host.name));
     let site = &scene.network.sites[13];
     let start = scene.start + random.seconds(0.0..58.0);
     let mut chance = random.fork();
+    let settled = scene.network.host(host.v4).is_some();
+    let (opening, greeting) = match settled {
+        true => (Opening::Earlier, Vec::new()),
+        false => (Opening::Accepted, tls::handshake(&mut random, &site.name)),
+    };
     let script = std::iter::from_fn(move || {
         let after = chance.near(Duration::from_secs(58), 0.03);
         Some(match chance.within(0..9) {
@@ -170,7 +176,8 @@ fn notifications(scene: &Scene, host: &Host) -> Activity {
     });
     let ends = scene.network.visit(host, site);
     let connection = Connection::new(ends, (random.port(), 443), start, Vec::new());
-    Connection { opening: Opening::Earlier, script: Box::new(script), ..connection }.activity(random)
+    let script = Box::new(greeting.into_iter().chain(script));
+    Connection { opening, script, ..connection }.activity(random)
 }
 
 /// Strangers who read the office's public pages.
