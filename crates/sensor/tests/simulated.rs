@@ -28,7 +28,7 @@ impl Source for Office {
                 self.meter.finish(&mut batch.flows);
                 return Ok(false);
             };
-            self.meter.packet(Link::Ethernet, packet.time, &packet.bytes, packet.bytes.len() as u32, &mut batch.flows);
+            self.meter.packet(Link::Ethernet, packet.time, &packet.bytes, packet.length, &mut batch.flows);
         }
         Ok(true)
     }

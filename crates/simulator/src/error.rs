@@ -27,6 +27,12 @@ pub enum Error {
         /// How long the simulation is.
         hours: f64,
     },
+    /// Of each packet the headers must be kept.
+    #[error("{snap} bytes of each packet: keep at least {least}", least = crate::settings::LEAST_SNAP)]
+    Snap {
+        /// The number asked for.
+        snap: usize,
+    },
     /// No attack has this name.
     #[error("no attack is called {name:?}; there are {}", Attack::ALL.map(Attack::name).join(", "))]
     UnknownAttack {

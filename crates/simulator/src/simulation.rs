@@ -13,7 +13,7 @@ use crate::benign;
 use crate::error::Error;
 use crate::network::Network;
 use crate::scene::Scene;
-use crate::settings::{MOST_HOURS, Settings};
+use crate::settings::{LEAST_SNAP, MOST_HOURS, Settings};
 
 /// The packets of an office, in the order of time.
 ///
@@ -33,6 +33,7 @@ pub struct Simulation {
     /// How many activities there have been.
     activities: u64,
     end: Time,
+    snap: usize,
     planted: Vec<Planted>,
 }
 
@@ -41,8 +42,10 @@ pub struct Simulation {
 pub struct Packet {
     /// When it is seen.
     pub time: Time,
-    /// The Ethernet frame, without its check sequence.
+    /// The Ethernet frame, without its check sequence, or as much of it as is kept.
     pub bytes: Vec<u8>,
+    /// The bytes of the whole frame.
+    pub length: u32,
     /// The attack that it belongs to, as its index in [`Simulation::planted`]; answers of the victim belong to it too.
     pub planted: Option<usize>,
 }
@@ -79,7 +82,12 @@ impl Simulation {
         let length = Duration::from_secs_f64(settings.hours * 3_600.0);
         let network = Arc::new(Network::new(settings.hosts));
         let scene = Scene { network, start: settings.start, end: settings.start + length, seed: settings.seed };
-        let mut simulation = Simulation { due: BinaryHeap::new(), activities: 0, end: scene.end, planted: Vec::new() };
+        let snap = settings.snap.unwrap_or(usize::MAX);
+        if snap < LEAST_SNAP {
+            return Err(Error::Snap { snap });
+        }
+        let mut simulation =
+            Simulation { due: BinaryHeap::new(), activities: 0, end: scene.end, snap, planted: Vec::new() };
         for habit in benign::habits(&scene) {
             simulation.begin(habit, None);
         }
@@ -165,13 +173,15 @@ impl Iterator for Simulation {
             self.resume(due.order, due.rest, due.planted);
             match due.event {
                 Event::Start(activity) => self.begin(activity, due.planted),
-                Event::Packet(bytes) => {
+                Event::Packet(mut bytes) => {
                     if let Some(planted) = due.planted.map(|index| &mut self.planted[index]) {
                         planted.start = if planted.packets == 0 { due.time } else { planted.start };
                         planted.end = due.time;
                         planted.packets += 1;
                     }
-                    return Some(Packet { time: due.time, bytes, planted: due.planted });
+                    let length = bytes.len() as u32;
+                    bytes.truncate(self.snap);
+                    return Some(Packet { time: due.time, bytes, length, planted: due.planted });
                 }
             }
         }

@@ -244,6 +244,17 @@ fn a_shift_leaves_what_was_before_it_and_then_brings_new_hosts() {
     assert!(matches!(Simulation::new(&Settings { shift_at: Some(0.3), ..usual }), Err(Error::Shift { .. })));
 }
 
+#[test]
+fn what_is_cut_off_is_still_counted() {
+    let whole = Settings { hours: 0.02, ..brief() };
+    let cut = Settings { snap: Some(96), ..whole.clone() };
+    for (whole, cut) in packets(&whole).into_iter().zip(packets(&cut)) {
+        assert_eq!(cut.bytes[..], whole.bytes[..whole.bytes.len().min(96)]);
+        assert_eq!((cut.length, whole.length), (whole.length, whole.bytes.len() as u32));
+    }
+    assert!(matches!(Simulation::new(&Settings { snap: Some(0), ..whole }), Err(Error::Snap { snap: 0 })));
+}
+
 /// A few minutes with everything in them.
 fn brief() -> Settings {
     Settings { hours: 0.1, ..Settings::default() }
