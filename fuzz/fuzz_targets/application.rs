@@ -70,6 +70,7 @@ fn check(application: &Application) {
             [tls.server_name.as_deref(), tls.protocol.as_deref(), tls.ja4.as_deref(), None]
         }
         Application::Other(name) => [Some(name), None, None, None],
+        Application::Echo(_) => [None; 4],
     };
     for text in texts.into_iter().flatten() {
         assert!(text.len() <= 1016 && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()), "{text:?}");

@@ -78,5 +78,6 @@ fn texts(application: &Application) -> Vec<&str> {
             [&tls.server_name, &tls.protocol, &tls.ja4].into_iter().flatten().map(AsRef::as_ref).collect()
         }
         Application::Other(name) => vec![name],
+        Application::Echo(_) => Vec::new(),
     }
 }

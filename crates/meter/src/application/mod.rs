@@ -11,6 +11,7 @@
 mod bytes;
 mod content;
 mod dns;
+mod echo;
 mod greeting;
 mod http;
 mod ja4;
@@ -25,6 +26,7 @@ use flow::{Application, Content, Protocol, Tls};
 
 use crate::decode::Packet;
 use content::Dialogues;
+use echo::Echoes;
 use greeting::Greeting;
 use http::Request;
 use pending::{Assembly, Pending, Way};
@@ -42,12 +44,13 @@ pub(crate) struct Openings {
     pending: Pending,
     /// Conversations whose log-ins are read, where that is wanted.
     dialogues: Option<Dialogues>,
+    echoes: Echoes,
 }
 
 impl Openings {
     /// `content` asks for the content features too.
     pub(crate) fn new(content: bool) -> Openings {
-        Openings { pending: Pending::default(), dialogues: content.then(Dialogues::default) }
+        Openings { pending: Pending::default(), dialogues: content.then(Dialogues::default), echoes: Echoes::default() }
     }
 
     /// What the packet tells. `payload` is what was captured of it above the transport header.
@@ -57,6 +60,7 @@ impl Openings {
         let may_open = match packet.protocol {
             Protocol::Tcp => TCP_STARTS[usize::from(first)] || is_dns(packet),
             Protocol::Udp => UDP_STARTS[usize::from(first)] || is_dns(packet),
+            _ if Echoes::is_echo(packet) => return self.read_echo(packet, payload),
             _ => return Facts::default(),
         };
         if !may_open && self.dialogues.is_none() && !self.pending.may_hold(packet) {
@@ -68,6 +72,12 @@ impl Openings {
     /// Messages given up unfinished because too many waited.
     pub(crate) fn evicted(&self) -> u64 {
         self.pending.evicted
+    }
+
+    #[inline(never)]
+    fn read_echo(&mut self, packet: &Packet, payload: &[u8]) -> Facts {
+        let told = self.echoes.read(packet, payload);
+        Facts { application: told.map(|echo| Box::new(Application::Echo(echo))), content: None }
     }
 
     #[inline(never)]
@@ -203,6 +213,9 @@ impl Facts {
 fn add(known: &mut Application, told: Application) {
     match (known, told) {
         (Application::Dns(known), Application::Dns(told)) => known.append(*told),
+        (Application::Echo(known), Application::Echo(told)) => {
+            known.altered = known.altered.saturating_add(told.altered);
+        }
         (Application::Http(known), Application::Http(mut told)) => {
             if told.method.is_empty() {
                 known.status = known.status.or(told.status);
