@@ -4,8 +4,10 @@
 //! the hypothesis that they reject, the windows they look through (seconds, minutes, the whole input) and the least
 //! count worth a person's time.
 
+mod beacon;
 mod brute_force;
 mod contacts;
+mod destination;
 mod flood;
 mod http_flood;
 pub(crate) mod load;
@@ -13,6 +15,7 @@ mod reflection;
 mod scale;
 mod scan;
 mod spraying;
+mod spread;
 mod sweep;
 mod timeline;
 pub(crate) mod tracks;
@@ -47,6 +50,8 @@ pub enum Behaviour {
     Reflection,
     /// Log-ins tried again and again.
     PasswordGuessing,
+    /// Regular calls of one service outside.
+    Beacon,
     /// What another detector said.
     Reported,
     /// Unlike what the network usually does.
@@ -57,7 +62,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 13] = [
+    pub const ALL: [Behaviour; 14] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -68,6 +73,7 @@ impl Behaviour {
         Behaviour::HttpFlood,
         Behaviour::Reflection,
         Behaviour::PasswordGuessing,
+        Behaviour::Beacon,
         Behaviour::Reported,
         Behaviour::Anomaly,
         Behaviour::Recognised,
@@ -86,6 +92,7 @@ impl Behaviour {
             Behaviour::HttpFlood => "http-flood",
             Behaviour::Reflection => "reflection",
             Behaviour::PasswordGuessing => "password-guessing",
+            Behaviour::Beacon => "beacon",
             Behaviour::Reported => "reported",
             Behaviour::Anomaly => "anomaly",
             Behaviour::Recognised => "recognised",
@@ -106,7 +113,7 @@ pub trait Watch: Send {
 }
 
 /// One watch for each behaviour that needs no training, in a network of these homes.
-pub fn watches(_home: &Home) -> Vec<Box<dyn Watch>> {
+pub fn watches(home: &Home) -> Vec<Box<dyn Watch>> {
     vec![
         Box::<scan::Scans>::default(),
         Box::<sweep::Sweeps>::default(),
@@ -115,5 +122,6 @@ pub fn watches(_home: &Home) -> Vec<Box<dyn Watch>> {
         Box::<reflection::Reflections>::default(),
         Box::<brute_force::Guesses>::default(),
         Box::<spraying::Sprays>::default(),
+        Box::new(beacon::Beacons::new(home)),
     ]
 }
