@@ -8,6 +8,7 @@ mod beacon;
 mod brute_force;
 mod contacts;
 mod destination;
+mod dns_tunnel;
 mod flood;
 mod http_flood;
 pub(crate) mod load;
@@ -52,6 +53,8 @@ pub enum Behaviour {
     PasswordGuessing,
     /// Regular calls of one service outside.
     Beacon,
+    /// Data in names that are asked for.
+    DnsTunnel,
     /// What another detector said.
     Reported,
     /// Unlike what the network usually does.
@@ -62,7 +65,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 14] = [
+    pub const ALL: [Behaviour; 15] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -74,6 +77,7 @@ impl Behaviour {
         Behaviour::Reflection,
         Behaviour::PasswordGuessing,
         Behaviour::Beacon,
+        Behaviour::DnsTunnel,
         Behaviour::Reported,
         Behaviour::Anomaly,
         Behaviour::Recognised,
@@ -93,6 +97,7 @@ impl Behaviour {
             Behaviour::Reflection => "reflection",
             Behaviour::PasswordGuessing => "password-guessing",
             Behaviour::Beacon => "beacon",
+            Behaviour::DnsTunnel => "dns-tunnel",
             Behaviour::Reported => "reported",
             Behaviour::Anomaly => "anomaly",
             Behaviour::Recognised => "recognised",
@@ -123,5 +128,6 @@ pub fn watches(home: &Home) -> Vec<Box<dyn Watch>> {
         Box::<brute_force::Guesses>::default(),
         Box::<spraying::Sprays>::default(),
         Box::new(beacon::Beacons::new(home)),
+        Box::<dns_tunnel::DnsTunnels>::default(),
     ]
 }
