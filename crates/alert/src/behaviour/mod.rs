@@ -11,6 +11,7 @@ mod destination;
 mod dns_tunnel;
 mod flood;
 mod http_flood;
+mod icmp_tunnel;
 pub(crate) mod load;
 mod reflection;
 mod scale;
@@ -55,6 +56,8 @@ pub enum Behaviour {
     Beacon,
     /// Data in names that are asked for.
     DnsTunnel,
+    /// Data in pings.
+    IcmpTunnel,
     /// What another detector said.
     Reported,
     /// Unlike what the network usually does.
@@ -65,7 +68,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 15] = [
+    pub const ALL: [Behaviour; 16] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -78,6 +81,7 @@ impl Behaviour {
         Behaviour::PasswordGuessing,
         Behaviour::Beacon,
         Behaviour::DnsTunnel,
+        Behaviour::IcmpTunnel,
         Behaviour::Reported,
         Behaviour::Anomaly,
         Behaviour::Recognised,
@@ -98,6 +102,7 @@ impl Behaviour {
             Behaviour::PasswordGuessing => "password-guessing",
             Behaviour::Beacon => "beacon",
             Behaviour::DnsTunnel => "dns-tunnel",
+            Behaviour::IcmpTunnel => "icmp-tunnel",
             Behaviour::Reported => "reported",
             Behaviour::Anomaly => "anomaly",
             Behaviour::Recognised => "recognised",
@@ -129,5 +134,6 @@ pub fn watches(home: &Home) -> Vec<Box<dyn Watch>> {
         Box::<spraying::Sprays>::default(),
         Box::new(beacon::Beacons::new(home)),
         Box::<dns_tunnel::DnsTunnels>::default(),
+        Box::<icmp_tunnel::IcmpTunnels>::default(),
     ]
 }
