@@ -13,6 +13,7 @@ mod flood;
 mod http_flood;
 mod icmp_tunnel;
 pub(crate) mod load;
+mod mining;
 mod reflection;
 mod scale;
 mod scan;
@@ -58,6 +59,8 @@ pub enum Behaviour {
     DnsTunnel,
     /// Data in pings.
     IcmpTunnel,
+    /// Work for a mining pool.
+    CryptoMining,
     /// What another detector said.
     Reported,
     /// Unlike what the network usually does.
@@ -68,7 +71,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 16] = [
+    pub const ALL: [Behaviour; 17] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -82,6 +85,7 @@ impl Behaviour {
         Behaviour::Beacon,
         Behaviour::DnsTunnel,
         Behaviour::IcmpTunnel,
+        Behaviour::CryptoMining,
         Behaviour::Reported,
         Behaviour::Anomaly,
         Behaviour::Recognised,
@@ -103,6 +107,7 @@ impl Behaviour {
             Behaviour::Beacon => "beacon",
             Behaviour::DnsTunnel => "dns-tunnel",
             Behaviour::IcmpTunnel => "icmp-tunnel",
+            Behaviour::CryptoMining => "crypto-mining",
             Behaviour::Reported => "reported",
             Behaviour::Anomaly => "anomaly",
             Behaviour::Recognised => "recognised",
@@ -135,5 +140,6 @@ pub fn watches(home: &Home) -> Vec<Box<dyn Watch>> {
         Box::new(beacon::Beacons::new(home)),
         Box::<dns_tunnel::DnsTunnels>::default(),
         Box::<icmp_tunnel::IcmpTunnels>::default(),
+        Box::new(mining::Miners::new(home)),
     ]
 }
