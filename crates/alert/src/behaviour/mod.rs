@@ -6,6 +6,7 @@
 
 mod beacon;
 mod brute_force;
+mod call_home;
 mod contacts;
 mod destination;
 mod dns_tunnel;
@@ -61,6 +62,8 @@ pub enum Behaviour {
     IcmpTunnel,
     /// Work for a mining pool.
     CryptoMining,
+    /// Web conversations of a program with somebody who goes by no name.
+    CallHome,
     /// What another detector said.
     Reported,
     /// Unlike what the network usually does.
@@ -71,7 +74,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 17] = [
+    pub const ALL: [Behaviour; 18] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -86,6 +89,7 @@ impl Behaviour {
         Behaviour::DnsTunnel,
         Behaviour::IcmpTunnel,
         Behaviour::CryptoMining,
+        Behaviour::CallHome,
         Behaviour::Reported,
         Behaviour::Anomaly,
         Behaviour::Recognised,
@@ -108,6 +112,7 @@ impl Behaviour {
             Behaviour::DnsTunnel => "dns-tunnel",
             Behaviour::IcmpTunnel => "icmp-tunnel",
             Behaviour::CryptoMining => "crypto-mining",
+            Behaviour::CallHome => "call-home",
             Behaviour::Reported => "reported",
             Behaviour::Anomaly => "anomaly",
             Behaviour::Recognised => "recognised",
@@ -141,5 +146,6 @@ pub fn watches(home: &Home) -> Vec<Box<dyn Watch>> {
         Box::<dns_tunnel::DnsTunnels>::default(),
         Box::<icmp_tunnel::IcmpTunnels>::default(),
         Box::new(mining::Miners::new(home)),
+        Box::new(call_home::HomeCalls::new(home)),
     ]
 }
