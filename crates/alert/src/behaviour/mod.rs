@@ -10,6 +10,7 @@ mod call_home;
 mod contacts;
 mod destination;
 mod dns_tunnel;
+mod exfiltration;
 mod flood;
 mod http_flood;
 mod icmp_tunnel;
@@ -64,6 +65,8 @@ pub enum Behaviour {
     CryptoMining,
     /// Web conversations of a program with somebody who goes by no name.
     CallHome,
+    /// More bytes out than ever, or than anyone else sends.
+    Exfiltration,
     /// What another detector said.
     Reported,
     /// Unlike what the network usually does.
@@ -74,7 +77,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 18] = [
+    pub const ALL: [Behaviour; 19] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -90,6 +93,7 @@ impl Behaviour {
         Behaviour::IcmpTunnel,
         Behaviour::CryptoMining,
         Behaviour::CallHome,
+        Behaviour::Exfiltration,
         Behaviour::Reported,
         Behaviour::Anomaly,
         Behaviour::Recognised,
@@ -113,6 +117,7 @@ impl Behaviour {
             Behaviour::IcmpTunnel => "icmp-tunnel",
             Behaviour::CryptoMining => "crypto-mining",
             Behaviour::CallHome => "call-home",
+            Behaviour::Exfiltration => "exfiltration",
             Behaviour::Reported => "reported",
             Behaviour::Anomaly => "anomaly",
             Behaviour::Recognised => "recognised",
@@ -147,5 +152,6 @@ pub fn watches(home: &Home) -> Vec<Box<dyn Watch>> {
         Box::<icmp_tunnel::IcmpTunnels>::default(),
         Box::new(mining::Miners::new(home)),
         Box::new(call_home::HomeCalls::new(home)),
+        Box::new(exfiltration::Uploads::new(home)),
     ]
 }
