@@ -16,6 +16,7 @@ mod http_flood;
 mod icmp_tunnel;
 pub(crate) mod load;
 mod mining;
+mod non_standard_port;
 mod reflection;
 mod scale;
 mod scan;
@@ -67,6 +68,8 @@ pub enum Behaviour {
     CallHome,
     /// More bytes out than ever, or than anyone else sends.
     Exfiltration,
+    /// A protocol on a port that is another's.
+    NonStandardPort,
     /// What another detector said.
     Reported,
     /// Unlike what the network usually does.
@@ -77,7 +80,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 19] = [
+    pub const ALL: [Behaviour; 20] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -94,6 +97,7 @@ impl Behaviour {
         Behaviour::CryptoMining,
         Behaviour::CallHome,
         Behaviour::Exfiltration,
+        Behaviour::NonStandardPort,
         Behaviour::Reported,
         Behaviour::Anomaly,
         Behaviour::Recognised,
@@ -118,6 +122,7 @@ impl Behaviour {
             Behaviour::CryptoMining => "crypto-mining",
             Behaviour::CallHome => "call-home",
             Behaviour::Exfiltration => "exfiltration",
+            Behaviour::NonStandardPort => "non-standard-port",
             Behaviour::Reported => "reported",
             Behaviour::Anomaly => "anomaly",
             Behaviour::Recognised => "recognised",
@@ -153,5 +158,6 @@ pub fn watches(home: &Home) -> Vec<Box<dyn Watch>> {
         Box::new(mining::Miners::new(home)),
         Box::new(call_home::HomeCalls::new(home)),
         Box::new(exfiltration::Uploads::new(home)),
+        Box::new(non_standard_port::OddPorts::new(home)),
     ]
 }
