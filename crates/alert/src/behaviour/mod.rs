@@ -15,6 +15,7 @@ mod flood;
 mod http_flood;
 mod icmp_tunnel;
 pub(crate) mod load;
+mod long_connection;
 mod mining;
 mod non_standard_port;
 mod reflection;
@@ -70,6 +71,8 @@ pub enum Behaviour {
     Exfiltration,
     /// A protocol on a port that is another's.
     NonStandardPort,
+    /// A conversation that stays open for hours.
+    LongConnection,
     /// What another detector said.
     Reported,
     /// Unlike what the network usually does.
@@ -80,7 +83,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 20] = [
+    pub const ALL: [Behaviour; 21] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -98,6 +101,7 @@ impl Behaviour {
         Behaviour::CallHome,
         Behaviour::Exfiltration,
         Behaviour::NonStandardPort,
+        Behaviour::LongConnection,
         Behaviour::Reported,
         Behaviour::Anomaly,
         Behaviour::Recognised,
@@ -123,6 +127,7 @@ impl Behaviour {
             Behaviour::CallHome => "call-home",
             Behaviour::Exfiltration => "exfiltration",
             Behaviour::NonStandardPort => "non-standard-port",
+            Behaviour::LongConnection => "long-connection",
             Behaviour::Reported => "reported",
             Behaviour::Anomaly => "anomaly",
             Behaviour::Recognised => "recognised",
@@ -159,5 +164,6 @@ pub fn watches(home: &Home) -> Vec<Box<dyn Watch>> {
         Box::new(call_home::HomeCalls::new(home)),
         Box::new(exfiltration::Uploads::new(home)),
         Box::new(non_standard_port::OddPorts::new(home)),
+        Box::new(long_connection::LongConnections::new(home)),
     ]
 }
