@@ -18,6 +18,7 @@ pub(crate) mod load;
 mod long_connection;
 mod mining;
 mod non_standard_port;
+mod one_way;
 mod reflection;
 mod scale;
 mod scan;
@@ -73,6 +74,8 @@ pub enum Behaviour {
     NonStandardPort,
     /// A conversation that stays open for hours.
     LongConnection,
+    /// A host that is heard by others and never by the sensor.
+    OneWay,
     /// What another detector said.
     Reported,
     /// Unlike what the network usually does.
@@ -83,7 +86,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 21] = [
+    pub const ALL: [Behaviour; 22] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -102,6 +105,7 @@ impl Behaviour {
         Behaviour::Exfiltration,
         Behaviour::NonStandardPort,
         Behaviour::LongConnection,
+        Behaviour::OneWay,
         Behaviour::Reported,
         Behaviour::Anomaly,
         Behaviour::Recognised,
@@ -128,6 +132,7 @@ impl Behaviour {
             Behaviour::Exfiltration => "exfiltration",
             Behaviour::NonStandardPort => "non-standard-port",
             Behaviour::LongConnection => "long-connection",
+            Behaviour::OneWay => "one-way",
             Behaviour::Reported => "reported",
             Behaviour::Anomaly => "anomaly",
             Behaviour::Recognised => "recognised",
@@ -165,5 +170,6 @@ pub fn watches(home: &Home) -> Vec<Box<dyn Watch>> {
         Box::new(exfiltration::Uploads::new(home)),
         Box::new(non_standard_port::OddPorts::new(home)),
         Box::new(long_connection::LongConnections::new(home)),
+        Box::<one_way::OneWays>::default(),
     ]
 }
