@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use flow::Flow;
+use flow::{Flow, Time};
 use model::Verdict;
 
 use crate::behaviour::load::Span;
@@ -75,6 +75,11 @@ impl Alarms {
             }
             _ => {}
         }
+    }
+
+    /// Drops the alarms of hosts that had none since that time.
+    pub fn forget(&mut self, before: Time) {
+        self.hosts.forget(before);
     }
 
     /// Evidence about each host with alarms, the highest score first, of at most so many hosts.
