@@ -86,7 +86,7 @@ fn alerts(flows: &[Flow]) -> Vec<Alert> {
     for flow in flows {
         watches.iter_mut().for_each(|watch| watch.observe(flow));
     }
-    triage(watches.iter().flat_map(|watch| watch.evidence()).collect())
+    triage(watches.iter().flat_map(|watch| watch.evidence()).collect(), &[]).alerts
 }
 
 fn of(alerts: &[Alert], behaviour: Behaviour) -> Vec<Severity> {
