@@ -4,7 +4,8 @@
 //! verdicts of a detector into evidence of the same kind, [`reported`] what other detectors said; [`triage`] makes the few alerts of it that a person must look
 //! at: one for each host and behaviour, most urgent first.
 //!
-//! This crate reads no files and keeps nothing on disk; alerts go out as JSON ([`Alert`] is its own schema).
+//! This crate reads no files, opens no sockets and keeps nothing on disk; [`sink`] writes alerts in the formats of other
+//! systems, and whoever sends them stands elsewhere.
 
 mod alert;
 mod attack;
@@ -14,6 +15,7 @@ mod home;
 pub mod learned;
 pub mod reported;
 mod severity;
+pub mod sink;
 mod triage;
 
 pub use alert::Alert;

@@ -3,7 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use alert::{Alert, Evidence, Host, Role, Severity};
+use alert::sink::who;
+use alert::{Alert, Severity};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, anyhow, bail};
 use clap::ValueEnum;
@@ -260,28 +261,6 @@ pub(crate) fn print_alert(out: &mut impl Write, alert: &Alert) -> Result<()> {
 /// A count, where somebody counted.
 fn counted(count: Option<u64>) -> String {
     count.map_or_else(|| "?".to_owned(), |count| count.to_string())
-}
-
-/// Who does what to whom: `10.0.0.1 → 10.0.0.2 and 5 more`.
-pub(crate) fn who(hosts: &[Host]) -> String {
-    let of = |role: Role| {
-        let names: Vec<String> =
-            hosts.iter().filter(|host| host.role == role).map(|host| host.address.to_string()).collect();
-        match names.as_slice() {
-            [] => None,
-            [one] => Some(one.clone()),
-            [one, other] => Some(format!("{one}, {other}")),
-            // The list is bounded; the summary has the whole number.
-            [one, ..] if hosts.len() >= Evidence::MAX_HOSTS => Some(format!("{one} and many more")),
-            [one, rest @ ..] => Some(format!("{one} and {} more", rest.len())),
-        }
-    };
-    match (of(Role::Attacker), of(Role::Victim), of(Role::Peer)) {
-        (Some(attackers), Some(victims), _) => format!("{attackers} → {victims}"),
-        (None, Some(victims), _) => format!("→ {victims}"),
-        (Some(attackers), None, _) => attackers,
-        (None, None, peers) => peers.unwrap_or_default(),
-    }
 }
 
 /// A time in UTC to the second, as people read it.
