@@ -5,7 +5,7 @@
 //! at: one for each host and behaviour, most urgent first.
 //!
 //! This crate reads no files, opens no sockets and keeps nothing on disk; [`sink`] writes alerts in the formats of other
-//! systems, and whoever sends them stands elsewhere.
+//! systems, [`page`] a report for people; whoever sends or keeps them stands elsewhere.
 
 mod alert;
 mod attack;
@@ -13,6 +13,7 @@ pub mod behaviour;
 mod evidence;
 mod home;
 pub mod learned;
+pub mod page;
 pub mod reported;
 mod severity;
 pub mod sink;

@@ -17,7 +17,10 @@ pub mod syslog;
 mod text;
 
 use crate::Alert;
+#[cfg(test)]
+pub(crate) use text::tests::alert as sample;
 pub use text::who;
+pub(crate) use text::{title, value};
 
 /// How an alert is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
