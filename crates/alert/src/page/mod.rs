@@ -14,7 +14,7 @@ use model::page::{count, section, styled, table};
 
 use crate::sink::scale::{confidence, risk};
 use crate::sink::{title, value, who};
-use crate::{Alert, Evidence, Role, Severity, Tactic, Technique};
+use crate::{Alert, Evidence, Host, Role, Severity, Tactic, Technique};
 
 /// What the alerts were found in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,13 @@ pub struct Account {
 /// The report of these alerts, most urgent first, and of what they were found in.
 pub fn report(name: &str, alerts: &[&Alert], account: &Account) -> String {
     let mut alerts = alerts.to_vec();
-    alerts.sort_by(|a, b| b.severity.cmp(&a.severity).then(risk(b).cmp(&risk(a))).then(a.start.cmp(&b.start)));
+    alerts.sort_by(|a, b| {
+        b.severity
+            .cmp(&a.severity)
+            .then(b.score.total_cmp(&a.score))
+            .then(b.flows.cmp(&a.flows))
+            .then(a.start.cmp(&b.start))
+    });
     let shown = &alerts[..alerts.len().min(MOST_ALERTS)];
     let body = html! {
         (section("Summary", summary(&alerts)))
@@ -149,6 +155,14 @@ struct Part {
     what: Vec<String>,
 }
 
+/// What an alert means for one of its hosts: all of its risk for those who do it and for the one that it is about, for each of
+/// the others their share.
+fn risk_of(alert: &Alert, host: Host) -> u8 {
+    let is_alone = host.role == Role::Attacker || host.address == alert.subject;
+    let alike = alert.hosts.iter().filter(|other| other.role == host.role).count();
+    (usize::from(risk(alert)) / if is_alone { 1 } else { alike.max(1) }) as u8
+}
+
 fn hosts(alerts: &[&Alert]) -> Markup {
     let mut hosts: BTreeMap<IpAddr, Part> = BTreeMap::new();
     for alert in alerts {
@@ -162,7 +176,7 @@ fn hosts(alerts: &[&Alert]) -> Markup {
             }
             counted.push(host.address);
             of.alerts += 1;
-            of.risk = of.risk.max(risk(alert));
+            of.risk = of.risk.max(risk_of(alert, *host));
             of.worst = of.worst.max(Some(alert.severity));
             let what = title(alert.behaviour);
             if !of.what.contains(&what) {
@@ -192,6 +206,9 @@ fn hosts(alerts: &[&Alert]) -> Markup {
         .collect();
     html! {
         (table(&["Host", "Risk", "Most urgent", "Alerts", "As attacker", "As victim", "What"], &rows))
+        p class="hint" {
+            "A host has the risk of its worst alert; where there are several victims, each has its share of it."
+        }
         @if left_out > 0 { p class="hint" { (count(left_out as u64)) " more hosts take part." } }
     }
 }
@@ -273,7 +290,7 @@ const TACTICS: [Tactic; 8] = [
 /// The most alerts, findings of one alert, and hosts, that the page shows.
 const MOST_ALERTS: usize = 500;
 const MOST_EVIDENCE: usize = 3;
-const MOST_HOSTS: usize = 50;
+const MOST_HOSTS: usize = 20;
 
 #[cfg(test)]
 mod tests {
@@ -289,6 +306,15 @@ mod tests {
         assert!(page.contains("Office &lt;b&gt;") && !page.contains("<script") && !page.contains('\u{202e}'));
         assert!(page.contains("T1110.001") && page.contains("203.0.113.7:40000") && page.contains("Credential Access"));
         assert!(!page.contains("src=\"") && !page.contains("url(") && page.contains("Nothing was skipped"));
+    }
+
+    #[test]
+    fn victims_share_a_risk_that_their_attacker_has_alone() {
+        let mut alert = sample();
+        let more = (20..29).map(|last| Host { address: [10, 20, 0, last].into(), role: Role::Victim });
+        alert.hosts.extend(more);
+        let [attacker, victim] = [0, 1].map(|place| risk_of(&alert, alert.hosts[place]));
+        assert_eq!((attacker, victim), (risk(&alert), risk(&alert) / 10));
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub(super) fn facts(evidence: &Evidence) -> String {
 pub(crate) fn value(fact: &Fact) -> String {
     match fact {
         Fact::Count(count) => count.to_string(),
-        Fact::Number(number) if *number != 0.0 && !(1e-4..1e15).contains(&number.abs()) => format!("{number:e}"),
+        Fact::Number(number) if *number != 0.0 && !(1e-4..1e15).contains(&number.abs()) => format!("{number:.3e}"),
         Fact::Number(number) => number.to_string(),
         Fact::Text(text) => flow::plain(text).into_owned(),
         Fact::List(items) => items.iter().map(|item| flow::plain(item)).collect::<Vec<_>>().join(","),
