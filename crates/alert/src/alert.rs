@@ -1,5 +1,6 @@
 //! What a person must look at.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use flow::Time;
@@ -73,6 +74,42 @@ impl Alert {
             summary,
             evidence: vec![evidence],
         }
+    }
+
+    /// The most pieces of evidence that an alert carries; its counts cover all of them.
+    pub const MAX_EVIDENCE: usize = 16;
+
+    /// The most urgent and surest first; alike ones by size, time and subject.
+    pub fn by_urgency(&self, other: &Alert) -> Ordering {
+        other
+            .severity
+            .cmp(&self.severity)
+            .then(other.score.total_cmp(&self.score))
+            .then(other.flows.cmp(&self.flows))
+            .then(self.start.cmp(&other.start))
+            .then((self.behaviour, self.subject).cmp(&(other.behaviour, other.subject)))
+    }
+
+    /// The alert that this one and a later one of the same behaviour and subject make together. It keeps the identifier and
+    /// the start of this one, and says in words what the more urgent one says.
+    pub fn followed_by(mut self, later: Alert) -> Alert {
+        if (later.severity, later.flows) > (self.severity, self.flows) {
+            self.summary = later.summary;
+            self.technique = later.technique;
+        }
+        self.severity = self.severity.max(later.severity);
+        self.score = self.score.max(later.score);
+        self.end = self.end.max(later.end);
+        self.flows = self.flows.saturating_add(later.flows);
+        for host in later.hosts {
+            if self.hosts.len() < Evidence::MAX_HOSTS && !self.hosts.contains(&host) {
+                self.hosts.push(host);
+            }
+        }
+        self.evidence.extend(later.evidence);
+        self.evidence.sort_by(|a, b| (b.severity, b.flows).cmp(&(a.severity, a.flows)).then(a.start.cmp(&b.start)));
+        self.evidence.truncate(Alert::MAX_EVIDENCE);
+        self
     }
 
     /// The identifier of the alert about that behaviour of that host from that time on.

@@ -218,7 +218,36 @@ impl<'de> Deserialize<'de> for Technique {
     }
 }
 
+impl Serialize for Tactic {
+    /// Its identifier.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.id())
+    }
+}
+
+impl<'de> Deserialize<'de> for Tactic {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Tactic, D::Error> {
+        let id = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Tactic::ALL
+            .into_iter()
+            .find(|tactic| tactic.id() == id)
+            .ok_or_else(|| D::Error::custom(format_args!("`{}` is no tactic known here", flow::printable(&id))))
+    }
+}
+
 impl Tactic {
+    /// Every tactic, in the order in which attacks go.
+    pub const ALL: [Tactic; 8] = [
+        Tactic::InitialAccess,
+        Tactic::Execution,
+        Tactic::CredentialAccess,
+        Tactic::Discovery,
+        Tactic::LateralMovement,
+        Tactic::CommandAndControl,
+        Tactic::Exfiltration,
+        Tactic::Impact,
+    ];
+
     /// Its identifier, such as `TA0007`.
     pub const fn id(self) -> &'static str {
         match self {

@@ -65,6 +65,14 @@ impl Reports {
         }
     }
 
+    /// Drops the notices of those of whom none came since that time.
+    pub fn forget(&mut self, before: Time) {
+        self.reports.forget(before);
+        if self.reports.sorted().is_empty() {
+            self.names.clear();
+        }
+    }
+
     /// Notices that named no host, so that nobody can be told of.
     pub fn homeless(&self) -> u64 {
         self.homeless

@@ -61,7 +61,7 @@ fn alerts<'a>(flows: impl IntoIterator<Item = &'a Flow>) -> Vec<Alert> {
     for flow in flows {
         watches.iter_mut().for_each(|watch| watch.observe(flow));
     }
-    triage(watches.iter().flat_map(|watch| watch.evidence()).collect())
+    triage(watches.iter().flat_map(|watch| watch.evidence()).collect(), &[]).alerts
 }
 
 fn behaviours(flows: &[Flow]) -> Vec<Behaviour> {
@@ -212,7 +212,8 @@ fn an_anomaly_that_a_behaviour_explains_is_left_out() {
         |subject: IpAddr| Evidence { behaviour: Behaviour::Anomaly, subject, hosts: Vec::new(), ..evidence[0].clone() };
     let (explained, unexplained) = (odd(host(0, 1)), odd(host(7, 7)));
     evidence.extend([explained, unexplained]);
-    let subjects: Vec<_> = triage(evidence).into_iter().map(|alert| (alert.behaviour, alert.subject)).collect();
+    let subjects: Vec<_> =
+        triage(evidence, &[]).alerts.into_iter().map(|alert| (alert.behaviour, alert.subject)).collect();
     assert_eq!(subjects, [(Behaviour::PortScan, host(0, 1)), (Behaviour::Anomaly, host(7, 7))]);
 }
 

@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use flow::features::Set;
 use model::Detector;
-use sensor::anomaly::{self, Threshold};
+use sensor::anomaly;
 use sensor::delivery::observer;
 use sensor::run::{self, Outcome, Told};
 use source::Report;
@@ -21,6 +21,7 @@ use source::Report;
 use crate::input::{Live, Reader, Reading, hint};
 use crate::output;
 use crate::pages;
+use crate::settings::Threshold;
 use crate::state::State;
 
 /// Read captures or flow logs and print what must be looked at, most urgent first.
@@ -57,8 +58,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     baseline: Vec<PathBuf>,
     /// A detector that judges the flows, as `lapwing train` wrote it from a table of `lapwing flows`. [default: the active one,
-    /// unless --baseline, --contamination or --alarms-a-day say how to learn]
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "contamination", "alarms_a_day"])]
+    /// unless --baseline or --threshold say how to learn]
+    #[arg(long, value_name = "FILE", conflicts_with = "threshold")]
     detector: Option<PathBuf>,
     /// Do not use the active detector.
     #[arg(long, conflicts_with = "detector")]
@@ -74,18 +75,20 @@ pub(crate) struct Arguments {
     /// Also write a report of the alerts for people to this file: one HTML page that needs nothing else.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Leave out alerts less urgent than this.
-    #[arg(long, value_name = "SEVERITY", default_value = "info")]
-    least: Least,
-    /// The share of the flows learned from that may count as unusual, 0.001 by default; sets the anomaly voice's threshold.
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    contamination: Option<f64>,
-    /// How many flows a day may count as unusual; sets the threshold in the place of --contamination.
-    #[arg(long, value_name = "FLOWS", conflicts_with = "contamination")]
-    alarms_a_day: Option<f64>,
-    /// The most hosts that the anomaly voice may speak of, 10 by default.
-    #[arg(long)]
-    budget: Option<usize>,
+    /// Leave out alerts less urgent than this: info by default, with a budget low.
+    #[arg(long, value_name = "SEVERITY")]
+    least: Option<Least>,
+    /// How many alerts a day somebody wants to read: 20/day, 100/week. The anomaly voice is as loud as behaviours leave it
+    /// room, by a line that is drawn from a baseline of a week or more; less urgent than low is left out.
+    #[arg(long, value_name = "ALERTS/TIME", value_parser = budget, conflicts_with = "threshold")]
+    budget: Option<f64>,
+    /// Where an unusual flow begins, without a budget: contamination=SHARE of what is learned from (0.001 by default),
+    /// fpr=RATE, alerts=A/FLOWS (so many of that many flows a day), or a score from 0 to 1.
+    #[arg(long, value_name = "RULE")]
+    threshold: Option<Threshold>,
+    /// The most hosts that the anomaly voice may speak of without a budget, 10 by default.
+    #[arg(long, value_name = "HOSTS", conflicts_with = "budget")]
+    most_hosts: Option<usize>,
     /// Where the anomaly voice's random numbers come from, 1 by default.
     #[arg(long)]
     seed: Option<u64>,
@@ -112,10 +115,17 @@ impl From<Least> for Severity {
     }
 }
 
-/// A share of 0 to 1.
-fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse::<f64>().map_err(|error| error.to_string())?;
-    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("a share lies between 0 and 1".to_owned()) }
+/// Alerts a day: `20/day`, `100/week`, or a number alone.
+fn budget(text: &str) -> Result<f64, String> {
+    let (alerts, days) = match text.split_once('/') {
+        None => (text, 1.0),
+        Some((alerts, "day")) => (alerts, 1.0),
+        Some((alerts, "week")) => (alerts, 7.0),
+        Some((_, time)) => return Err(format!("`{time}` is neither day nor week")),
+    };
+    let alerts = alerts.parse::<f64>().map_err(|_| format!("`{alerts}` is not a number"))?;
+    let is_some = alerts > 0.0 && alerts.is_finite();
+    if is_some { Ok(alerts / days) } else { Err("a budget is above 0".to_owned()) }
 }
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
@@ -124,12 +134,12 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let set = detector.as_ref().map_or(Ok(Set::Lapwing), |(detector, _)| anomaly::feature_set(detector))?;
     let reading = || arguments.reading.settings(&config, set);
     let configured = config.anomaly();
-    let share = arguments.contamination.map(Threshold::Contamination);
-    let a_day = arguments.alarms_a_day.map(Threshold::AlarmsADay);
-    let settings = run::Settings {
+    let alerts_a_day = arguments.budget.or(configured.alerts_a_day).filter(|_| arguments.threshold.is_none());
+    let mut settings = run::Settings {
         anomaly: anomaly::Settings {
-            threshold: share.or(a_day).unwrap_or(configured.threshold),
-            budget: arguments.budget.unwrap_or(configured.budget),
+            threshold: arguments.threshold.map_or(configured.threshold, |threshold| threshold.0),
+            alerts_a_day,
+            most_hosts: arguments.most_hosts.unwrap_or(configured.most_hosts),
             seed: arguments.seed.unwrap_or(configured.seed),
             ..configured
         },
@@ -142,7 +152,9 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
         paths => Some(Reader::open(paths, reading()?)?),
     };
     let mut reader = Reader::open_live(&arguments.inputs, &arguments.live, reading()?)?;
-    let least = arguments.least.into();
+    settings.every = reader.goes_on().then_some(run::Settings::OFTEN);
+    let usual = if alerts_a_day.is_some() { Severity::Low } else { Severity::Info };
+    let least = arguments.least.map_or(usual, Severity::from);
     let mut printer = Printer { format: arguments.format(), observer: observer(&config), told: HashSet::new() };
     let mut told = Ok(());
     let outcome = run::scan(&mut reader, baseline.as_mut(), &settings, |what| match what {
@@ -163,6 +175,18 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     eprintln!("{} flows; the anomaly voice {}", outcome.flows, outcome.anomaly);
     if outcome.flows + outcome.notices == 0 && !reader.goes_on() {
         bail!("no flow in the input{}", hint(&report, verbose));
+    }
+    for breach in &outcome.breaches {
+        eprintln!("{breach}");
+    }
+    if let Some((p, nearest)) = outcome.below.first() {
+        let count = outcome.below.len();
+        eprintln!(
+            "left below the line: {count} or more hours of hosts, the rarest of {} at {} (1 in {:.0})",
+            nearest.host,
+            time(nearest.time),
+            1.0 / p
+        );
     }
     pages::write(arguments.html.as_deref(), || {
         let alerts: Vec<&Alert> = outcome.alerts.iter().filter(|alert| alert.severity >= least).collect();
@@ -197,9 +221,14 @@ impl Arguments {
 
     /// The detector that is named, or the active one where it can judge flows and nothing else was asked for.
     fn detector(&self) -> Result<Option<(Detector, String)>> {
-        let learns = !self.baseline.is_empty() || self.contamination.is_some() || self.alarms_a_day.is_some();
-        if self.no_detector || learns {
+        let learns = !self.baseline.is_empty() || self.threshold.is_some();
+        if self.no_detector || (learns && self.detector.is_none()) {
             return Ok(None);
+        }
+        if !self.baseline.is_empty() && self.budget.is_none() && self.detector.is_some() {
+            bail!(
+                "a detector has learned already: a baseline beside it draws the line of a --budget, and there is none"
+            );
         }
         let Some((detector, name)) = self.state.detector(self.detector.as_deref())? else { return Ok(None) };
         match anomaly::feature_set(&detector) {

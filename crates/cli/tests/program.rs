@@ -92,7 +92,7 @@ fn a_capture_cut_in_the_middle_is_read_up_to_there() {
 fn alerts_are_one_json_object_a_line_as_the_schema_says() {
     let folder = folder("schema");
     let path = capture(&folder, "syn-scan,icmp-sweep,arp-scan,spoofed-syn-flood,udp-flood,ntp-reflection,ssh-guessing");
-    let output = lapwing(&["scan", "--json", "--contamination", "0.01", &path]);
+    let output = lapwing(&["scan", "--json", "--threshold", "contamination=0.01", &path]);
     assert!(output.status.success(), "{}", stderr(&output));
     let schema = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/alert.schema.json"));
     let schema: Value = serde_json::from_str(&schema.expect("the schema is there")).expect("the schema is JSON");
@@ -110,18 +110,28 @@ fn alerts_are_one_json_object_a_line_as_the_schema_says() {
 }
 
 #[test]
-fn a_larger_budget_of_alarms_lets_more_flows_be_unusual() {
-    let folder = folder("budget");
+fn a_larger_contamination_lets_more_flows_be_unusual() {
+    let folder = folder("contamination");
     let path = capture(&folder, "none");
-    let unusual = |alarms: &str| -> u64 {
-        let output = lapwing(&["scan", &path, "--baseline", &path, "--json", "--alarms-a-day", alarms]);
+    let unusual = |rule: &str| -> u64 {
+        let output = lapwing(&["scan", &path, "--baseline", &path, "--json", "--threshold", rule]);
         assert!(output.status.success(), "{}", stderr(&output));
         let text = String::from_utf8(output.stdout).expect("alerts are text");
         let alerts = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
         alerts.filter(|alert| alert["behaviour"] == "anomaly").filter_map(|alert| alert["flows"].as_u64()).sum()
     };
-    let [few, many] = ["100", "10000"].map(unusual);
+    let [few, many] = ["contamination=0.001", "contamination=0.05"].map(unusual);
     assert!(few < many, "{few} and {many}");
+}
+
+#[test]
+fn a_budget_says_what_baseline_it_needs() {
+    let folder = folder("budget");
+    let path = capture(&folder, "none");
+    let alone = lapwing(&["scan", &path, "--budget", "20/day"]);
+    assert!(!alone.status.success() && stderr(&alone).contains("--baseline"), "{}", stderr(&alone));
+    let short = lapwing(&["scan", &path, "--budget", "20/day", "--baseline", &path]);
+    assert!(!short.status.success() && stderr(&short).contains("7 days"), "{}", stderr(&short));
 }
 
 #[test]
@@ -251,7 +261,7 @@ fn one_thread_and_two_give_the_same_bytes() {
     let folder = folder("threads");
     let path = capture(&folder, "syn-scan,http-flood");
     for arguments in
-        [vec!["scan", "--json", "--contamination", "0.01", &path], vec!["flows", &path], vec!["scan", &path]]
+        [vec!["scan", "--json", "--threshold", "contamination=0.01", &path], vec!["flows", &path], vec!["scan", &path]]
     {
         let [one, two] = ["1", "2"].map(|threads| lapwing_on_threads(threads, &arguments));
         assert!(one.status.success(), "{}", stderr(&one));

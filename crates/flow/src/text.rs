@@ -8,7 +8,7 @@ use crate::{Endpoint, Protocol, State, Time};
 /// A text is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not {0}")]
-pub struct Unreadable(pub(crate) &'static str);
+pub struct Unreadable(pub &'static str);
 
 /// Serializes by `Display`, reads back by `FromStr`.
 macro_rules! as_text {

@@ -32,6 +32,7 @@
 mod calibration;
 mod card;
 mod classes;
+mod conformal;
 mod continuation;
 mod dataset;
 mod detector;
@@ -52,6 +53,7 @@ mod supplement;
 
 pub use calibration::{Calibration, Calibrator};
 pub use classes::{Classes, Grouping, Probabilities};
+pub use conformal::Conformal;
 pub use continuation::{Continuation, Continued, Learning};
 pub use dataset::Dataset;
 pub use detector::{Detector, Plan, Provenance, Verdict};

@@ -3,13 +3,12 @@
 use flow::Duration;
 use flow::features::host::Hosts;
 use meter::Vlans;
+use model::evaluation::Rule;
 use serde::Deserialize;
 use source::format::mapping::Mapping;
 use source::format::vpc::FlowLog;
 
-use crate::Error;
-use crate::anomaly::{self, Threshold};
-use crate::delivery;
+use crate::{Error, anomaly, delivery};
 
 /// What a site has set.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -73,8 +72,10 @@ pub enum VlanRule {
 pub struct Anomaly {
     /// The share of the flows learned from that may count as unusual. 0.001: one in a thousand is odd enough to look at.
     pub contamination: f64,
-    /// The most hosts that it speaks of. 10: more odd hosts than that are no oddity.
-    pub budget: usize,
+    /// Alerts a day that somebody wants to read, those of behaviours among them. It needs a baseline of a week. Default none.
+    pub alerts_a_day: Option<f64>,
+    /// The most hosts that it speaks of where there is no budget. 10: more odd hosts than that are no oddity.
+    pub most_hosts: usize,
     /// Where all random numbers come from. 1.
     pub seed: u64,
 }
@@ -95,6 +96,9 @@ impl Config {
         let refuse = |reason: &str| Err(Error::Config(reason.to_owned()));
         if !(0.0..=1.0).contains(&config.anomaly.contamination) {
             return refuse("anomaly.contamination is a share between 0 and 1");
+        }
+        if config.anomaly.alerts_a_day.is_some_and(|alerts| !(alerts > 0.0 && alerts.is_finite())) {
+            return refuse("anomaly.alerts-a-day is a number above 0");
         }
         if config.meter.idle_seconds == 0 || config.meter.active_seconds == 0 || config.meter.flows_mebibytes == 0 {
             return refuse("the times of [meter] and flows-mebibytes are above 0");
@@ -133,9 +137,10 @@ impl Config {
 
     /// The anomaly voice's settings.
     pub fn anomaly(&self) -> anomaly::Settings {
-        let Anomaly { contamination, budget, seed } = self.anomaly;
+        let Anomaly { contamination, alerts_a_day, most_hosts, seed } = self.anomaly;
         let hosts_bytes = self.hosts_bytes();
-        anomaly::Settings { threshold: Threshold::Contamination(contamination), budget, seed, hosts_bytes }
+        let threshold = Rule::Contamination(contamination);
+        anomaly::Settings { threshold, alerts_a_day, most_hosts, seed, hosts_bytes }
     }
 
     /// Memory for what each host did lately.
@@ -166,8 +171,8 @@ impl Default for Meter {
 
 impl Default for Anomaly {
     fn default() -> Anomaly {
-        let anomaly::Settings { budget, seed, .. } = anomaly::Settings::default();
-        Anomaly { contamination: 0.001, budget, seed }
+        let anomaly::Settings { alerts_a_day, most_hosts, seed, .. } = anomaly::Settings::default();
+        Anomaly { contamination: 0.001, alerts_a_day, most_hosts, seed }
     }
 }
 
@@ -188,6 +193,7 @@ mod tests {
         let shown: String =
             EXAMPLE.lines().map(|line| line.strip_prefix("#? ").unwrap_or(line).to_owned() + "\n").collect();
         let config = Config::from_toml(&shown).unwrap();
+        assert_eq!(config.anomaly.alerts_a_day, Some(20.0));
         assert!(config.mapping.as_ref().is_some_and(|mapping| mapping.start.is_some() && mapping.benign.is_some()));
         let sink = config.sink.clone();
         assert_eq!(sink.len(), 6, "one of each kind");

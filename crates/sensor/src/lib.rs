@@ -7,11 +7,12 @@
 
 pub mod activation;
 pub mod anomaly;
-mod bulletin;
+mod clock;
 pub mod comparison;
 pub mod config;
 pub mod delivery;
 mod error;
+mod ledger;
 pub mod onward;
 pub mod partition;
 pub mod run;

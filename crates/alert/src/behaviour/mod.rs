@@ -73,6 +73,11 @@ impl Behaviour {
         Behaviour::Recognised,
     ];
 
+    /// Whether a detector that learned says so.
+    pub const fn is_learned(self) -> bool {
+        matches!(self, Behaviour::Anomaly | Behaviour::Recognised)
+    }
+
     /// Its name in alerts.
     pub const fn name(self) -> &'static str {
         match self {

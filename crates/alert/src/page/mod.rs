@@ -30,13 +30,7 @@ pub struct Account {
 /// The report of these alerts, most urgent first, and of what they were found in.
 pub fn report(name: &str, alerts: &[&Alert], account: &Account) -> String {
     let mut alerts = alerts.to_vec();
-    alerts.sort_by(|a, b| {
-        b.severity
-            .cmp(&a.severity)
-            .then(b.score.total_cmp(&a.score))
-            .then(b.flows.cmp(&a.flows))
-            .then(a.start.cmp(&b.start))
-    });
+    alerts.sort_by(|a, b| a.by_urgency(b));
     let shown = &alerts[..alerts.len().min(MOST_ALERTS)];
     let body = html! {
         (section("Summary", summary(&alerts)))
@@ -226,7 +220,7 @@ fn tactics(alerts: &[&Alert]) -> Markup {
             None => without += 1,
         }
     }
-    let rows: Vec<Vec<String>> = TACTICS
+    let rows: Vec<Vec<String>> = Tactic::ALL
         .into_iter()
         .flat_map(|tactic| {
             let of_tactic = seen.iter().filter(move |(technique, _)| technique.tactic() == tactic);
@@ -236,7 +230,7 @@ fn tactics(alerts: &[&Alert]) -> Markup {
             })
         })
         .collect();
-    let unseen: Vec<&str> = TACTICS
+    let unseen: Vec<&str> = Tactic::ALL
         .into_iter()
         .filter(|tactic| !seen.keys().any(|technique| technique.tactic() == *tactic))
         .map(Tactic::name)
@@ -277,16 +271,6 @@ fn moment(time: Time) -> String {
 }
 
 const SEVERITIES: [Severity; 5] = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Info];
-const TACTICS: [Tactic; 8] = [
-    Tactic::InitialAccess,
-    Tactic::Execution,
-    Tactic::CredentialAccess,
-    Tactic::Discovery,
-    Tactic::LateralMovement,
-    Tactic::CommandAndControl,
-    Tactic::Exfiltration,
-    Tactic::Impact,
-];
 /// The most alerts, findings of one alert, and hosts, that the page shows.
 const MOST_ALERTS: usize = 500;
 const MOST_EVIDENCE: usize = 3;
