@@ -86,7 +86,11 @@ fn print_comparison(out: &mut impl Write, planted: &[Planted], alerts: &[Alert])
             Some(alert) => {
                 found += 1;
                 explained.extend(alerts.iter().filter(|alert| is_about(alert, attack)).map(|alert| &alert.id));
-                (good, "found ", format!("{} {} {}", alert.severity, alert.behaviour.name(), scan::who(&alert.hosts)))
+                (
+                    good,
+                    "found ",
+                    format!("{} {} {}", alert.severity, alert.behaviour.name(), alert::sink::who(&alert.hosts)),
+                )
             }
             None => (bad, "MISSED", String::new()),
         };
@@ -94,7 +98,7 @@ fn print_comparison(out: &mut impl Write, planted: &[Planted], alerts: &[Alert])
     }
     let others: Vec<&Alert> = alerts.iter().filter(|alert| !explained.contains(&alert.id)).collect();
     for alert in &others {
-        let words = format!("{} {} {}", alert.severity, alert.behaviour.name(), scan::who(&alert.hosts));
+        let words = format!("{} {} {}", alert.severity, alert.behaviour.name(), alert::sink::who(&alert.hosts));
         writeln!(out, "  {:<6}  {:<20} {:<18} {words}", "beside", "nothing planted", "")?;
     }
     let loud = others.iter().filter(|alert| alert.severity > Severity::Low).count();

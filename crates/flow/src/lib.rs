@@ -37,7 +37,7 @@ pub use history::History;
 pub use key::{Endpoint, Key, Protocol};
 pub use label::Label;
 pub use notice::Notice;
-pub use printable::printable;
+pub use printable::{is_plain, plain, printable};
 pub use table::{Category, Column, Table, TableError, Values};
 pub use text::Unreadable;
 pub use time::{Duration, Time};
