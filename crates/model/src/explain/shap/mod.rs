@@ -15,6 +15,7 @@
 //! tables of a node, by where the row goes: nothing is divided while rows are explained.
 
 mod interventional;
+mod lanes;
 mod plan;
 mod quadrature;
 mod sweep;
@@ -22,7 +23,8 @@ mod sweep;
 use rayon::prelude::*;
 
 pub(super) use interventional::interventional;
-use plan::{NARROW, Plan, WIDE};
+use lanes::{Narrow, Wide};
+use plan::Plan;
 use sweep::{Room, Sweep};
 
 use crate::Matrix;
@@ -100,8 +102,8 @@ impl Shap {
 /// What a thread needs while it explains.
 struct Rooms<const ROWS: usize> {
     columns: Vec<[f32; ROWS]>,
-    wide: Room<ROWS, WIDE>,
-    narrow: Room<ROWS, NARROW>,
+    wide: Room<ROWS, Wide>,
+    narrow: Room<ROWS, Narrow>,
 }
 
 impl<const ROWS: usize> Rooms<ROWS> {

@@ -1,5 +1,6 @@
 //! A tree made ready for explaining rows.
 
+use super::lanes::{Lanes, Narrow, Wide};
 use super::quadrature::gauss_legendre;
 use crate::estimator::{Cut, Tree};
 
@@ -10,8 +11,8 @@ pub(super) struct Plan {
     pub(super) forks: Vec<Fork>,
     pub(super) steps: Vec<Step>,
     /// The points of integration, eight at a time, and the last ones four at a time where that is enough.
-    pub(super) wide: Vec<Vec<[f64; WIDE]>>,
-    pub(super) narrow: Option<Vec<[f64; NARROW]>>,
+    pub(super) wide: Vec<Vec<Wide>>,
+    pub(super) narrow: Option<Vec<Narrow>>,
     /// The number of forks on the longest path.
     pub(super) levels: usize,
     /// What the tree says of a row of which nothing is known.
@@ -101,10 +102,10 @@ impl Plan {
         };
         maker.walk(0, 0, 1.0);
         let points = gauss_legendre(most_players(tree, player_of).div_ceil(2).max(1));
-        let rest = points.chunks(WIDE).next_back().map_or(0, <[_]>::len);
-        let (wide, narrow) = if rest <= NARROW { points.split_at(points.len() - rest) } else { (&points[..], &[][..]) };
+        let rest = points.chunks(Wide::COUNT).next_back().map_or(0, <[_]>::len);
+        let (wide, narrow) = if rest <= Narrow::COUNT { points.split_at(points.len() - rest) } else { (&points[..], &[][..]) };
         Plan {
-            wide: wide.chunks(WIDE).map(|points| maker.tables(points)).collect(),
+            wide: wide.chunks(Wide::COUNT).map(|points| maker.tables(points)).collect(),
             narrow: (!narrow.is_empty()).then(|| maker.tables(narrow)),
             players: maker.players,
             forks: maker.forks,
@@ -178,11 +179,16 @@ impl<W: Fn(&[f32]) -> f64> Maker<'_, W> {
     }
 
     /// The tables for these points, of which there are no more than lanes.
-    fn tables<const LANES: usize>(&self, points: &[(f64, f64)]) -> Vec<[f64; LANES]> {
-        let mut padded = [(0.5, 0.0); LANES];
-        padded.iter_mut().zip(points).for_each(|(lane, point)| *lane = *point);
-        let mut tables: Vec<[f64; LANES]> = Vec::with_capacity(self.tables);
-        let mut table = |value: &dyn Fn(f64, f64) -> f64| tables.push(padded.map(|(t, weight)| value(t, weight)));
+    fn tables<L: Lanes>(&self, points: &[(f64, f64)]) -> Vec<L> {
+        // A point too many counts nothing.
+        let point = |lane: usize| points.get(lane).copied().unwrap_or((0.5, 0.0));
+        let mut tables: Vec<L> = Vec::with_capacity(self.tables);
+        let mut table = |value: &dyn Fn(f64, f64) -> f64| {
+            tables.push(L::from_fn(|lane| {
+                let (t, weight) = point(lane);
+                value(t, weight)
+            }));
+        };
         for way in &self.ways {
             for goes in [Goes::Left, Goes::Right, Goes::Neither] {
                 match way {
@@ -299,7 +305,3 @@ fn most_players(tree: &Tree, player_of: &[u32]) -> usize {
     }
     most
 }
-
-/// The points of integration that are reckoned side by side.
-pub(super) const WIDE: usize = 8;
-pub(super) const NARROW: usize = 4;
