@@ -8,6 +8,7 @@ mod completions;
 mod demo;
 mod describe;
 mod evaluate;
+mod explain;
 mod features;
 mod figures;
 mod flows;
@@ -61,6 +62,7 @@ enum Verb {
     Describe(describe::Arguments),
     Activate(activate::Arguments),
     Score(score::Arguments),
+    Explain(explain::Arguments),
     Simulate(simulate::Arguments),
     Features(features::Arguments),
     Demo(demo::Arguments),
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
         Verb::Describe(arguments) => describe::run(&arguments),
         Verb::Activate(arguments) => activate::run(&arguments),
         Verb::Score(arguments) => score::run(&arguments, program.verbose),
+        Verb::Explain(arguments) => explain::run(&arguments, program.verbose),
         Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Features(arguments) => features::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),

@@ -59,7 +59,10 @@ pub use detector::{Detector, Plan, Provenance, Verdict};
 pub use encoder::{Categories, Encoder, Missing, Recipe, Scaling};
 pub use error::Error;
 pub use estimator::{Method, Model};
-pub use explain::{Asked, Explainer, Explaining, Explanation, Means, Quantity};
+pub use explain::{
+    Asked, Change, Condition, Counterfactual, Explainer, Explaining, Explanation, Means, Path, Quantity, Side, cell,
+    rule,
+};
 pub use learner::Learner;
 pub use matrix::{Feature, Matrix};
 pub use refusal::{Identity, Refuse};

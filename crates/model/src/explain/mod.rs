@@ -6,15 +6,23 @@
 //! table; values that one column is encoded into count together.
 
 mod additive;
+mod counterfactual;
 mod lime;
+mod path;
 mod permutation;
+mod rule;
 mod shap;
+mod words;
 
 use flow::Table;
 use serde::{Deserialize, Serialize};
 
 use additive::Additive;
+pub use counterfactual::{Change, Counterfactual};
+pub use path::{Condition, Path, Side};
+pub use rule::rule;
 use shap::{Shap, interventional};
+pub use words::cell;
 
 use crate::estimator::Tree;
 use crate::{Detector, Error, Matrix, Model};

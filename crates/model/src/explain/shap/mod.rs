@@ -11,8 +11,8 @@
 //! Gauss and Legendre integrate it without error. At one point the weight of a leaf is a product over the
 //! players on its path, and sums of leaves are shared by all ways that lead to them: one walk down and up the tree a
 //! row, eight points side by side, in the place of one for every path and every number of players (Lundberg et al. 2018,
-//! algorithm 2; that sums can be shared by polynomials is from Yu et al. 2022). All factors are laid out beforehand in
-//! tables of a node, by where the row goes: nothing is divided while rows are explained.
+//! algorithm 2; that sums can be shared by polynomials is from Yu et al. 2022). Nothing is divided while rows are
+//! explained.
 
 mod interventional;
 mod lanes;
@@ -73,7 +73,7 @@ impl Shap {
         gains
     }
 
-    /// Tree by tree, so that the tables of one stay in the cache for a block.
+    /// Tree by tree, so that one stays in the cache for a block.
     fn explain<const ROWS: usize>(&self, rows: &[f32], width: usize, gains: &mut [f64], rooms: &mut Rooms<ROWS>) {
         let parts = rows.chunks(width * ROWS);
         rooms.columns.resize(parts.len() * width, [0.0; ROWS]);
@@ -86,13 +86,13 @@ impl Shap {
         for plan in &self.plans {
             let parts = rooms.columns.chunks_exact(width).zip(gains.chunks_mut(self.players * ROWS));
             for (columns, gains) in parts {
-                for tables in &plan.wide {
+                for points in &plan.wide {
                     let room = &mut rooms.wide;
-                    arch.dispatch(Sweep { plan, tables, columns, room, gains, players: self.players });
+                    arch.dispatch(Sweep { plan, points, columns, room, gains, players: self.players });
                 }
-                if let Some(tables) = &plan.narrow {
+                if let Some(points) = &plan.narrow {
                     let room = &mut rooms.narrow;
-                    arch.dispatch(Sweep { plan, tables, columns, room, gains, players: self.players });
+                    arch.dispatch(Sweep { plan, points, columns, room, gains, players: self.players });
                 }
             }
         }

@@ -4,15 +4,21 @@ use super::lanes::{Lanes, Narrow, Wide};
 use super::quadrature::gauss_legendre;
 use crate::estimator::{Cut, Tree};
 
-/// A tree as steps from the root down and up again, with tables of what each step multiplies by.
+/// A tree as steps from the root down and up again.
+///
+/// At a point of integration t a player that is known with probability t weighs t + (1 - t) z along a way on which the row
+/// goes with every fork that asks for it, z being the share of the training rows that do; else (1 - t) z. A fork changes
+/// that by a factor, which is a number and a multiple of 1 - t, over the player's weight so far; what the player changes is
+/// the slope of its weight over its weight. So a handful of numbers a fork is all that is kept, by where a row goes.
 pub(super) struct Plan {
     /// The players that the tree asks for; forks name them by their place here.
     pub(super) players: Vec<u32>,
     pub(super) forks: Vec<Fork>,
+    pub(super) ways: Vec<Way>,
     pub(super) steps: Vec<Step>,
     /// The points of integration, eight at a time, and the last ones four at a time where that is enough.
-    pub(super) wide: Vec<Vec<Wide>>,
-    pub(super) narrow: Option<Vec<Narrow>>,
+    pub(super) wide: Vec<Points<Wide>>,
+    pub(super) narrow: Option<Points<Narrow>>,
     /// The number of forks on the longest path.
     pub(super) levels: usize,
     /// What the tree says of a row of which nothing is known.
@@ -28,6 +34,21 @@ pub(super) struct Fork {
     pub(super) level: usize,
     /// The level of the fork whose way in asked for the same player last; 0 where none did.
     pub(super) above: usize,
+    /// What the leaves right behind it add up to, where there are any: a number and a multiple of 1 - t, by where a row
+    /// goes.
+    pub(super) leaves: Option<[[f64; 2]; 3]>,
+}
+
+/// The way from a fork to one below it.
+pub(super) struct Way {
+    pub(super) fork: usize,
+    pub(super) left: bool,
+    /// Whether a fork further below asks for the same player.
+    pub(super) again: bool,
+    /// The factor, by where a row goes: a number and a multiple of 1 - t.
+    pub(super) factor: [[f64; 2]; 3],
+    /// What the player changes: multiples of 1 over its weight along this way, and of 1 over 1 - t.
+    pub(super) change: [[f64; 2]; 3],
 }
 
 /// Which values go left.
@@ -36,14 +57,25 @@ pub(super) enum Test {
     Among(Vec<u32>),
 }
 
-/// What is done next with a fork; each names its first table.
+/// What is done next.
 pub(super) enum Step {
-    /// Which way rows go here, and what its leaves add: six tables where it has any.
-    Enter { fork: usize, leaves: Option<usize> },
-    /// Down to a fork below, on the left or not: three tables.
-    Descend { fork: usize, left: bool, table: usize },
-    /// Back from there: three tables.
-    Ascend { fork: usize, table: usize },
+    /// At this fork: which way rows go, and what its leaves add.
+    Enter(usize),
+    /// Down this way.
+    Descend(usize),
+    /// Back from there.
+    Ascend(usize),
+}
+
+/// Some points of integration.
+pub(super) struct Points<L> {
+    /// 1 - t.
+    pub(super) unknown: L,
+    /// 1 / (1 - t).
+    pub(super) over_unknown: L,
+    pub(super) weights: L,
+    /// Of each way 1 over the weight of its player along it.
+    pub(super) over_weight: Vec<L>,
 }
 
 /// What is known of a tree while its steps are made.
@@ -51,35 +83,16 @@ struct Maker<'a, W> {
     tree: &'a Tree,
     worth: W,
     player_of: &'a [u32],
-    /// Of each player the level of the last fork that a way in asked for it, and the share of the cover on all its ways so
-    /// far.
-    above: Vec<(usize, f64)>,
+    /// Of each player the last way that asked for it with the level that it leads to, and the share that goes along so far.
+    above: Vec<(Option<usize>, usize, f64)>,
     players: Vec<u32>,
     forks: Vec<Fork>,
-    steps: Vec<Step>,
     ways: Vec<Way>,
-    /// How many tables the ways so far become.
-    tables: usize,
+    /// Of each way the share that goes along.
+    shares: Vec<f64>,
+    steps: Vec<Step>,
     levels: usize,
     base: f64,
-}
-
-/// From where tables are made: three or six of them.
-enum Way {
-    /// Of each side with a leaf, left first: the shares of the cover before the fork and behind it, and what the leaf is
-    /// worth.
-    Leaves([Option<(Shares, f64)>; 2]),
-    Down(Shares, bool),
-    Up(Shares, bool),
-}
-
-/// The share of the cover that goes on along the ways of one player: above a fork, and below it on one side.
-#[derive(Clone, Copy)]
-struct Shares {
-    above: f64,
-    below: f64,
-    /// Of the rows that come here how many go this side.
-    side: f64,
 }
 
 impl Plan {
@@ -91,24 +104,26 @@ impl Plan {
             tree,
             worth,
             player_of,
-            above: vec![(0, 1.0); count],
+            above: vec![(None, 0, 1.0); count],
             players: Vec::new(),
             forks: Vec::new(),
-            steps: Vec::new(),
             ways: Vec::new(),
-            tables: 0,
+            shares: Vec::new(),
+            steps: Vec::new(),
             levels: 0,
             base: 0.0,
         };
         maker.walk(0, 0, 1.0);
         let points = gauss_legendre(most_players(tree, player_of).div_ceil(2).max(1));
         let rest = points.chunks(Wide::COUNT).next_back().map_or(0, <[_]>::len);
-        let (wide, narrow) = if rest <= Narrow::COUNT { points.split_at(points.len() - rest) } else { (&points[..], &[][..]) };
+        let (wide, narrow) =
+            if rest <= Narrow::COUNT { points.split_at(points.len() - rest) } else { (&points[..], &[][..]) };
         Plan {
-            wide: wide.chunks(Wide::COUNT).map(|points| maker.tables(points)).collect(),
-            narrow: (!narrow.is_empty()).then(|| maker.tables(narrow)),
+            wide: wide.chunks(Wide::COUNT).map(|points| Points::of(points, &maker.shares)).collect(),
+            narrow: (!narrow.is_empty()).then(|| Points::of(narrow, &maker.shares)),
             players: maker.players,
             forks: maker.forks,
+            ways: maker.ways,
             steps: maker.steps,
             levels: maker.levels,
             base: maker.base,
@@ -116,8 +131,26 @@ impl Plan {
     }
 }
 
+impl<L: Lanes> Points<L> {
+    /// These points, of which there are no more than lanes; `shares` are those of the ways.
+    fn of(points: &[(f64, f64)], shares: &[f64]) -> Points<L> {
+        // A point too many counts nothing.
+        let point = |lane: usize| points.get(lane).copied().unwrap_or((0.5, 0.0));
+        let known = |lane: usize| point(lane).0;
+        Points {
+            unknown: L::from_fn(|lane| 1.0 - known(lane)),
+            over_unknown: L::from_fn(|lane| 1.0 / (1.0 - known(lane))),
+            weights: L::from_fn(|lane| point(lane).1),
+            over_weight: shares
+                .iter()
+                .map(|share| L::from_fn(|lane| 1.0 / (known(lane) + (1.0 - known(lane)) * share)))
+                .collect(),
+        }
+    }
+}
+
 impl<W: Fn(&[f32]) -> f64> Maker<'_, W> {
-    /// The steps of everything below a node; `share` is what of the cover comes here.
+    /// The steps of everything below a node; `share` is what of the training rows comes here.
     fn walk(&mut self, place: usize, level: usize, share: f64) {
         let Some(children) = self.tree.children(place) else {
             self.base += share * (self.worth)(self.tree.value(place));
@@ -135,6 +168,21 @@ impl<W: Fn(&[f32]) -> f64> Maker<'_, W> {
             Cut::Leaf => return,
         };
         let before = self.above[global as usize];
+        if let Some(way) = before.0.and_then(|way| self.ways.get_mut(way)) {
+            way.again = true;
+        }
+        let sides = sides(self.tree, children);
+        let factors = [true, false].map(|left| factor(before.2, sides, left));
+        let mut leaves = None;
+        for (child, factor) in children.into_iter().zip(&factors) {
+            if self.tree.children(child).is_none() {
+                let worth = (self.worth)(self.tree.value(child));
+                let sums = leaves.get_or_insert([[0.0; 2]; 3]);
+                for (sum, part) in sums.as_flattened_mut().iter_mut().zip(factor.as_flattened()) {
+                    *sum += worth * part;
+                }
+            }
+        }
         let fork = self.forks.len();
         self.forks.push(Fork {
             feature: usize::from(node.feature),
@@ -142,142 +190,41 @@ impl<W: Fn(&[f32]) -> f64> Maker<'_, W> {
             missing_left: node.missing_left,
             test,
             level,
-            above: before.0,
+            above: before.1,
+            leaves,
         });
         self.levels = self.levels.max(level + 1);
-        let sides = sides(self.tree, children);
-        let shares = sides.map(|side| Shares { above: before.1, below: before.1 * side, side });
-        let is_leaf = children.map(|child| self.tree.children(child).is_none());
-        let leaves = is_leaf.contains(&true).then(|| {
-            let leaf =
-                |side: usize| is_leaf[side].then(|| (shares[side], (self.worth)(self.tree.value(children[side]))));
-            let leaves = Way::Leaves([leaf(0), leaf(1)]);
-            self.add(leaves)
-        });
-        self.steps.push(Step::Enter { fork, leaves });
-        for side in 0..2 {
-            if is_leaf[side] {
-                self.walk(children[side], level + 1, share * sides[side]);
+        self.steps.push(Step::Enter(fork));
+        for (side, child) in children.into_iter().enumerate() {
+            if self.tree.children(child).is_none() {
+                self.walk(child, level + 1, share * sides[side]);
                 continue;
             }
-            let table = self.add(Way::Down(shares[side], side == 0));
-            self.steps.push(Step::Descend { fork, left: side == 0, table });
-            self.above[global as usize] = (level + 1, shares[side].below);
-            self.walk(children[side], level + 1, share * sides[side]);
+            let left = side == 0;
+            let along = before.2 * sides[side];
+            let (with, against) = ([1.0 - along, 0.0], [0.0, -1.0]);
+            let change = if left { [with, against, [0.0; 2]] } else { [against, with, [0.0; 2]] };
+            let way = self.ways.len();
+            self.ways.push(Way { fork, left, again: false, factor: factors[side], change });
+            self.shares.push(along);
+            self.above[global as usize] = (Some(way), level + 1, along);
+            self.steps.push(Step::Descend(way));
+            self.walk(child, level + 1, share * sides[side]);
+            self.steps.push(Step::Ascend(way));
             self.above[global as usize] = before;
-            let table = self.add(Way::Up(shares[side], side == 0));
-            self.steps.push(Step::Ascend { fork, table });
-        }
-    }
-
-    /// Makes room for the tables of a way, and tells the place of the first.
-    fn add(&mut self, way: Way) -> usize {
-        let first = self.tables;
-        self.tables += if matches!(way, Way::Leaves(_)) { 6 } else { 3 };
-        self.ways.push(way);
-        first
-    }
-
-    /// The tables for these points, of which there are no more than lanes.
-    fn tables<L: Lanes>(&self, points: &[(f64, f64)]) -> Vec<L> {
-        // A point too many counts nothing.
-        let point = |lane: usize| points.get(lane).copied().unwrap_or((0.5, 0.0));
-        let mut tables: Vec<L> = Vec::with_capacity(self.tables);
-        let mut table = |value: &dyn Fn(f64, f64) -> f64| {
-            tables.push(L::from_fn(|lane| {
-                let (t, weight) = point(lane);
-                value(t, weight)
-            }));
-        };
-        for way in &self.ways {
-            for goes in [Goes::Left, Goes::Right, Goes::Neither] {
-                match way {
-                    Way::Down(shares, left) => table(&|t, _| shares.factor(goes.along(*left), t)),
-                    Way::Up(shares, left) => table(&|t, weight| weight * shares.change(goes.along(*left), t)),
-                    Way::Leaves(leaves) => table(&|t, _| {
-                        let one = |left: bool| {
-                            let leaf = leaves[usize::from(!left)];
-                            leaf.map_or(0.0, |(shares, worth)| worth * shares.factor(goes.along(left), t))
-                        };
-                        one(true) + one(false)
-                    }),
-                }
-            }
-            if let Way::Leaves(leaves) = way {
-                for goes in [Goes::Left, Goes::Right, Goes::Neither] {
-                    table(&|t, weight| {
-                        let one = |left: bool| {
-                            leaves[usize::from(!left)].map_or(0.0, |(shares, worth)| {
-                                let along = goes.along(left);
-                                worth * weight * shares.factor(along, t) * shares.change(along, t)
-                            })
-                        };
-                        one(true) + one(false)
-                    });
-                }
-            }
-        }
-        tables
-    }
-}
-
-/// Where a row goes at a fork.
-#[derive(Clone, Copy, PartialEq)]
-enum Goes {
-    Left,
-    Right,
-    /// It never came here: an earlier fork that asked for the same player sent it elsewhere.
-    Neither,
-}
-
-/// How a row stands to one side of a fork.
-#[derive(Clone, Copy)]
-enum Along {
-    /// It goes there.
-    With,
-    /// It goes to the other side.
-    Against,
-    /// It had gone elsewhere before.
-    Elsewhere,
-}
-
-impl Goes {
-    fn along(self, left: bool) -> Along {
-        match (self, left) {
-            (Goes::Neither, _) => Along::Elsewhere,
-            (Goes::Left, true) | (Goes::Right, false) => Along::With,
-            (Goes::Left, false) | (Goes::Right, true) => Along::Against,
         }
     }
 }
 
-impl Shares {
-    /// By what the weight of a way changes on this side. A player that is known with probability t weighs t + (1 - t) share
-    /// where the row goes along with all forks that ask for it, else (1 - t) share.
-    fn factor(self, along: Along, t: f64) -> f64 {
-        match along {
-            Along::With => weight(self.below, t) / weight(self.above, t),
-            Along::Against => (1.0 - t) * self.below / weight(self.above, t),
-            Along::Elsewhere => self.side,
-        }
-    }
-
-    /// What knowing the player changes, as a multiple of the weight of the way: its slope in what is known over its value,
-    /// less the same above the fork, where it has been counted.
-    fn change(self, along: Along, t: f64) -> f64 {
-        let slope = |share: f64| (1.0 - share) / weight(share, t);
-        match along {
-            Along::With => slope(self.below) - slope(self.above),
-            Along::Against => -1.0 / (1.0 - t) - slope(self.above),
-            // It had been counted in full.
-            Along::Elsewhere => 0.0,
-        }
-    }
-}
-
-/// The weight of a player along whose forks the row goes; more than 0, because t is.
-fn weight(share: f64, t: f64) -> f64 {
-    t + (1.0 - t) * share
+/// By what a side of a fork changes the weight of its player, times that weight above it: for rows that go left, that go
+/// right, and that went elsewhere before, each as a number and a multiple of 1 - t.
+fn factor(above: f64, sides: [f64; 2], left: bool) -> [[f64; 2]; 3] {
+    let side = if left { sides[0] } else { sides[1] };
+    let along = above * side;
+    let (with, against) = ([1.0, along - 1.0], [0.0, along]);
+    // Above it the weight of the player is a multiple of 1 - t, which it stays.
+    let elsewhere = [side, 0.0];
+    if left { [with, against, elsewhere] } else { [against, with, elsewhere] }
 }
 
 /// The shares of the cover of two children; halves where none has any.
@@ -290,7 +237,7 @@ pub(super) fn sides(tree: &Tree, children: [usize; 2]) -> [f64; 2] {
 /// The most different players on any path of a tree.
 fn most_players(tree: &Tree, player_of: &[u32]) -> usize {
     let mut most = 0;
-    // Nodes to come, each with how many players above it are its own path's.
+    // Nodes to come, each with how many players stand above it on its path.
     let mut open = vec![(0, 0)];
     let mut path: Vec<u32> = Vec::new();
     while let Some((place, above)) = open.pop() {

@@ -1,7 +1,7 @@
 //! Rows led through the steps of a tree.
 
 use super::lanes::Lanes;
-use super::plan::{Fork, Plan, Step, Test};
+use super::plan::{Fork, Plan, Points, Step, Test};
 use crate::estimator::is_among;
 
 /// What some rows need while they are led through trees.
@@ -14,10 +14,14 @@ pub(super) struct Room<const ROWS: usize, L> {
 /// Where rows stand at one level of the path.
 #[derive(Clone, Copy)]
 struct Level<const ROWS: usize, L> {
-    /// The weight of the way so far.
+    /// The weight of the way so far; behind a fork that over the weight of its player.
     weights: [L; ROWS],
     /// The sum of what is below.
     sums: [L; ROWS],
+    /// 1 over the weight of the player of the way in, and the slope of that weight over it: of rows that go along with
+    /// every fork so far that asked for it; of others 1 and 0. Kept where it is asked for again.
+    over_weight: [L; ROWS],
+    slopes: [L; ROWS],
     /// 0 for rows that go left, 1 for right, 2 for those that went elsewhere before.
     goes: [u8; ROWS],
     /// Whether the rows went along with every fork so far that asked for the player of the way in: 1 or 0.
@@ -33,7 +37,7 @@ impl<const ROWS: usize, L> Room<ROWS, L> {
 /// One sweep of rows over one tree, for some points of integration.
 pub(super) struct Sweep<'a, const ROWS: usize, L> {
     pub(super) plan: &'a Plan,
-    pub(super) tables: &'a [L],
+    pub(super) points: &'a Points<L>,
     /// The values of the rows, by feature.
     pub(super) columns: &'a [[f32; ROWS]],
     pub(super) room: &'a mut Room<ROWS, L>,
@@ -47,66 +51,96 @@ impl<const ROWS: usize, L: Lanes> pulp::NullaryFnOnce for Sweep<'_, ROWS, L> {
 
     #[inline(always)]
     fn call(self) {
-        let Sweep { plan, tables, columns, room, gains, players } = self;
+        let Sweep { plan, points, columns, room, gains, players } = self;
         let [zero, one] = [0.0, 1.0].map(L::all);
         if room.levels.len() < plan.levels {
-            let empty = Level { weights: [one; ROWS], sums: [zero; ROWS], goes: [0; ROWS], along: [1; ROWS] };
+            let empty = Level {
+                weights: [one; ROWS],
+                sums: [zero; ROWS],
+                over_weight: [one; ROWS],
+                slopes: [zero; ROWS],
+                goes: [0; ROWS],
+                along: [1; ROWS],
+            };
             room.levels.resize(plan.levels, empty);
         }
         room.gains.clear();
         room.gains.resize(plan.players.len(), [zero; ROWS]);
         for step in &plan.steps {
             match *step {
-                Step::Enter { fork, leaves } => {
+                Step::Enter(fork) => {
                     let fork = &plan.forks[fork];
                     let goes = fork.goes(&columns[fork.feature], &room.levels[fork.above].along);
+                    let own = &mut room.gains[fork.player];
+                    // The way in may have asked for the same player: then it is the level itself.
+                    let before = (fork.above > 0).then(|| room.levels[fork.above]);
                     let level = &mut room.levels[fork.level];
                     level.goes = goes;
-                    let Some(tables) = leaves.and_then(|first| tables[first..].first_chunk::<6>()) else {
+                    if let Some(before) = &before {
+                        for row in 0..ROWS {
+                            level.weights[row] = level.weights[row].times(before.over_weight[row]);
+                        }
+                    }
+                    let Some(leaves) = &fork.leaves else {
                         level.sums = [zero; ROWS];
                         continue;
                     };
-                    let own = &mut room.gains[fork.player];
                     for row in 0..ROWS {
-                        let (goes, weight) = (side(goes[row]), level.weights[row]);
-                        level.sums[row] = weight.times(tables[goes]);
-                        own[row] = own[row].plus(weight.times(tables[3 + goes]));
+                        let [number, multiple] = leaves[side(goes[row])].map(L::all);
+                        let (sum, weight) = (points.unknown.times(multiple).plus(number), level.weights[row]);
+                        level.sums[row] = weight.times(sum);
+                        let mut slope = multiple;
+                        if let Some(before) = &before {
+                            slope = before.slopes[row].times(sum).plus(multiple);
+                        }
+                        own[row] = own[row].less(weight.times(slope));
                     }
                 }
-                Step::Descend { fork, left, table } => {
-                    let level = plan.forks[fork].level;
-                    let (Some([here, below]), Some(tables)) =
-                        (room.levels[level..].first_chunk_mut::<2>(), tables[table..].first_chunk::<3>())
-                    else {
-                        continue;
-                    };
-                    let with = u8::from(!left);
+                Step::Descend(number) => {
+                    let way = &plan.ways[number];
+                    let level = plan.forks[way.fork].level;
+                    let Some([here, below]) = room.levels[level..].first_chunk_mut::<2>() else { continue };
+                    let with = u8::from(!way.left);
                     for row in 0..ROWS {
-                        below.weights[row] = here.weights[row].times(tables[side(here.goes[row])]);
+                        let [number, multiple] = way.factor[side(here.goes[row])].map(L::all);
+                        let factor = points.unknown.times(multiple).plus(number);
+                        below.weights[row] = here.weights[row].times(factor);
                     }
                     for row in 0..ROWS {
                         below.along[row] = u8::from(here.goes[row] == with);
                     }
+                    if way.again {
+                        let over_weight = points.over_weight[number];
+                        for row in 0..ROWS {
+                            below.over_weight[row] = if below.along[row] == 1 { over_weight } else { one };
+                            let slope = L::all(way.change[side(here.goes[row])][0]);
+                            below.slopes[row] = over_weight.times(slope);
+                        }
+                    }
                 }
-                Step::Ascend { fork, table } => {
-                    let fork = &plan.forks[fork];
-                    let (Some([here, below]), Some(tables)) =
-                        (room.levels[fork.level..].first_chunk_mut::<2>(), tables[table..].first_chunk::<3>())
-                    else {
-                        continue;
-                    };
+                Step::Ascend(number) => {
+                    let way = &plan.ways[number];
+                    let fork = &plan.forks[way.fork];
+                    let over_weight = points.over_weight[number];
                     let own = &mut room.gains[fork.player];
+                    let before = (fork.above > 0).then(|| room.levels[fork.above].slopes);
+                    let Some([here, below]) = room.levels[fork.level..].first_chunk_mut::<2>() else { continue };
                     for row in 0..ROWS {
                         let sum = below.sums[row];
                         here.sums[row] = here.sums[row].plus(sum);
-                        own[row] = own[row].plus(sum.times(tables[side(here.goes[row])]));
+                        let [with, against] = way.change[side(here.goes[row])].map(L::all);
+                        let mut change = over_weight.times(with).plus(points.over_unknown.times(against));
+                        if let Some(before) = &before {
+                            change = change.less(before[row]);
+                        }
+                        own[row] = own[row].plus(sum.times(change));
                     }
                 }
             }
         }
         for (own, &player) in room.gains.iter().zip(&plan.players) {
             for (lanes, gains) in own.iter().zip(gains.chunks_exact_mut(players)) {
-                gains[player as usize] += lanes.sum();
+                gains[player as usize] += lanes.times(points.weights).sum();
             }
         }
     }
