@@ -245,7 +245,7 @@ fn print(out: &mut Output, detector: &Detector, of: &Explained, columns: usize) 
     }
     let mut table = output::table(&["column", "value", "adds"]);
     let ranked = explanation.ranked();
-    table.add_row(["(a row of which nothing is known)".into(), String::new(), format!("{:.4}", explanation.base)]);
+    table.add_row([format!("({})", explanation.means.base()), String::new(), format!("{:.4}", explanation.base)]);
     let (shown, rest) = ranked.split_at(columns.min(ranked.len()));
     for &column in shown.iter().filter(|column| explanation.contributions[**column] != 0.0) {
         let name = detector.schema().fields.get(column).map_or("", |field| field.name.as_str());

@@ -124,6 +124,16 @@ impl Means {
         matches!(self, Means::Shap | Means::Interventional | Means::Terms)
     }
 
+    /// What the base is the quantity of, in words.
+    pub fn base(self) -> &'static str {
+        match self {
+            Means::Shap => "a row of which nothing is known",
+            Means::Interventional | Means::Permutation => "the rows compared with, on average",
+            Means::Terms => "a usual row",
+            Means::Lime => "a row near it with the values of others",
+        }
+    }
+
     /// What it is, in words.
     pub fn words(self) -> &'static str {
         match self {

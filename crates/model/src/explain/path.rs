@@ -3,7 +3,7 @@
 use flow::{Table, printable};
 use serde::Serialize;
 
-use super::words::number;
+use super::words::brief;
 use super::{Quantity, TreeQuantity, Trees};
 use crate::encoder::Meaning;
 use crate::estimator::{Cut, Tree, is_among};
@@ -99,9 +99,9 @@ impl Condition {
         };
         let column = printable(&self.column);
         match &self.side {
-            Side::AtMost(most) => format!("`{column}` at most {}", number(*most)),
-            Side::Above(least) => format!("`{column}` above {}", number(*least)),
-            Side::Within(least, most) => format!("`{column}` above {} and at most {}", number(*least), number(*most)),
+            Side::AtMost(most) => format!("`{column}` at most {}", brief(*most)),
+            Side::Above(least) => format!("`{column}` above {}", brief(*least)),
+            Side::Within(least, most) => format!("`{column}` above {} and at most {}", brief(*least), brief(*most)),
             Side::Among(names) if names.len() == 1 => format!("`{column}` is {}", list(names)),
             Side::Among(names) => format!("`{column}` is one of {}", list(names)),
             Side::AnyBut(names) => format!("`{column}` is none of {}", list(names)),

@@ -151,3 +151,76 @@ fn what_needs_others_to_compare_with_says_so() {
     }
     assert!(matches!(explained(Asked::Interventional), Err(Error::Unexplained { .. })));
 }
+
+#[test]
+fn a_path_tells_in_words_what_the_row_fulfils() {
+    let detector = train(parse(r#"{"decision-tree": {}}"#), Grouping::Binary);
+    let dataset = dataset();
+    // Row 1 is neptune: many bytes. Row 2 is smurf: icmp.
+    let path = detector.path(dataset.table(), 2).unwrap().unwrap();
+    let protocol = path.conditions.iter().find(|condition| condition.column == "protocol").unwrap();
+    assert_eq!(protocol.side, Side::Among(vec!["icmp".into()]));
+    assert!(path.words().contains("`protocol` is `icmp`") && path.worth > 0.9, "{}", path.words());
+    let path = detector.path(dataset.table(), 1).unwrap().unwrap();
+    let above = |condition: &Condition| {
+        condition.column == "bytes" && matches!(condition.side, Side::Above(least) if (1.0..5.0).contains(&least))
+    };
+    assert!(path.conditions.iter().any(above), "{}", path.words());
+    assert_eq!((path.tree, path.trees, path.steps.len() >= path.conditions.len()), (1, 1, true));
+    let rule = rule(&detector, &path).unwrap();
+    assert!(rule.contains("\"bytes|gt\": ") && rule.contains("category: network_anomaly"), "{rule}");
+    let neighbours = train(parse(r#"{"nearest-neighbours": {}}"#), Grouping::Binary);
+    assert_eq!(neighbours.path(dataset.table(), 1).unwrap(), None);
+}
+
+#[test]
+fn a_counterfactual_changes_what_made_the_row_alarm_and_no_more() {
+    let dataset = dataset();
+    let normal = dataset.select(&dataset.benign_rows());
+    for settings in [
+        r#"{"random-forest": {"trees": 20}}"#,
+        r#"{"logistic-regression": {}}"#,
+        r#"{"gradient-boosting": {"trees": 20}}"#,
+    ] {
+        let detector = train(parse(settings), Grouping::Binary);
+        let explained = detector.explain(dataset.table(), &Explaining::default(), None).unwrap();
+        let mut found = 0;
+        for row in (1..100).step_by(4).filter(|row| explained[*row].alarm) {
+            let told = detector.counterfactual(dataset.table(), row, &explained[row], normal.table()).unwrap();
+            let Some(told) = told else { continue };
+            assert!(told.score < detector.threshold() && told.words().starts_with("no alert if `"), "{}", told.words());
+            found += usize::from(told.changes.iter().any(|change| change.column == "bytes"));
+        }
+        assert!(found > 10, "{settings} {found}");
+        let quiet = (0..400).find(|row| !explained[*row].alarm).unwrap();
+        assert_eq!(detector.counterfactual(dataset.table(), quiet, &explained[quiet], normal.table()).unwrap(), None);
+    }
+}
+
+#[test]
+fn a_tree_whose_nodes_no_row_reached_is_explained_without_nan() {
+    let detector = train(parse(r#"{"random-forest": {"trees": 3}}"#), Grouping::Binary);
+    let mut value = serde_json::to_value(detector.model()).unwrap();
+    fn empty(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Object(map) => {
+                for (key, value) in map.iter_mut() {
+                    if key == "cover" { *value = 0.0.into() } else { empty(value) }
+                }
+            }
+            serde_json::Value::Array(values) => values.iter_mut().for_each(empty),
+            _ => {}
+        }
+    }
+    empty(&mut value);
+    let model: Model = serde_json::from_value(value).unwrap();
+    let threshold = detector.threshold();
+    let detector = detector.with_model(model, None, threshold);
+    let dataset = dataset();
+    for (row, explanation) in
+        detector.explain(dataset.table(), &Explaining::default(), None).unwrap().iter().enumerate()
+    {
+        assert!((explanation.total - f64::from(explanation.score)).abs() < 1e-6, "{explanation:?}");
+        assert!(detector.path(dataset.table(), row).unwrap().unwrap().words().is_ascii());
+    }
+}

@@ -37,6 +37,16 @@ pub(super) fn number(value: f32) -> String {
     }
 }
 
+/// A number of which four digits matter.
+pub(super) fn brief(value: f32) -> String {
+    let places = 3.0 - f64::from(value.abs()).max(f64::MIN_POSITIVE).log10().floor();
+    if !(1.0..30.0).contains(&places) || !value.is_finite() {
+        return number(if value.abs() < 1e9 { value.round() } else { value });
+    }
+    let unit = 10f64.powf(places);
+    number(((f64::from(value) * unit).round() / unit) as f32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +55,9 @@ mod tests {
     fn thousands_are_set_apart_and_no_digit_is_made_up() {
         let told = [0.0, 12.0, -1234.5, 88_210.0, 1e12, 0.1, f32::NAN].map(number);
         assert_eq!(told, ["0", "12", "-1,234.5", "88,210", "1e12", "0.1", "–"]);
+        assert_eq!(
+            [4.612_859_7, 381.973_45, 0.015_931_444, 12_345.6, -0.5].map(brief),
+            ["4.613", "382", "0.01593", "12,346", "-0.5"]
+        );
     }
 }

@@ -52,7 +52,7 @@ fn row(detector: &Detector, of: &Explained) -> Markup {
         p {
             "Score " (format!("{score:.4}")) ": " @if *alarm { "an alarm. " } @else { "no alarm. " }
             "Explained is " (quantity.words()) " by " (means.words()) ": "
-            (format!("{base:.4}")) " for a row of which nothing is known, "
+            (format!("{base:.4}")) " for " (means.base()) ", "
             (format!("{:+.4}", total - base)) " by its columns, " (format!("{total:.4}")) " in all."
             @if let Some(fidelity) = fidelity {
                 " The sum explains " (format!("{:.0}", fidelity * 100.0)) " % of how the model varies near the row."
@@ -75,12 +75,12 @@ fn bars(columns: &[(&str, &str, f64)]) -> Markup {
             svg viewBox=(format!("0 0 640 {height}")) role="img" {
                 title { "What columns add" }
                 desc { "The columns that add most, upwards to the right, downwards to the left" }
-                path class="axis" d=(format!("M420 0V{height}")) {}
+                path class="grid" d=(format!("M420 0V{height}")) {}
                 @for (number, (name, value, adds)) in columns.iter().enumerate() {
                     @let top = 22.0 * number as f64 + 6.0;
                     @let wide = (150.0 * adds.abs() / most).max(0.5);
                     @let left = if *adds < 0.0 { 420.0 - wide } else { 420.0 };
-                    text class="name" x="262" y=(format!("{:.1}", top + 12.0)) text-anchor="end" {
+                    text class="label" x="262" y=(format!("{:.1}", top + 12.0)) text-anchor="end" {
                         (cut(name, 24)) " = " (cut(value, 14))
                     }
                     rect class=(if *adds < 0.0 { "bar s0" } else { "bar s1" }) x=(format!("{left:.1}"))
@@ -106,11 +106,11 @@ fn way(path: &Path) -> Markup {
                 title { (title) }
                 desc { (path.words()) }
                 circle class="mark s0" cx="24" cy="16" r="5" {}
-                text class="name" x="40" y="20" { "all training rows of the tree" }
+                text class="label" x="40" y="20" { "all training rows of the tree" }
                 @for (number, (condition, share, worth)) in path.steps.iter().enumerate() {
                     @let top = 46.0 * number as f64 + 16.0;
-                    path class="axis" d=(format!("M24 {:.1}V{:.1}M24 {:.1}h14", top + 5.0, top + 41.0, top + 20.0)) {}
-                    text class="name" x="40" y=(format!("{:.1}", top + 28.0)) { (cut(&condition.words(), 84)) }
+                    path class="grid" d=(format!("M24 {:.1}V{:.1}M24 {:.1}h14", top + 5.0, top + 41.0, top + 20.0)) {}
+                    text class="label" x="40" y=(format!("{:.1}", top + 28.0)) { (cut(&condition.words(), 84)) }
                     circle class="mark s1" cx="24" cy=(format!("{:.1}", top + 46.0)) r=(format!("{:.1}", 2.0 + 4.0 * share.sqrt())) {
                         title { (format!("{:.4} of the training rows; says {worth:.4}", share)) }
                     }

@@ -73,12 +73,15 @@ impl<const ROWS: usize, L: Lanes> pulp::NullaryFnOnce for Sweep<'_, ROWS, L> {
                     let goes = fork.goes(&columns[fork.feature], &room.levels[fork.above].along);
                     let own = &mut room.gains[fork.player];
                     // The way in may have asked for the same player: then it is the level itself.
-                    let before = (fork.above > 0).then(|| room.levels[fork.above]);
+                    let before = (fork.above > 0).then(|| {
+                        let Level { over_weight, slopes, .. } = &room.levels[fork.above];
+                        (*over_weight, *slopes)
+                    });
                     let level = &mut room.levels[fork.level];
                     level.goes = goes;
-                    if let Some(before) = &before {
+                    if let Some((over_weight, _)) = &before {
                         for row in 0..ROWS {
-                            level.weights[row] = level.weights[row].times(before.over_weight[row]);
+                            level.weights[row] = level.weights[row].times(over_weight[row]);
                         }
                     }
                     let Some(leaves) = &fork.leaves else {
@@ -90,8 +93,8 @@ impl<const ROWS: usize, L: Lanes> pulp::NullaryFnOnce for Sweep<'_, ROWS, L> {
                         let (sum, weight) = (points.unknown.times(multiple).plus(number), level.weights[row]);
                         level.sums[row] = weight.times(sum);
                         let mut slope = multiple;
-                        if let Some(before) = &before {
-                            slope = before.slopes[row].times(sum).plus(multiple);
+                        if let Some((_, slopes)) = &before {
+                            slope = slopes[row].times(sum).plus(multiple);
                         }
                         own[row] = own[row].less(weight.times(slope));
                     }
