@@ -16,6 +16,8 @@ pub(super) struct Plan {
     pub(super) forks: Vec<Fork>,
     pub(super) ways: Vec<Way>,
     pub(super) steps: Vec<Step>,
+    /// The sets of names that forks ask for.
+    pub(super) sets: Vec<Vec<u32>>,
     /// The points of integration, eight at a time, and the last ones four at a time where that is enough.
     pub(super) wide: Vec<Points<Wide>>,
     pub(super) narrow: Option<Points<Narrow>>,
@@ -25,46 +27,78 @@ pub(super) struct Plan {
     pub(super) base: f64,
 }
 
-/// A node that is no leaf.
+/// A node that is no leaf. Kept small: explaining one row is mostly waiting for memory.
 pub(super) struct Fork {
-    pub(super) feature: usize,
-    pub(super) player: usize,
-    pub(super) missing_left: bool,
-    pub(super) test: Test,
-    pub(super) level: usize,
+    pub(super) feature: u16,
+    pub(super) player: u16,
+    pub(super) level: u16,
     /// The level of the fork whose way in asked for the same player last; 0 where none did.
-    pub(super) above: usize,
-    /// What the leaves right behind it add up to, where there are any: a number and a multiple of 1 - t, by where a row
-    /// goes.
-    pub(super) leaves: Option<[[f64; 2]; 3]>,
+    pub(super) above: u16,
+    pub(super) missing_left: bool,
+    pub(super) has_leaves: bool,
+    pub(super) test: Test,
+    /// What the leaves right behind it are worth, 0 where there is none.
+    worths: [f64; 2],
+    /// What they are worth in the shares that go along with all forks that asked for the player, and of those that come here.
+    along: f64,
+    here: f64,
 }
 
 /// The way from a fork to one below it.
 pub(super) struct Way {
-    pub(super) fork: usize,
+    /// The share of the training rows that come to the fork and go this way, and of all that go along with every fork so
+    /// far that asked for the player.
+    side: f64,
+    along: f64,
+    pub(super) fork: u32,
     pub(super) left: bool,
     /// Whether a fork further below asks for the same player.
     pub(super) again: bool,
-    /// The factor, by where a row goes: a number and a multiple of 1 - t.
-    pub(super) factor: [[f64; 2]; 3],
-    /// What the player changes: multiples of 1 over its weight along this way, and of 1 over 1 - t.
-    pub(super) change: [[f64; 2]; 3],
 }
 
 /// Which values go left.
+#[derive(Clone, Copy)]
 pub(super) enum Test {
     AtMost(f32),
-    Among(Vec<u32>),
+    /// The codes of this set of the tree.
+    Among(u32),
 }
 
 /// What is done next.
+#[derive(Clone, Copy)]
 pub(super) enum Step {
     /// At this fork: which way rows go, and what its leaves add.
-    Enter(usize),
+    Enter(u32),
     /// Down this way.
-    Descend(usize),
+    Descend(u32),
     /// Back from there.
-    Ascend(usize),
+    Ascend(u32),
+}
+
+impl Fork {
+    /// What its leaves add up to, by where a row goes: a number and a multiple of 1 - t.
+    #[inline(always)]
+    pub(super) fn leaves(&self) -> [[f64; 2]; 3] {
+        let [left, right] = self.worths;
+        [[left, self.along - left], [right, self.along - right], [self.here, 0.0]]
+    }
+}
+
+impl Way {
+    /// By what the weight of the player changes, times that weight before, by where a row goes: a number and a multiple of
+    /// 1 - t. Once the row went elsewhere its weight is a multiple of 1 - t and stays one.
+    #[inline(always)]
+    pub(super) fn factor(&self) -> [[f64; 2]; 3] {
+        let (with, against) = ([1.0, self.along - 1.0], [0.0, self.along]);
+        if self.left { [with, against, [self.side, 0.0]] } else { [against, with, [self.side, 0.0]] }
+    }
+
+    /// What the player changes, by where a row goes: multiples of 1 over its weight along this way, and of 1 over 1 - t.
+    #[inline(always)]
+    pub(super) fn change(&self) -> [[f64; 2]; 3] {
+        let (with, against) = ([1.0 - self.along, 0.0], [0.0, -1.0]);
+        if self.left { [with, against, [0.0; 2]] } else { [against, with, [0.0; 2]] }
+    }
 }
 
 /// Some points of integration.
@@ -88,9 +122,8 @@ struct Maker<'a, W> {
     players: Vec<u32>,
     forks: Vec<Fork>,
     ways: Vec<Way>,
-    /// Of each way the share that goes along.
-    shares: Vec<f64>,
     steps: Vec<Step>,
+    sets: Vec<Vec<u32>>,
     levels: usize,
     base: f64,
 }
@@ -108,8 +141,8 @@ impl Plan {
             players: Vec::new(),
             forks: Vec::new(),
             ways: Vec::new(),
-            shares: Vec::new(),
             steps: Vec::new(),
+            sets: Vec::new(),
             levels: 0,
             base: 0.0,
         };
@@ -119,12 +152,13 @@ impl Plan {
         let (wide, narrow) =
             if rest <= Narrow::COUNT { points.split_at(points.len() - rest) } else { (&points[..], &[][..]) };
         Plan {
-            wide: wide.chunks(Wide::COUNT).map(|points| Points::of(points, &maker.shares)).collect(),
-            narrow: (!narrow.is_empty()).then(|| Points::of(narrow, &maker.shares)),
+            wide: wide.chunks(Wide::COUNT).map(|points| Points::of(points, &maker.ways)).collect(),
+            narrow: (!narrow.is_empty()).then(|| Points::of(narrow, &maker.ways)),
             players: maker.players,
             forks: maker.forks,
             ways: maker.ways,
             steps: maker.steps,
+            sets: maker.sets,
             levels: maker.levels,
             base: maker.base,
         }
@@ -132,8 +166,8 @@ impl Plan {
 }
 
 impl<L: Lanes> Points<L> {
-    /// These points, of which there are no more than lanes; `shares` are those of the ways.
-    fn of(points: &[(f64, f64)], shares: &[f64]) -> Points<L> {
+    /// These points, of which there are no more than lanes; these are the ways of the tree.
+    fn of(points: &[(f64, f64)], ways: &[Way]) -> Points<L> {
         // A point too many counts nothing.
         let point = |lane: usize| points.get(lane).copied().unwrap_or((0.5, 0.0));
         let known = |lane: usize| point(lane).0;
@@ -141,9 +175,9 @@ impl<L: Lanes> Points<L> {
             unknown: L::from_fn(|lane| 1.0 - known(lane)),
             over_unknown: L::from_fn(|lane| 1.0 / (1.0 - known(lane))),
             weights: L::from_fn(|lane| point(lane).1),
-            over_weight: shares
+            over_weight: ways
                 .iter()
-                .map(|share| L::from_fn(|lane| 1.0 / (known(lane) + (1.0 - known(lane)) * share)))
+                .map(|way| L::from_fn(|lane| 1.0 / (known(lane) + (1.0 - known(lane)) * way.along)))
                 .collect(),
         }
     }
@@ -164,7 +198,10 @@ impl<W: Fn(&[f32]) -> f64> Maker<'_, W> {
         });
         let test = match node.cut {
             Cut::AtMost(threshold) => Test::AtMost(threshold),
-            Cut::Among(set) => Test::Among(self.tree.set(set).to_vec()),
+            Cut::Among(set) => {
+                self.sets.push(self.tree.set(set).to_vec());
+                Test::Among(self.sets.len() as u32 - 1)
+            }
             Cut::Leaf => return,
         };
         let before = self.above[global as usize];
@@ -172,59 +209,42 @@ impl<W: Fn(&[f32]) -> f64> Maker<'_, W> {
             way.again = true;
         }
         let sides = sides(self.tree, children);
-        let factors = [true, false].map(|left| factor(before.2, sides, left));
-        let mut leaves = None;
-        for (child, factor) in children.into_iter().zip(&factors) {
-            if self.tree.children(child).is_none() {
-                let worth = (self.worth)(self.tree.value(child));
-                let sums = leaves.get_or_insert([[0.0; 2]; 3]);
-                for (sum, part) in sums.as_flattened_mut().iter_mut().zip(factor.as_flattened()) {
-                    *sum += worth * part;
-                }
-            }
-        }
-        let fork = self.forks.len();
+        let is_leaf = children.map(|child| self.tree.children(child).is_none());
+        let worth = |side: usize| if is_leaf[side] { (self.worth)(self.tree.value(children[side])) } else { 0.0 };
+        let worths = [worth(0), worth(1)];
+        let here = sides[0] * worths[0] + sides[1] * worths[1];
+        let fork = self.forks.len() as u32;
+        // A tree is no deeper and no wider than these have room for: its check says so.
         self.forks.push(Fork {
-            feature: usize::from(node.feature),
-            player,
+            feature: node.feature,
+            player: player as u16,
+            level: level as u16,
+            above: before.1 as u16,
             missing_left: node.missing_left,
+            has_leaves: is_leaf.contains(&true),
             test,
-            level,
-            above: before.1,
-            leaves,
+            worths,
+            along: before.2 * here,
+            here,
         });
         self.levels = self.levels.max(level + 1);
         self.steps.push(Step::Enter(fork));
-        for (side, child) in children.into_iter().enumerate() {
-            if self.tree.children(child).is_none() {
-                self.walk(child, level + 1, share * sides[side]);
+        for side in 0..2 {
+            let share = share * sides[side];
+            if is_leaf[side] {
+                self.walk(children[side], level + 1, share);
                 continue;
             }
-            let left = side == 0;
             let along = before.2 * sides[side];
-            let (with, against) = ([1.0 - along, 0.0], [0.0, -1.0]);
-            let change = if left { [with, against, [0.0; 2]] } else { [against, with, [0.0; 2]] };
             let way = self.ways.len();
-            self.ways.push(Way { fork, left, again: false, factor: factors[side], change });
-            self.shares.push(along);
+            self.ways.push(Way { side: sides[side], along, fork, left: side == 0, again: false });
             self.above[global as usize] = (Some(way), level + 1, along);
-            self.steps.push(Step::Descend(way));
-            self.walk(child, level + 1, share * sides[side]);
-            self.steps.push(Step::Ascend(way));
+            self.steps.push(Step::Descend(way as u32));
+            self.walk(children[side], level + 1, share);
+            self.steps.push(Step::Ascend(way as u32));
             self.above[global as usize] = before;
         }
     }
-}
-
-/// By what a side of a fork changes the weight of its player, times that weight above it: for rows that go left, that go
-/// right, and that went elsewhere before, each as a number and a multiple of 1 - t.
-fn factor(above: f64, sides: [f64; 2], left: bool) -> [[f64; 2]; 3] {
-    let side = if left { sides[0] } else { sides[1] };
-    let along = above * side;
-    let (with, against) = ([1.0, along - 1.0], [0.0, along]);
-    // Above it the weight of the player is a multiple of 1 - t, which it stays.
-    let elsewhere = [side, 0.0];
-    if left { [with, against, elsewhere] } else { [against, with, elsewhere] }
 }
 
 /// The shares of the cover of two children; halves where none has any.

@@ -69,25 +69,27 @@ impl<const ROWS: usize, L: Lanes> pulp::NullaryFnOnce for Sweep<'_, ROWS, L> {
         for step in &plan.steps {
             match *step {
                 Step::Enter(fork) => {
-                    let fork = &plan.forks[fork];
-                    let goes = fork.goes(&columns[fork.feature], &room.levels[fork.above].along);
-                    let own = &mut room.gains[fork.player];
+                    let fork = &plan.forks[fork as usize];
+                    let (here, above) = (usize::from(fork.level), usize::from(fork.above));
+                    let goes = fork.goes(&plan.sets, &columns[usize::from(fork.feature)], &room.levels[above].along);
                     // The way in may have asked for the same player: then it is the level itself.
-                    let before = (fork.above > 0).then(|| {
-                        let Level { over_weight, slopes, .. } = &room.levels[fork.above];
+                    let before = (above > 0).then(|| {
+                        let Level { over_weight, slopes, .. } = &room.levels[above];
                         (*over_weight, *slopes)
                     });
-                    let level = &mut room.levels[fork.level];
+                    let level = &mut room.levels[here];
                     level.goes = goes;
                     if let Some((over_weight, _)) = &before {
                         for row in 0..ROWS {
                             level.weights[row] = level.weights[row].times(over_weight[row]);
                         }
                     }
-                    let Some(leaves) = &fork.leaves else {
+                    if !fork.has_leaves {
                         level.sums = [zero; ROWS];
                         continue;
-                    };
+                    }
+                    let leaves = fork.leaves();
+                    let own = &mut room.gains[usize::from(fork.player)];
                     for row in 0..ROWS {
                         let [number, multiple] = leaves[side(goes[row])].map(L::all);
                         let (sum, weight) = (points.unknown.times(multiple).plus(number), level.weights[row]);
@@ -100,12 +102,12 @@ impl<const ROWS: usize, L: Lanes> pulp::NullaryFnOnce for Sweep<'_, ROWS, L> {
                     }
                 }
                 Step::Descend(number) => {
-                    let way = &plan.ways[number];
-                    let level = plan.forks[way.fork].level;
+                    let way = &plan.ways[number as usize];
+                    let level = usize::from(plan.forks[way.fork as usize].level);
                     let Some([here, below]) = room.levels[level..].first_chunk_mut::<2>() else { continue };
-                    let with = u8::from(!way.left);
+                    let (with, factor) = (u8::from(!way.left), way.factor());
                     for row in 0..ROWS {
-                        let [number, multiple] = way.factor[side(here.goes[row])].map(L::all);
+                        let [number, multiple] = factor[side(here.goes[row])].map(L::all);
                         let factor = points.unknown.times(multiple).plus(number);
                         below.weights[row] = here.weights[row].times(factor);
                     }
@@ -113,25 +115,26 @@ impl<const ROWS: usize, L: Lanes> pulp::NullaryFnOnce for Sweep<'_, ROWS, L> {
                         below.along[row] = u8::from(here.goes[row] == with);
                     }
                     if way.again {
-                        let over_weight = points.over_weight[number];
+                        let (over_weight, change) = (points.over_weight[number as usize], way.change());
                         for row in 0..ROWS {
                             below.over_weight[row] = if below.along[row] == 1 { over_weight } else { one };
-                            let slope = L::all(way.change[side(here.goes[row])][0]);
-                            below.slopes[row] = over_weight.times(slope);
+                            below.slopes[row] = over_weight.times(L::all(change[side(here.goes[row])][0]));
                         }
                     }
                 }
                 Step::Ascend(number) => {
-                    let way = &plan.ways[number];
-                    let fork = &plan.forks[way.fork];
-                    let over_weight = points.over_weight[number];
-                    let own = &mut room.gains[fork.player];
-                    let before = (fork.above > 0).then(|| room.levels[fork.above].slopes);
-                    let Some([here, below]) = room.levels[fork.level..].first_chunk_mut::<2>() else { continue };
+                    let way = &plan.ways[number as usize];
+                    let fork = &plan.forks[way.fork as usize];
+                    let (over_weight, change) = (points.over_weight[number as usize], way.change());
+                    let own = &mut room.gains[usize::from(fork.player)];
+                    let above = usize::from(fork.above);
+                    let before = (above > 0).then(|| room.levels[above].slopes);
+                    let level = usize::from(fork.level);
+                    let Some([here, below]) = room.levels[level..].first_chunk_mut::<2>() else { continue };
                     for row in 0..ROWS {
                         let sum = below.sums[row];
                         here.sums[row] = here.sums[row].plus(sum);
-                        let [with, against] = way.change[side(here.goes[row])].map(L::all);
+                        let [with, against] = change[side(here.goes[row])].map(L::all);
                         let mut change = over_weight.times(with).plus(points.over_unknown.times(against));
                         if let Some(before) = &before {
                             change = change.less(before[row]);
@@ -152,18 +155,19 @@ impl<const ROWS: usize, L: Lanes> pulp::NullaryFnOnce for Sweep<'_, ROWS, L> {
 impl Fork {
     /// Where rows go: 0 left, 1 right, 2 elsewhere before.
     #[inline(always)]
-    fn goes<const ROWS: usize>(&self, values: &[f32; ROWS], along: &[u8; ROWS]) -> [u8; ROWS] {
+    fn goes<const ROWS: usize>(&self, sets: &[Vec<u32>], values: &[f32; ROWS], along: &[u8; ROWS]) -> [u8; ROWS] {
         let mut right = [0; ROWS];
-        match &self.test {
+        match self.test {
             Test::AtMost(threshold) => {
                 // A missing value is above nothing, so it goes left by itself.
                 let missing_right = u8::from(!self.missing_left);
                 for row in 0..ROWS {
                     let value = values[row];
-                    right[row] = u8::from(value > *threshold) | u8::from(value.is_nan()) & missing_right;
+                    right[row] = u8::from(value > threshold) | u8::from(value.is_nan()) & missing_right;
                 }
             }
-            Test::Among(codes) => {
+            Test::Among(set) => {
+                let codes = &sets[set as usize];
                 for (right, value) in right.iter_mut().zip(values) {
                     let left = if value.is_nan() { self.missing_left } else { is_among(codes, *value) };
                     *right = u8::from(!left);
