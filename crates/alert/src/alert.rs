@@ -1,16 +1,17 @@
 //! What a person must look at.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use flow::Time;
-use serde::ser::{SerializeMap, SerializeStruct};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Behaviour, Evidence, Fact, Host, Severity, Technique};
+use crate::{Behaviour, Evidence, Host, Severity, Technique};
 
-/// What a person must look at: who, what, when, how urgent, how sure, why.
-#[derive(Clone, Debug, PartialEq)]
+/// What a person must look at: who, what, when, how urgent, how sure, why. In JSON it is the object of
+/// docs/alert.schema.json.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// The same for the same alert of the same input: a digest of behaviour, subject and start.
     pub id: String,
@@ -39,53 +40,45 @@ pub struct Alert {
 }
 
 impl Alert {
+    /// The most pieces of evidence that an alert carries; its counts cover all of them.
+    pub const MAX_EVIDENCE: usize = 16;
+
+    /// The most urgent and surest first; alike ones by size, time and subject.
+    pub fn by_urgency(&self, other: &Alert) -> Ordering {
+        other
+            .severity
+            .cmp(&self.severity)
+            .then(other.score.total_cmp(&self.score))
+            .then(other.flows.cmp(&self.flows))
+            .then(self.start.cmp(&other.start))
+            .then((self.behaviour, self.subject).cmp(&(other.behaviour, other.subject)))
+    }
+
+    /// The alert that this one and a later one of the same behaviour and subject make together. It keeps the identifier and
+    /// the start of this one, and says in words what the more urgent one says.
+    pub fn followed_by(mut self, later: Alert) -> Alert {
+        if (later.severity, later.flows) > (self.severity, self.flows) {
+            self.summary = later.summary;
+            self.technique = later.technique;
+        }
+        self.severity = self.severity.max(later.severity);
+        self.score = self.score.max(later.score);
+        self.end = self.end.max(later.end);
+        self.flows = self.flows.saturating_add(later.flows);
+        for host in later.hosts {
+            if self.hosts.len() < Evidence::MAX_HOSTS && !self.hosts.contains(&host) {
+                self.hosts.push(host);
+            }
+        }
+        self.evidence.extend(later.evidence);
+        self.evidence.sort_by(|a, b| (b.severity, b.flows).cmp(&(a.severity, a.flows)).then(a.start.cmp(&b.start)));
+        self.evidence.truncate(Alert::MAX_EVIDENCE);
+        self
+    }
+
     /// The identifier of the alert about that behaviour of that host from that time on.
     pub(crate) fn identifier(behaviour: Behaviour, subject: IpAddr, start: Time) -> String {
         let digest = Sha256::digest(format!("{}|{subject}|{start}", behaviour.name()));
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-impl Serialize for Alert {
-    /// The object of docs/alert.schema.json.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Alert", 11)?;
-        object.serialize_field("id", &self.id)?;
-        object.serialize_field("start", &self.start.to_string())?;
-        object.serialize_field("end", &self.end.to_string())?;
-        object.serialize_field("severity", &self.severity)?;
-        object.serialize_field("score", &self.score)?;
-        object.serialize_field("behaviour", self.behaviour.name())?;
-        object.serialize_field("technique", &self.technique)?;
-        object.serialize_field("hosts", &self.hosts)?;
-        object.serialize_field("flows", &self.flows)?;
-        object.serialize_field("summary", &self.summary)?;
-        object.serialize_field("evidence", &self.evidence)?;
-        object.end()
-    }
-}
-
-impl Serialize for Evidence {
-    /// What an alert does not already say: the summary, its span and flows, the facts by name, the examples.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Facts<'a>(&'a [(&'static str, Fact)]);
-        impl Serialize for Facts<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut map = serializer.serialize_map(Some(self.0.len()))?;
-                for (name, fact) in self.0 {
-                    map.serialize_entry(name, fact)?;
-                }
-                map.end()
-            }
-        }
-        let mut object = serializer.serialize_struct("Evidence", 7)?;
-        object.serialize_field("summary", &self.summary)?;
-        object.serialize_field("start", &self.start.to_string())?;
-        object.serialize_field("end", &self.end.to_string())?;
-        object.serialize_field("flows", &self.flows)?;
-        object.serialize_field("score", &self.score)?;
-        object.serialize_field("facts", &Facts(&self.facts))?;
-        object.serialize_field("examples", &self.examples)?;
-        object.end()
     }
 }

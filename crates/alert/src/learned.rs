@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use flow::Flow;
+use flow::{Flow, Time};
 use model::Verdict;
 
 use crate::behaviour::load::Span;
 use crate::behaviour::tracks::{Tracks, Weigh};
 use crate::behaviour::words::{grouped, hosts, list};
-use crate::{Behaviour, Evidence, Fact, Role, Severity};
+use crate::{Behaviour, Evidence, Fact, Facts, Role, Severity};
 
 /// Gathers the flows that a detector alarmed on, by the host that opened them.
 pub struct Alarms {
@@ -77,6 +77,11 @@ impl Alarms {
         }
     }
 
+    /// Drops the alarms of hosts that had none since that time.
+    pub fn forget(&mut self, before: Time) {
+        self.hosts.forget(before);
+    }
+
     /// Evidence about each host with alarms, the highest score first, of at most so many hosts.
     pub fn evidence(&self, budget: usize) -> Vec<Evidence> {
         let mut hosts = self.hosts.sorted();
@@ -110,12 +115,12 @@ impl Alarms {
             technique: None,
             flows: alarmed.flows,
             summary,
-            facts: vec![
+            facts: Facts::from([
                 ("learned_from", Fact::Text(self.learned_from.clone())),
                 ("threshold", Fact::Number(f64::from(self.threshold))),
                 ("flows_judged", Fact::Count(self.judged)),
                 (reasons, list(&alarmed.reasons)),
-            ],
+            ]),
             examples: alarmed.span.examples.clone(),
         }
     }

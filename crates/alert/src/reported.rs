@@ -6,7 +6,7 @@ use flow::{Notice, Time};
 
 use crate::behaviour::tracks::{Map, Tracks, Weigh};
 use crate::behaviour::words::{grouped, hosts, list};
-use crate::{Behaviour, Evidence, Example, Fact, Role, Severity};
+use crate::{Behaviour, Evidence, Example, Fact, Facts, Role, Severity};
 
 /// Gathers notices by the host that they are about and by what they say.
 #[derive(Default)]
@@ -65,6 +65,14 @@ impl Reports {
         }
     }
 
+    /// Drops the notices of those of whom none came since that time.
+    pub fn forget(&mut self, before: Time) {
+        self.reports.forget(before);
+        if self.reports.sorted().is_empty() {
+            self.names.clear();
+        }
+    }
+
     /// Notices that named no host, so that nobody can be told of.
     pub fn homeless(&self) -> u64 {
         self.homeless
@@ -98,14 +106,15 @@ impl Reported {
         let (start, end) = self.span?;
         let name = printable(name);
         let times = if self.notices == 1 { String::new() } else { format!(" {} times", grouped(self.notices)) };
-        let mut facts = vec![("reporter", Fact::Text(reporter.to_owned())), ("name", Fact::Text(name.clone()))];
+        let mut facts =
+            Facts::from([("reporter", Fact::Text(reporter.to_owned())), ("name", Fact::Text(name.clone()))]);
         if !self.detail.is_empty() {
-            facts.push(("detail", Fact::Text(printable(&self.detail))));
+            facts.push("detail", Fact::Text(printable(&self.detail)));
         }
         if let Some(severity) = self.severity {
-            facts.push(("reporters_severity", Fact::Count(severity.into())));
+            facts.push("reporters_severity", Fact::Count(severity.into()));
         }
-        facts.push(("peers", list(&self.others)));
+        facts.push("peers", list(&self.others));
         Some(Evidence {
             behaviour: Behaviour::Reported,
             subject,

@@ -3,34 +3,70 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use flow::Time;
+use flow::{Duration, Time};
 
-use crate::{Alert, Behaviour, Evidence, Role, Severity};
+use crate::{Alert, Behaviour, Evidence, Role, Severity, Suppression};
 
-/// One alert for each host and behaviour, with the evidence about it; the most urgent and surest first. The order of
-/// the evidence given does not matter.
+/// What must be looked at, and what somebody decided not to look at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Triaged {
+    /// The alerts, the most urgent and surest first.
+    pub alerts: Vec<Alert>,
+    /// Alerts that a suppression hides, each with that one's number.
+    pub hidden: Vec<(u64, Alert)>,
+}
+
+/// One alert for each host and behaviour, with the evidence about it; of behaviours that a model learned, one for each
+/// stretch of time ([`episode`]). The order of the evidence given does not matter. Evidence that a suppression hides makes
+/// alerts apart; of several that hide it, the one with the smallest number counts.
 ///
 /// An anomaly says that something is odd, not what. Where a behaviour already says what a host does in that time, or what
-/// is done to all that it talks with, the anomaly adds nothing and is left out.
-pub fn triage(evidence: Vec<Evidence>) -> Vec<Alert> {
+/// is done to all that it talks with, the anomaly adds nothing and is left out. So it is where that behaviour is hidden.
+pub fn triage(evidence: Vec<Evidence>, suppressions: &[Suppression]) -> Triaged {
     let explained = Explained::of(&evidence);
-    let mut groups: BTreeMap<(Behaviour, IpAddr), Vec<Evidence>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Option<u64>, Behaviour, IpAddr), Vec<Evidence>> = BTreeMap::new();
     for one in evidence {
         if one.behaviour != Behaviour::Anomaly || !explained.covers(&one) {
-            groups.entry((one.behaviour, one.subject)).or_default().push(one);
+            let hiding =
+                suppressions.iter().filter(|suppression| suppression.hides(&one)).map(|hiding| hiding.id).min();
+            groups.entry((hiding, one.behaviour, one.subject)).or_default().push(one);
         }
     }
-    let mut alerts: Vec<Alert> =
-        groups.into_iter().map(|((behaviour, subject), group)| alert(behaviour, subject, group)).collect();
-    alerts.sort_by(|a, b| {
-        b.severity
-            .cmp(&a.severity)
-            .then(b.score.total_cmp(&a.score))
-            .then(b.flows.cmp(&a.flows))
-            .then(a.start.cmp(&b.start))
-            .then((a.behaviour, a.subject).cmp(&(b.behaviour, b.subject)))
-    });
-    alerts
+    let mut triaged = Triaged::default();
+    for ((hiding, behaviour, subject), group) in groups {
+        for group in apart(behaviour, group) {
+            let alert = alert(behaviour, subject, group);
+            match hiding {
+                Some(suppression) => triaged.hidden.push((suppression, alert)),
+                None => triaged.alerts.push(alert),
+            }
+        }
+    }
+    triaged.alerts.sort_by(Alert::by_urgency);
+    triaged.hidden.sort_by(|(a, one), (b, other)| one.by_urgency(other).then(a.cmp(b)));
+    triaged
+}
+
+/// Evidence about one host and behaviour that lies further apart than this is another alert: a host that was odd in the
+/// morning and again in the evening needs two looks, one that scans all day needs one.
+pub fn episode(behaviour: Behaviour) -> Duration {
+    Duration::from_secs(3_600 * if behaviour.is_learned() { 1 } else { 8 })
+}
+
+/// The evidence in stretches of time that lie further apart than an episode.
+fn apart(behaviour: Behaviour, mut group: Vec<Evidence>) -> Vec<Vec<Evidence>> {
+    group.sort_by_key(|evidence| (evidence.start, evidence.end));
+    let mut stretches: Vec<(Time, Vec<Evidence>)> = Vec::new();
+    for one in group {
+        match stretches.last_mut() {
+            Some((end, stretch)) if one.start.since(*end) <= episode(behaviour) => {
+                *end = one.end.max(*end);
+                stretch.push(one);
+            }
+            _ => stretches.push((one.end, vec![one])),
+        }
+    }
+    stretches.into_iter().map(|(_, stretch)| stretch).collect()
 }
 
 /// Who attacks and who is attacked, from when to when, as the behaviours have it.
@@ -86,7 +122,7 @@ fn alert(behaviour: Behaviour, subject: IpAddr, mut group: Vec<Evidence>) -> Ale
         let plural = if more == 1 { "finding" } else { "findings" };
         summary.push_str(&format!(", and {more} more {plural} alike over {flows} flows"));
     }
-    let alert = Alert {
+    Alert {
         id: Alert::identifier(behaviour, subject, start),
         subject,
         behaviour,
@@ -98,11 +134,9 @@ fn alert(behaviour: Behaviour, subject: IpAddr, mut group: Vec<Evidence>) -> Ale
         hosts,
         flows: group.iter().map(|evidence| evidence.flows).sum(),
         summary,
-        evidence: Vec::new(),
-    };
-    group.truncate(MAX_EVIDENCE);
-    Alert { evidence: group, ..alert }
+        evidence: {
+            group.truncate(Alert::MAX_EVIDENCE);
+            group
+        },
+    }
 }
-
-/// The most pieces of evidence that an alert carries; its counts cover all of them.
-const MAX_EVIDENCE: usize = 16;

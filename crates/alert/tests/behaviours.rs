@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use alert::{Alert, Behaviour, Evidence, Role, Severity, behaviour, triage};
+use alert::{Alert, Behaviour, Evidence, Home, Role, Severity, behaviour, triage};
 use flow::{Detail, Duration, Ended, Endpoint, Flags, Flow, Key, Protocol, Side, State, Time};
 
 fn host(a: u8, b: u8) -> IpAddr {
@@ -57,11 +57,11 @@ fn ping(at: u64, from: IpAddr, to: IpAddr, answered: bool) -> Flow {
 }
 
 fn alerts<'a>(flows: impl IntoIterator<Item = &'a Flow>) -> Vec<Alert> {
-    let mut watches = behaviour::watches();
+    let mut watches = behaviour::watches(&Home::default());
     for flow in flows {
         watches.iter_mut().for_each(|watch| watch.observe(flow));
     }
-    triage(watches.iter().flat_map(|watch| watch.evidence()).collect())
+    triage(watches.iter().flat_map(|watch| watch.evidence()).collect(), &[]).alerts
 }
 
 fn behaviours(flows: &[Flow]) -> Vec<Behaviour> {
@@ -203,7 +203,7 @@ fn a_longer_session_after_the_failures_makes_guessing_critical() {
 #[test]
 fn an_anomaly_that_a_behaviour_explains_is_left_out() {
     let scan: Vec<Flow> = (0..50).map(|n| unanswered(n, host(0, 1), host(0, 2), n as u16 + 1)).collect();
-    let mut watches = behaviour::watches();
+    let mut watches = behaviour::watches(&Home::default());
     for flow in &scan {
         watches.iter_mut().for_each(|watch| watch.observe(flow));
     }
@@ -212,6 +212,17 @@ fn an_anomaly_that_a_behaviour_explains_is_left_out() {
         |subject: IpAddr| Evidence { behaviour: Behaviour::Anomaly, subject, hosts: Vec::new(), ..evidence[0].clone() };
     let (explained, unexplained) = (odd(host(0, 1)), odd(host(7, 7)));
     evidence.extend([explained, unexplained]);
-    let subjects: Vec<_> = triage(evidence).into_iter().map(|alert| (alert.behaviour, alert.subject)).collect();
+    let subjects: Vec<_> =
+        triage(evidence, &[]).alerts.into_iter().map(|alert| (alert.behaviour, alert.subject)).collect();
     assert_eq!(subjects, [(Behaviour::PortScan, host(0, 1)), (Behaviour::Anomaly, host(7, 7))]);
+}
+
+#[test]
+fn an_alert_is_read_back_from_its_json_as_it_was() {
+    let probes: Vec<Flow> = (0..40).map(|n| unanswered(n * 10, host(0, 1), host(0, 2), n as u16)).collect();
+    let pings: Vec<Flow> = (0..40).map(|n| ping(n * 10, host(0, 1), host(1, n as u8), n % 2 > 0)).collect();
+    let alerts = alerts(probes.iter().chain(&pings));
+    assert_eq!(alerts.len(), 2);
+    let json = serde_json::to_string(&alerts).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<Alert>>(&json).unwrap(), alerts);
 }

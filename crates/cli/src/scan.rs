@@ -111,7 +111,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let configured = config.anomaly();
     let share = arguments.contamination.map(Threshold::Contamination);
     let a_day = arguments.alarms_a_day.map(Threshold::AlarmsADay);
-    let settings = run::Settings {
+    let mut settings = run::Settings {
         anomaly: anomaly::Settings {
             threshold: share.or(a_day).unwrap_or(configured.threshold),
             budget: arguments.budget.unwrap_or(configured.budget),
@@ -127,6 +127,7 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
         paths => Some(Reader::open(paths, reading()?)?),
     };
     let mut reader = Reader::open_live(&arguments.inputs, &arguments.live, reading()?)?;
+    settings.every = reader.goes_on().then_some(run::Settings::OFTEN);
     let least = arguments.least.into();
     let mut told = Ok(());
     let outcome = run::scan(&mut reader, baseline.as_mut(), &settings, |what| match what {

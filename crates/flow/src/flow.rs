@@ -1,9 +1,10 @@
 //! One conversation and what was counted of it.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::features::cic::Statistics;
-use crate::{Application, Content, Country, Duration, History, Key, Label, Protocol, Time, Tunnel};
+use crate::{Application, Content, Country, Duration, History, Key, Label, Protocol, Time, Tunnel, Unreadable};
 
 /// One conversation between an originator and a responder.
 ///
@@ -357,6 +358,14 @@ impl State {
     /// The state of that name.
     pub fn from_name(name: &str) -> Option<State> {
         State::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+impl FromStr for State {
+    type Err = Unreadable;
+
+    fn from_str(name: &str) -> Result<State, Unreadable> {
+        State::from_name(name).ok_or(Unreadable("a state of a connection"))
     }
 }
 

@@ -1,7 +1,10 @@
 //! Who talks with whom, over what.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use crate::Unreadable;
 
 /// The identity of a conversation: its two endpoints and its protocol. The originator opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,6 +73,15 @@ impl fmt::Display for Endpoint {
     }
 }
 
+impl FromStr for Endpoint {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Endpoint, Unreadable> {
+        let address = text.parse::<SocketAddr>().map_err(|_| Unreadable("an address with a port"))?;
+        Ok(Endpoint::new(address.ip(), address.port()))
+    }
+}
+
 impl Protocol {
     /// The protocol of an IP protocol number.
     pub const fn from_number(number: u8) -> Protocol {
@@ -116,9 +128,39 @@ impl fmt::Display for Protocol {
     }
 }
 
+impl FromStr for Protocol {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Protocol, Unreadable> {
+        let number = |text: &str| text.strip_prefix("ip-")?.parse().ok().map(Protocol::from_number);
+        Ok(match text {
+            "tcp" => Protocol::Tcp,
+            "udp" => Protocol::Udp,
+            "icmp" => Protocol::Icmp,
+            "icmpv6" => Protocol::Icmpv6,
+            "sctp" => Protocol::Sctp,
+            "arp" => Protocol::Arp,
+            other => number(other).ok_or(Unreadable("a protocol"))?,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_read_as_they_are_written() {
+        for number in 0..=255 {
+            let protocol = Protocol::from_number(number);
+            assert_eq!(protocol.to_string().parse(), Ok(protocol));
+        }
+        assert_eq!(Protocol::Arp.to_string().parse(), Ok(Protocol::Arp));
+        for text in ["10.0.0.1:80", "[2001:db8::1]:443"] {
+            assert_eq!(text.parse::<Endpoint>().map(|endpoint| endpoint.to_string()).as_deref(), Ok(text));
+        }
+        assert!("10.0.0.1".parse::<Endpoint>().is_err() && "ip-300".parse::<Protocol>().is_err());
+    }
 
     #[test]
     fn every_protocol_number_survives_the_way_there_and_back() {

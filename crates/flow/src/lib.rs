@@ -16,6 +16,7 @@ mod label;
 mod notice;
 mod printable;
 mod table;
+mod text;
 mod time;
 mod tunnel;
 
@@ -30,5 +31,6 @@ pub use label::Label;
 pub use notice::Notice;
 pub use printable::printable;
 pub use table::{Category, Column, Table, TableError, Values};
+pub use text::Unreadable;
 pub use time::{Duration, Time};
 pub use tunnel::{Tunnel, TunnelKind};

@@ -1,11 +1,14 @@
 //! Points in time, as packets and records state them.
 
 use std::fmt;
-use std::ops::Add;
+use std::ops::{Add, Sub};
+use std::str::FromStr;
 
 pub use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::Unreadable;
 
 /// A point in time: nanoseconds since 1970-01-01 00:00 UTC. Covers the years 1677 to 2262.
 ///
@@ -60,6 +63,26 @@ impl Add<Duration> for Time {
     }
 }
 
+impl Sub<Duration> for Time {
+    type Output = Time;
+
+    #[inline]
+    fn sub(self, duration: Duration) -> Time {
+        let nanoseconds = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        Time(self.0.saturating_sub(nanoseconds))
+    }
+}
+
+impl FromStr for Time {
+    type Err = Unreadable;
+
+    /// A time of RFC 3339, of any zone.
+    fn from_str(text: &str) -> Result<Time, Unreadable> {
+        let time = DateTime::parse_from_rfc3339(text).ok().and_then(|time| time.timestamp_nanos_opt());
+        time.map(Time).ok_or(Unreadable("a time of RFC 3339"))
+    }
+}
+
 impl fmt::Display for Time {
     /// RFC 3339 in UTC, with nanoseconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,9 +102,18 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_read_as_it_is_written() {
+        let time = Time::from_nanoseconds(1_700_000_000_000_000_001);
+        assert_eq!(time.to_string().parse(), Ok(time));
+        assert_eq!("2023-11-14T23:13:20+01:00".parse(), Ok(Time::from_nanoseconds(1_700_000_000_000_000_000)));
+        assert!("yesterday".parse::<Time>().is_err());
+    }
+
+    #[test]
     fn differences_and_sums_saturate() {
         assert_eq!(Time::MIN.since(Time(5)), Duration::ZERO);
         assert_eq!(Time(i64::MAX) + Duration::from_secs(1), Time(i64::MAX));
+        assert_eq!(Time::MIN - Duration::from_secs(1), Time::MIN);
         assert_eq!(Time(i64::MAX).since(Time::MIN), Duration::from_nanos(i64::MAX as u64));
     }
 }

@@ -149,6 +149,13 @@ impl Anomaly {
         }
     }
 
+    /// Drops the alarms of hosts that had none since that time; what it learned stays.
+    pub fn forget(&mut self, before: Time) {
+        if let Stage::Judging { alarms, .. } = &mut self.stage {
+            alarms.forget(before);
+        }
+    }
+
     /// What it learned from, in words.
     pub fn describe(&self) -> String {
         match &self.stage {

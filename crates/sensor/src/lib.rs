@@ -7,10 +7,11 @@
 
 pub mod activation;
 pub mod anomaly;
-mod bulletin;
+mod clock;
 pub mod comparison;
 pub mod config;
 mod error;
+mod ledger;
 pub mod onward;
 pub mod partition;
 pub mod run;

@@ -4,14 +4,15 @@ use std::num::NonZeroUsize;
 
 use alert::behaviour::{self, Watch};
 use alert::reported::Reports;
-use alert::{Alert, triage};
-use flow::Duration;
+use alert::{Alert, Home, Suppression, Triaged, triage};
+use flow::{Duration, Flow, Time};
 use model::Detector;
 use source::{Batch, Source};
 
 use crate::Error;
 use crate::anomaly::{self, Anomaly};
-use crate::bulletin::Bulletin;
+use crate::clock::{Clock, Tick};
+use crate::ledger::Ledger;
 
 /// How a scan goes.
 #[derive(Clone, Debug)]
@@ -20,19 +21,30 @@ pub struct Settings {
     pub anomaly: anomaly::Settings,
     /// A detector that judges flows in the place of what would be learned, and what people call it. Default none.
     pub detector: Option<(Detector, String)>,
-    /// How often a source that goes on is judged, in its own time. 10 s: soon enough for a person who watches.
-    pub every: Duration,
+    /// Which addresses are the network's own.
+    pub home: Home,
+    /// What need not be looked at.
+    pub suppressions: Vec<Suppression>,
+    /// How often the voices are asked in between, in the time of the flows; `None` is at the end of days alone, for inputs
+    /// that nobody waits for.
+    pub every: Option<Duration>,
     /// Flows handled at a time: enough to make each step's overhead small, few enough to stay in the cache.
     pub batch: NonZeroUsize,
 }
 
+impl Settings {
+    /// How often the voices are asked of a source that goes on: soon enough for a person who watches.
+    pub const OFTEN: Duration = Duration::from_secs(10);
+}
+
 impl Default for Settings {
     fn default() -> Settings {
-        let every = Duration::from_secs(10);
         Settings {
             anomaly: anomaly::Settings::default(),
             detector: None,
-            every,
+            home: Home::default(),
+            suppressions: Vec::new(),
+            every: None,
             batch: NonZeroUsize::new(4096).unwrap_or(NonZeroUsize::MIN),
         }
     }
@@ -43,7 +55,9 @@ impl Default for Settings {
 pub struct Outcome {
     /// The alerts, most urgent first.
     pub alerts: Vec<Alert>,
-    /// Those of them that were not told before.
+    /// Alerts that a suppression hides, each with that one's number.
+    pub hidden: Vec<(u64, Alert)>,
+    /// Those of the alerts that were not told before.
     pub news: Vec<Alert>,
     /// Flows seen.
     pub flows: u64,
@@ -62,7 +76,7 @@ pub enum Told<'a, S> {
     Alert(&'a S, &'a Alert),
 }
 
-/// Reads the source to its end and says what must be looked at; of a source that goes on, in between, too. Where the
+/// Reads the source to its end and says what must be looked at; where the settings say so, in between, too. Where the
 /// settings have no detector, the anomaly voice learns from `baseline` where it is given, otherwise from the source itself.
 pub fn scan<S: Source>(
     source: &mut S,
@@ -71,7 +85,7 @@ pub fn scan<S: Source>(
     mut tell: impl FnMut(Told<'_, S>),
 ) -> Result<Outcome, Error> {
     let mut voices = Voices {
-        watches: behaviour::watches(),
+        watches: behaviour::watches(&settings.home),
         reports: Reports::default(),
         anomaly: match (&settings.detector, baseline) {
             (Some((detector, name)), _) => Anomaly::of_detector(detector.clone(), name, &settings.anomaly)?,
@@ -81,27 +95,39 @@ pub fn scan<S: Source>(
             (None, None) => Anomaly::of_itself(&settings.anomaly),
         },
     };
-    let mut bulletin = Bulletin::new(settings.every);
+    let (mut clock, mut ledger) = (Clock::new(settings.every), Ledger::default());
     let mut batch = Batch::default();
     let (mut flows, mut notices, mut more) = (0, 0, true);
     while more {
         more = source.read(&mut batch)?;
         if batch.flows.len() >= settings.batch.get() || !more || source.is_current() {
-            voices.observe(&batch)?;
+            batch.notices.iter().for_each(|notice| voices.reports.observe(notice));
+            let mut seen = 0;
+            for (next, flow) in batch.flows.iter().enumerate() {
+                let Some(tick) = clock.tick(flow) else { continue };
+                voices.observe(&batch.flows[seen..next])?;
+                seen = next;
+                ledger.record(voices.judge(&settings.suppressions));
+                if settings.every.is_some() {
+                    ledger.news().iter().for_each(|alert| tell(Told::Alert(source, alert)));
+                }
+                if let Tick::Day(midnight) = tick {
+                    voices.forget(midnight);
+                    ledger.end_day(midnight);
+                }
+            }
+            voices.observe(&batch.flows[seen..])?;
             flows += batch.flows.len() as u64;
             notices += batch.notices.len() as u64;
-            if source.is_current() && bulletin.is_due(&batch.flows) {
-                let news = bulletin.news(&voices.judge());
-                news.iter().for_each(|alert| tell(Told::Alert(source, alert)));
-            }
             batch.clear();
             tell(Told::Progress(source));
         }
     }
     voices.anomaly.finish()?;
-    let alerts = voices.judge();
-    let news = bulletin.news(&alerts);
-    Ok(Outcome { alerts, news, flows, notices, anomaly: voices.anomaly.describe() })
+    ledger.record(voices.judge(&settings.suppressions));
+    let Triaged { alerts, hidden } = ledger.alerts();
+    let news = if settings.every.is_some() { ledger.news() } else { alerts.clone() };
+    Ok(Outcome { alerts, hidden, news, flows, notices, anomaly: voices.anomaly.describe() })
 }
 
 /// All that give evidence.
@@ -112,17 +138,23 @@ struct Voices {
 }
 
 impl Voices {
-    fn observe(&mut self, batch: &Batch) -> Result<(), Error> {
+    fn observe(&mut self, flows: &[Flow]) -> Result<(), Error> {
         for watch in &mut self.watches {
-            batch.flows.iter().for_each(|flow| watch.observe(flow));
+            flows.iter().for_each(|flow| watch.observe(flow));
         }
-        batch.notices.iter().for_each(|notice| self.reports.observe(notice));
-        self.anomaly.observe(&batch.flows)
+        self.anomaly.observe(flows)
     }
 
-    /// What they have to say so far.
-    fn judge(&self) -> Vec<Alert> {
+    /// What they have to say of their day so far.
+    fn judge(&self, suppressions: &[Suppression]) -> Triaged {
         let behaviours = self.watches.iter().flat_map(|watch| watch.evidence());
-        triage(behaviours.chain(self.reports.evidence()).chain(self.anomaly.evidence()).collect())
+        triage(behaviours.chain(self.reports.evidence()).chain(self.anomaly.evidence()).collect(), suppressions)
+    }
+
+    /// Drops what they kept of the day that ended.
+    fn forget(&mut self, midnight: Time) {
+        self.watches.iter_mut().for_each(|watch| watch.forget(midnight));
+        self.reports.forget(midnight);
+        self.anomaly.forget(midnight);
     }
 }

@@ -16,7 +16,7 @@ use super::scale::{Crossing, Scale, crossing};
 use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
-use crate::{Evidence, Fact, Role, Severity, Technique};
+use crate::{Evidence, Fact, Facts, Role, Severity, Technique};
 
 /// Watches who holds short sessions with which service.
 #[derive(Default)]
@@ -64,6 +64,10 @@ impl Watch for Guesses {
             .into_iter()
             .filter_map(|((caller, server, port), sessions)| sessions.evidence(caller, server, port))
             .collect()
+    }
+
+    fn forget(&mut self, before: Time) {
+        self.sessions.forget(before);
     }
 }
 
@@ -136,7 +140,7 @@ impl Sessions {
             technique: Some(Technique::PasswordGuessing),
             flows: sessions,
             summary,
-            facts: vec![
+            facts: Facts::from([
                 ("service", Fact::Text(service)),
                 ("sessions", Fact::Count(sessions)),
                 ("log_ins_at_least", Fact::Count(tries)),
@@ -144,7 +148,7 @@ impl Sessions {
                 ("count_in_window", Fact::Count(crossing.count)),
                 ("variation_of_answers", Fact::Number(variation)),
                 ("longer_sessions_after", Fact::Count(followed.map_or(0, |_| self.long.len() as u64))),
-            ],
+            ]),
             examples: self.span.examples.clone(),
         })
     }

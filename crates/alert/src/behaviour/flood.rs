@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use flow::features::ports;
-use flow::{Flow, Protocol, State};
+use flow::{Flow, Protocol, State, Time};
 
 use super::load::Load;
 use super::reflection::is_reflected;
@@ -85,6 +85,10 @@ impl Watch for Floods {
             }
         }
         evidence
+    }
+
+    fn forget(&mut self, before: Time) {
+        self.victims.forget(before);
     }
 }
 

@@ -18,7 +18,7 @@ use super::timeline::Timeline;
 use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
-use crate::{Evidence, Fact, Role, Severity, Technique};
+use crate::{Evidence, Fact, Facts, Role, Severity, Technique};
 
 /// Watches who calls which web service how often.
 #[derive(Default)]
@@ -124,6 +124,11 @@ impl Watch for HttpFloods {
         }
         evidence
     }
+
+    fn forget(&mut self, before: Time) {
+        self.callers.forget(before);
+        self.services.forget(before);
+    }
 }
 
 impl Calls {
@@ -154,12 +159,12 @@ impl Calls {
         Some(Evidence {
             start: burst.start,
             end: burst.end,
-            facts: vec![
+            facts: Facts::from([
                 ("requests", Fact::Count(requests.total)),
                 ("connections", Fact::Count(self.flows)),
                 ("window", Fact::Text(crossing.scale.name())),
                 ("count_in_window", Fact::Count(crossing.count)),
-            ],
+            ]),
             ..describe(caller, hosts, &self.span, self.flows, crossing.score(), summary)
         })
     }
@@ -176,11 +181,11 @@ impl Calls {
         );
         let hosts = hosts((caller, Role::Attacker), [server], Role::Victim);
         Some(Evidence {
-            facts: vec![
+            facts: Facts::from([
                 ("connections", Fact::Count(self.flows)),
                 ("held_open", Fact::Count(starts.len() as u64)),
                 ("window", Fact::Text(crossing.scale.name())),
-            ],
+            ]),
             ..describe(caller, hosts, &self.span, self.flows, crossing.score(), summary)
         })
     }
@@ -192,13 +197,13 @@ impl Calls {
         if !is_alike || ports::service(port) == Some("https") {
             return None;
         }
-        let facts = vec![
+        let facts = Facts::from([
             ("connections", Fact::Count(self.flows)),
             ("exchanges", Fact::Count(likeness.exchanges)),
             ("dropped_unused", Fact::Count(self.dropped)),
             ("share_of_distinct_request_sizes", Fact::Number(likeness.distinct_asked)),
             ("share_of_two_commonest_answer_sizes", Fact::Number(likeness.same_answered)),
-        ];
+        ]);
         let hosts = hosts((caller, Role::Attacker), [server], Role::Victim);
         // Machines report in to their makers in different words, too, but mean each connection and get a short thanks.
         let costs = self.dropped * 10 >= self.flows || likeness.mean_answer >= COSTLY_BYTES;
@@ -285,7 +290,7 @@ fn describe(
         technique: Some(Technique::ServiceExhaustionFlood),
         flows,
         summary,
-        facts: Vec::new(),
+        facts: Facts::default(),
         examples: span.examples.clone(),
     }
 }

@@ -18,13 +18,13 @@ mod timeline;
 pub(crate) mod tracks;
 pub(crate) mod words;
 
-use flow::Flow;
-use serde::Serialize;
+use flow::{Flow, Time};
+use serde::{Deserialize, Serialize};
 
-use crate::Evidence;
+use crate::{Evidence, Home};
 
 /// What is going on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Behaviour {
     /// One host tries many ports or protocols of another.
@@ -73,6 +73,11 @@ impl Behaviour {
         Behaviour::Recognised,
     ];
 
+    /// Whether a detector that learned says so.
+    pub const fn is_learned(self) -> bool {
+        matches!(self, Behaviour::Anomaly | Behaviour::Recognised)
+    }
+
     /// Its name in alerts.
     pub const fn name(self) -> &'static str {
         match self {
@@ -100,10 +105,13 @@ pub trait Watch: Send {
 
     /// What was seen so far, in an order that hangs on nothing but the flows.
     fn evidence(&self) -> Vec<Evidence>;
+
+    /// Drops what it kept of those who did nothing since that time. What it knows of a network in the long run stays.
+    fn forget(&mut self, before: Time);
 }
 
-/// One watch for each behaviour that needs no training.
-pub fn watches() -> Vec<Box<dyn Watch>> {
+/// One watch for each behaviour that needs no training, in a network of these homes.
+pub fn watches(_home: &Home) -> Vec<Box<dyn Watch>> {
     vec![
         Box::<scan::Scans>::default(),
         Box::<sweep::Sweeps>::default(),

@@ -15,7 +15,7 @@ use super::scale::{SIGNIFICANCE, Scale, binomial_tail, crossing};
 use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, port_words};
 use super::{Behaviour, Watch};
-use crate::{Evidence, Fact, Role, Severity, Technique};
+use crate::{Evidence, Fact, Facts, Role, Severity, Technique};
 
 /// Watches who gets answers to what it never asked.
 #[derive(Default)]
@@ -79,6 +79,11 @@ impl Watch for Reflections {
             .filter_map(|(key, entry)| entry.evidence(key, self.asked.get(&key).map_or(0, |asked| asked.flows)))
             .collect()
     }
+
+    fn forget(&mut self, before: Time) {
+        self.victims.forget(before);
+        self.asked.forget(before);
+    }
 }
 
 impl Victim {
@@ -117,7 +122,7 @@ impl Victim {
             technique: Some(Technique::ReflectionAmplification),
             flows: load.flows,
             summary,
-            facts: vec![
+            facts: Facts::from([
                 ("service", Fact::Text(format!("{protocol}/{port}"))),
                 ("reflectors", Fact::Count(reflectors.len() as u64)),
                 ("unasked_packets", Fact::Count(load.packets())),
@@ -127,7 +132,7 @@ impl Victim {
                 ("window", Fact::Text(crossing.scale.name())),
                 ("count_in_window", Fact::Count(crossing.count)),
                 ("p_value", Fact::Number(p)),
-            ],
+            ]),
             examples: load.span.examples.clone(),
         })
     }

@@ -18,7 +18,7 @@ use super::scale::{SIGNIFICANCE, Scale, binomial_tail, crossing};
 use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, list, seconds};
 use super::{Behaviour, Watch};
-use crate::{Evidence, Fact, Role, Severity, Technique};
+use crate::{Evidence, Fact, Facts, Role, Severity, Technique};
 
 /// Watches who tries which ports of whom.
 #[derive(Default)]
@@ -112,6 +112,10 @@ impl Watch for Scans {
             })
             .collect()
     }
+
+    fn forget(&mut self, before: Time) {
+        self.pairs.forget(before);
+    }
 }
 
 impl Pair {
@@ -188,7 +192,7 @@ impl Pair {
             technique: Some(Technique::NetworkServiceDiscovery),
             flows: 0,
             summary: String::new(),
-            facts: Vec::new(),
+            facts: Facts::default(),
             examples: self.span.examples.clone(),
         }
     }
@@ -205,12 +209,12 @@ impl Pair {
                 probed.len(),
                 seconds(times[times.len() - 1].since(times[0])),
             ),
-            facts: vec![
+            facts: Facts::from([
                 ("probe", Fact::Text("IP protocol".to_owned())),
                 ("distinct_protocols", Fact::Count(probed.len() as u64)),
                 ("window", Fact::Text(crossing.scale.name())),
                 ("protocols", list(probed.iter().map(|(_, number, _)| number))),
-            ],
+            ]),
             ..self.of(scanner, target)
         })
     }
@@ -232,7 +236,7 @@ impl Pair {
                 "{scanner} opened {flows} flows to {target} with flags that no system sends of itself: {} (operating system detection)",
                 names.join(", "),
             ),
-            facts: vec![("probe", Fact::Text("fingerprinting".to_owned())), ("flags", list(names))],
+            facts: Facts::from([("probe", Fact::Text("fingerprinting".to_owned())), ("flags", list(names))]),
             ..self.of(scanner, target)
         })
     }

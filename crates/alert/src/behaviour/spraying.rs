@@ -16,7 +16,7 @@ use super::scale::{Scale, crossing};
 use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
-use crate::{Evidence, Fact, Role, Severity, Technique};
+use crate::{Evidence, Fact, Facts, Role, Severity, Technique};
 
 /// Watches who fails to log in where.
 #[derive(Default)]
@@ -68,6 +68,11 @@ impl Watch for Sprays {
             servers.into_iter().filter_map(|((server, port), failures)| failures.distributed(server, port));
         spraying.chain(distributed).collect()
     }
+
+    fn forget(&mut self, before: Time) {
+        self.callers.forget(before);
+        self.servers.forget(before);
+    }
 }
 
 impl Failures {
@@ -112,14 +117,14 @@ impl Failures {
             technique: None,
             flows: self.others.flows,
             summary: String::new(),
-            facts: vec![
+            facts: Facts::from([
                 ("service", Fact::Text(port_words(port))),
                 ("failed_sessions", Fact::Count(self.others.flows)),
                 ("longer_sessions", Fact::Count(self.let_in)),
                 ("distinct_hosts", Fact::Count(others.len() as u64)),
                 ("window", Fact::Text(crossing.scale.name())),
                 ("hosts_in_window", Fact::Count(crossing.count)),
-            ],
+            ]),
             examples: self.span.examples.clone(),
         })
     }

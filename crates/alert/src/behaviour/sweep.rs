@@ -16,7 +16,7 @@ use super::scale::{SIGNIFICANCE, Scale, binomial_tail, crossing};
 use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, list, port_words, seconds};
 use super::{Behaviour, Watch};
-use crate::{Evidence, Fact, Role, Severity, Technique};
+use crate::{Evidence, Fact, Facts, Role, Severity, Technique};
 
 /// Watches who tries what on how many hosts.
 #[derive(Default)]
@@ -75,6 +75,10 @@ impl Watch for Sweeps {
             }
         }
         evidence
+    }
+
+    fn forget(&mut self, before: Time) {
+        self.callers.forget(before);
     }
 }
 
@@ -147,7 +151,7 @@ impl Sweep {
             }),
             flows: self.targets.flows,
             summary,
-            facts: vec![
+            facts: Facts::from([
                 ("tried", Fact::Text(what.name())),
                 ("distinct_hosts", Fact::Count(self.targets.len() as u64)),
                 ("failed_hosts", Fact::Count(failed.len() as u64)),
@@ -156,7 +160,7 @@ impl Sweep {
                 ("benign_failure_chance", Fact::Number(what.benign_failure())),
                 ("p_value", Fact::Number(p)),
                 ("first_hosts", list(counted.iter().map(|(_, target, _)| target))),
-            ],
+            ]),
             examples: self.span.examples.clone(),
         })
     }

@@ -61,6 +61,11 @@ impl<K: Hash + Ord + Copy, V: Default + Weigh> Tracks<K, V> {
         self.values.get(key).map(|track| &*track.value)
     }
 
+    /// Drops the keys that were not touched since that time.
+    pub(crate) fn forget(&mut self, before: Time) {
+        self.values.retain(|_, track| track.last >= before);
+    }
+
     /// Keys and values, by key.
     pub(crate) fn sorted(&self) -> Vec<(K, &V)> {
         let mut sorted: Vec<(K, &V)> = self.values.iter().map(|(key, track)| (*key, &*track.value)).collect();
@@ -103,6 +108,15 @@ mod tests {
         fn weight(&self) -> usize {
             100
         }
+    }
+
+    #[test]
+    fn only_what_was_touched_lately_is_kept() {
+        let mut tracks: Tracks<u32, Heavy> = Tracks::default();
+        let at = Time::from_nanoseconds;
+        [(1, 10), (2, 20), (1, 30)].into_iter().for_each(|(key, time)| _ = tracks.touch(key, at(time)));
+        tracks.forget(at(25));
+        assert_eq!(tracks.sorted().iter().map(|(key, _)| *key).collect::<Vec<_>>(), [1]);
     }
 
     #[test]
