@@ -4,7 +4,8 @@
 //! estimator wants, a [`Selection`] chooses among its columns, and [`Classes`] say what a classifier is to tell apart. A
 //! [`Method`] holds the settings of one estimator and fits a [`Model`], which can only score. What is saved and run is a
 //! [`Detector`]: columns, encoder, model, threshold and provenance in one file; a [`Continuation`] lets one learn on.
-//! [`evaluation`] says how good any of these is without fooling its reader.
+//! An [`Explainer`] tells why a row scores as it does, and [`evaluation`] says how good any of these is without fooling
+//! its reader.
 //!
 //! A score lies in 0..=1 and higher is worse, for every model. The same rows, settings and seed give the same bytes,
 //! whatever the number of threads.

@@ -190,3 +190,36 @@ fn a_path_of_many_columns_is_explained_without_error() {
         assert!((total - f64::from(tree.value(tree.find(matrix.row(row)))[0])).abs() < 1e-10);
     }
 }
+
+/// A tree as deep as any may be, which asks for the columns in turn.
+#[test]
+fn the_deepest_tree_is_explained_on_any_thread() {
+    let (depth, width) = (1000usize, 40usize);
+    let leaf = |place: usize| serde_json::json!({"feature": 0, "missing_left": true, "cut": "Leaf", "left": place, "cover": 1.0, "gain": 0.0});
+    // The left child of a fork is a leaf, the right one the next fork.
+    let fork = |level: usize| {
+        serde_json::json!({"feature": level % width, "missing_left": true, "cut": {"AtMost": (level as f32 * 0.7).sin()},
+            "left": 2 * level + 1, "cover": (depth - level + 1) as f32, "gain": 0.0})
+    };
+    let mut nodes = vec![fork(0)];
+    for level in 1..=depth {
+        nodes.push(leaf(2 * level - 1));
+        nodes.push(if level < depth { fork(level) } else { leaf(2 * level) });
+    }
+    let values: Vec<f32> = (0..nodes.len()).map(|node| node as f32).collect();
+    let tree: Tree =
+        serde_json::from_value(serde_json::json!({"nodes": nodes, "values": values, "outputs": 1, "sets": []}))
+            .unwrap();
+    let player_of: Vec<u32> = (0..width as u32).collect();
+    let shap = Shap::new([&tree].into_iter(), &player_of, width, |values| f64::from(values[0]));
+    let matrix = Matrix::new(width, (0..width * 9).map(|at| (at as f32 * 0.37).sin() + 0.9).collect()).unwrap();
+    let gains = shap.gains(&matrix);
+    let against = interventional(&[&tree], &player_of, width, |values| f64::from(values[0]), &matrix, &matrix);
+    let value = |row: usize| f64::from(tree.value(tree.find(matrix.row(row)))[0]);
+    let mean = (0..9).map(value).sum::<f64>() / 9.0;
+    for row in 0..9 {
+        let sum = |gains: &[f64]| gains[row * width..][..width].iter().sum::<f64>();
+        assert!((shap.base() + sum(&gains) - value(row)).abs() < 1e-8, "{row}");
+        assert!((mean + sum(&against) - value(row)).abs() < 1e-8, "{row}");
+    }
+}
