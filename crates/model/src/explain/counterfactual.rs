@@ -111,9 +111,9 @@ impl Detector {
                 changes = fewer;
             }
         }
-        let mut bounds = vec![None; changes.len()];
+        let mut bounds = Vec::new();
         for place in 0..changes.len() {
-            bounds[place] = self.go_back(&own, &mut changes, place)?;
+            bounds.push(self.go_back(&own, &mut changes, place)?);
         }
         let score = self.scores_with(&own, std::slice::from_ref(&changes))?[0];
         let change = |((name, value), bound): ((&str, Value), Option<Bound>)| Change {

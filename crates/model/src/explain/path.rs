@@ -119,7 +119,7 @@ impl Detector {
         let matrix = self.encoder().encode(&table.select(&[row]))?;
         let values = matrix.row(0);
         // Of more classes than two, trees of benign rows speak against an attack.
-        let speaks = |number: usize| trees.sums() == 1 || number % trees.sums() != 0;
+        let speaks = |number: usize| trees.sums() == 1 || !number.is_multiple_of(trees.sums());
         let mut best: Option<(f64, f32, usize)> = None;
         for (number, tree) in trees.trees.iter().enumerate().filter(|(number, _)| speaks(*number)) {
             let leaf = tree.find(values);

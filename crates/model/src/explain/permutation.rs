@@ -30,10 +30,9 @@ pub(super) fn explain(
         let mut rows: Vec<f32> = Vec::new();
         let mut taken: Vec<Vec<usize>> = Vec::new();
         for number in 0..orders as usize {
-            if number % 2 == 0 {
-                order.shuffle(&mut random)
-            } else {
-                order.reverse()
+            match number % 2 {
+                0 => order.shuffle(&mut random),
+                _ => order.reverse(),
             }
             // Both directions of an order begin with the same row.
             let mut mixed = background.row(others[number / 2 % others.len()]).to_vec();

@@ -197,21 +197,23 @@ fn a_counterfactual_changes_what_made_the_row_alarm_and_no_more() {
     }
 }
 
+/// Sets every cover to 0.
+fn empty(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                if key == "cover" { *value = 0.0.into() } else { empty(value) }
+            }
+        }
+        serde_json::Value::Array(values) => values.iter_mut().for_each(empty),
+        _ => {}
+    }
+}
+
 #[test]
 fn a_tree_whose_nodes_no_row_reached_is_explained_without_nan() {
     let detector = train(parse(r#"{"random-forest": {"trees": 3}}"#), Grouping::Binary);
     let mut value = serde_json::to_value(detector.model()).unwrap();
-    fn empty(value: &mut serde_json::Value) {
-        match value {
-            serde_json::Value::Object(map) => {
-                for (key, value) in map.iter_mut() {
-                    if key == "cover" { *value = 0.0.into() } else { empty(value) }
-                }
-            }
-            serde_json::Value::Array(values) => values.iter_mut().for_each(empty),
-            _ => {}
-        }
-    }
     empty(&mut value);
     let model: Model = serde_json::from_value(value).unwrap();
     let threshold = detector.threshold();

@@ -80,8 +80,8 @@ impl<const ROWS: usize, L: Lanes> pulp::NullaryFnOnce for Sweep<'_, ROWS, L> {
                     let level = &mut room.levels[here];
                     level.goes = goes;
                     if let Some((over_weight, _)) = &before {
-                        for row in 0..ROWS {
-                            level.weights[row] = level.weights[row].times(over_weight[row]);
+                        for (weight, over_weight) in level.weights.iter_mut().zip(over_weight) {
+                            *weight = weight.times(*over_weight);
                         }
                     }
                     if !fork.has_leaves {
