@@ -139,10 +139,9 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
         )?;
     }
     for of in &explained {
-        if arguments.json {
-            write_json(&mut out, &detector, of)?
-        } else {
-            print(&mut out, &detector, of, arguments.columns)?
+        match arguments.json {
+            true => write_json(&mut out, &detector, of)?,
+            false => print(&mut out, &detector, of, arguments.columns)?,
         }
     }
     out.finish()
