@@ -7,6 +7,7 @@
 mod agreement;
 mod budget;
 mod detection;
+mod explain;
 mod learning;
 #[cfg(target_os = "linux")]
 mod live;
@@ -48,8 +49,9 @@ fn main() -> Result<()> {
     }
     // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `peers` the speed beside
     // theirs, `models` the estimators (and of them some parts: `speed threads`), `score` a table through the program,
-    // `quality` detectors on public tables, `open-set` what becomes of unknown attacks, `parity` the estimators beside
-    // scikit-learn's, `budget` what a budget of alerts keeps on simulated weeks (and with how many seeds), `live` live capture, which needs root.
+    // `explain` the explanations of trees beside those of other libraries (or `explain alone`), `quality` detectors on
+    // public tables, `open-set` what becomes of unknown attacks, `parity` the estimators beside scikit-learn's, `budget`
+    // what a budget of alerts keeps on simulated weeks (and with how many seeds), `live` live capture, which needs root.
     let part = arguments.next();
     let only_speed = part.as_ref().is_some_and(|part| part == "speed");
     let only_peers = part.as_ref().is_some_and(|part| part == "peers");
@@ -63,6 +65,11 @@ fn main() -> Result<()> {
     }
     if part.as_ref().is_some_and(|part| part == "quality") {
         print(&quality::rows(&shared)?);
+        return Ok(());
+    }
+    if part.as_ref().is_some_and(|part| part == "explain") {
+        let alone = arguments.any(|word| word == "alone");
+        print(&explain::rows(&shared, &std::env::temp_dir().join("lapwing-bench"), alone)?);
         return Ok(());
     }
     if part.as_ref().is_some_and(|part| part == "open-set") {

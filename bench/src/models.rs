@@ -289,12 +289,12 @@ fn area(scores: &[f32], attacks: &[bool]) -> f64 {
     wins / (below * attack_rows)
 }
 
-fn on_threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> Result<T> {
+pub(crate) fn on_threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> Result<T> {
     Ok(rayon::ThreadPoolBuilder::new().num_threads(threads).build()?.install(run))
 }
 
 /// The CPU seconds that a task takes, user and system, over all threads.
-fn measured<T>(run: impl FnOnce() -> T) -> (f64, T) {
+pub(crate) fn measured<T>(run: impl FnOnce() -> T) -> (f64, T) {
     let seconds = || {
         getrusage(UsageWho::RUSAGE_SELF).map_or(0.0, |usage| {
             [usage.user_time(), usage.system_time()]
@@ -315,7 +315,7 @@ fn timed<T>(run: impl FnOnce() -> T) -> (f64, T) {
     (start.elapsed().as_secs_f64(), result)
 }
 
-fn median(values: &mut [f64]) -> f64 {
+pub(crate) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -4,7 +4,7 @@
 //! the words. scikit-learn is put into a virtual environment in the user's cache.
 
 mod jobs;
-mod python;
+pub(crate) mod python;
 mod shapes;
 mod tables;
 

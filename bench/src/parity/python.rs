@@ -21,29 +21,10 @@ pub(super) enum Found {
 impl Python {
     /// Makes the environment where it is not there yet, which takes a minute and some 600 MB.
     pub(super) fn find() -> Result<Found> {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let Some(cache) = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"))) else {
-            return Ok(Found::Missing("there is no cache folder: set HOME".into()));
+        let program = match environment("parity", SCIKIT_LEARN) {
+            Ok(program) => program,
+            Err(todo) => return Ok(Found::Missing(todo)),
         };
-        let folder = cache.join("lapwing/parity");
-        let program = folder.join("bin/python");
-        if !has(&program, SCIKIT_LEARN) {
-            eprintln!("making a virtual environment in {}", folder.display());
-            if !succeeds(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder)) {
-                let todo =
-                    "python3 -m venv failed: install Python 3.11 or later with its venv (apt-get install python3-venv)";
-                return Ok(Found::Missing(todo.into()));
-            }
-            install(&program, SCIKIT_LEARN);
-        }
-        if !has(&program, SCIKIT_LEARN) {
-            let todo = format!(
-                "pip could not install {} into {}: Python 3.11 or later and a way to PyPI are needed",
-                names(SCIKIT_LEARN),
-                folder.display()
-            );
-            return Ok(Found::Missing(todo));
-        }
         if !has(&program, PYOD) {
             install(&program, PYOD);
         }
@@ -69,6 +50,34 @@ impl Python {
     }
 }
 
+/// The Python of a virtual environment of this name in the user's cache, with these packages: made where it is not there
+/// yet. Else what to do to have one.
+pub(crate) fn environment(name: &str, packages: &[(&str, &str)]) -> Result<PathBuf, String> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let Some(cache) = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"))) else {
+        return Err("there is no cache folder: set HOME".into());
+    };
+    let folder = cache.join("lapwing").join(name);
+    let program = folder.join("bin/python");
+    if !has(&program, packages) {
+        eprintln!("making a virtual environment in {}", folder.display());
+        if !succeeds(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder)) {
+            let todo =
+                "python3 -m venv failed: install Python 3.11 or later with its venv (apt-get install python3-venv)";
+            return Err(todo.into());
+        }
+        install(&program, packages);
+    }
+    if !has(&program, packages) {
+        return Err(format!(
+            "pip could not install {} into {}: Python 3.11 or later and a way to PyPI are needed",
+            names(packages),
+            folder.display()
+        ));
+    }
+    Ok(program)
+}
+
 /// Waits for a part of the script.
 pub(super) fn finish(mut child: Child) -> Result<()> {
     let status = child.wait()?;
@@ -81,7 +90,7 @@ pub(super) fn versions(has_pyod: bool) -> String {
     if has_pyod { format!("{}, {}", names(SCIKIT_LEARN), names(PYOD)) } else { names(SCIKIT_LEARN) }
 }
 
-fn names(packages: &[(&str, &str)]) -> String {
+pub(crate) fn names(packages: &[(&str, &str)]) -> String {
     packages.iter().map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(", ")
 }
 

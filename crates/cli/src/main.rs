@@ -8,6 +8,7 @@ mod completions;
 mod demo;
 mod describe;
 mod evaluate;
+mod explain;
 mod features;
 mod figures;
 mod flows;
@@ -63,6 +64,7 @@ enum Verb {
     Activate(activate::Arguments),
     Score(score::Arguments),
     Sinks(sinks::Arguments),
+    Explain(explain::Arguments),
     Simulate(simulate::Arguments),
     Features(features::Arguments),
     Demo(demo::Arguments),
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Verb::Activate(arguments) => activate::run(&arguments),
         Verb::Score(arguments) => score::run(&arguments, program.verbose),
         Verb::Sinks(arguments) => sinks::run(&arguments),
+        Verb::Explain(arguments) => explain::run(&arguments, program.verbose),
         Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Features(arguments) => features::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),

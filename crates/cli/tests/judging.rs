@@ -370,3 +370,29 @@ fn an_error_of_the_audit_does_not_stop_a_comparison_and_stands_in_it() {
     assert!(findings.iter().any(|of| of["check"] == "giveaway" && of["severity"] == "error"), "{findings:?}");
     assert_eq!(compared["calibration"], "platt");
 }
+
+#[test]
+fn explain_says_what_each_column_adds_and_what_would_have_to_differ() {
+    let folder = folder("explain");
+    let table = table(&folder);
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (detector, page, rule) = (file("forest.lapwing"), file("why.html"), file("why.yml"));
+    let trained = lapwing(&["train", &table, "--drop", "leak", "-o", &detector]);
+    assert!(trained.status.success(), "{}", stderr(&trained));
+    // The sixth row sends more than benign ones do.
+    let asked = ["explain", &table, "-d", &detector, "--row", "6"];
+    let told = json(&[&asked[..], &["--json", "--html", &page, "--rule", &rule]].concat());
+    assert_eq!((&told["row"], &told["alarm"], &told["exact"]), (&6.into(), &true.into(), &true.into()));
+    assert_eq!(told["columns"][0]["column"], "bytes");
+    let adds = told["columns"].as_array().unwrap().iter().map(|column| column["adds"].as_f64().unwrap());
+    let sum = told["base"].as_f64().unwrap() + adds.sum::<f64>();
+    assert!((sum - told["score"].as_f64().unwrap()).abs() < 1e-5, "{told}");
+    assert!(told["counterfactual"].as_str().unwrap().contains("no alert if `bytes` were"), "{told}");
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("<svg") && !page.contains("<script"));
+    assert!(fs::read_to_string(rule).unwrap().contains("  selection_1:\n    \"bytes|"));
+    let text = lapwing(&asked);
+    assert!(stdout(&text).contains("path: `") && stdout(&text).contains("exact Shapley values"), "{}", stdout(&text));
+    let beyond = lapwing(&["explain", &table, "-d", &detector, "--row", "801"]);
+    assert!(!beyond.status.success() && stderr(&beyond).contains("there is no row 801"), "{}", stderr(&beyond));
+}

@@ -95,6 +95,19 @@ pub enum Error {
         /// The version in the file.
         found: u16,
     },
+    /// An explanation that compares rows with others, and none were given.
+    #[error("{0} compares a row with others: give a background table, such as rows that are normal here")]
+    Background(&'static str),
+    /// A kind of explanation that the model's method does not allow.
+    #[error("{method} cannot be explained by {asked}: {instead}")]
+    Unexplained {
+        /// The method's name.
+        method: &'static str,
+        /// What was asked for.
+        asked: &'static str,
+        /// What can be done.
+        instead: &'static str,
+    },
 }
 
 /// How the columns of a table differ from those of a detector.

@@ -4,7 +4,8 @@
 //! estimator wants, a [`Selection`] chooses among its columns, and [`Classes`] say what a classifier is to tell apart. A
 //! [`Method`] holds the settings of one estimator and fits a [`Model`], which can only score. What is saved and run is a
 //! [`Detector`]: columns, encoder, model, threshold and provenance in one file; a [`Continuation`] lets one learn on.
-//! [`evaluation`] says how good any of these is without fooling its reader.
+//! An [`Explainer`] tells why a row scores as it does, and [`evaluation`] says how good any of these is without fooling
+//! its reader.
 //!
 //! A score lies in 0..=1 and higher is worse, for every model. The same rows, settings and seed give the same bytes,
 //! whatever the number of threads.
@@ -41,6 +42,7 @@ pub mod ensemble;
 mod error;
 pub mod estimator;
 pub mod evaluation;
+mod explain;
 mod learn;
 mod learner;
 mod matrix;
@@ -60,6 +62,10 @@ pub use detector::{Detector, Plan, Provenance, Verdict};
 pub use encoder::{Categories, Encoder, Missing, Recipe, Scaling};
 pub use error::Error;
 pub use estimator::{Method, Model};
+pub use explain::{
+    Asked, Change, Condition, Counterfactual, Explainer, Explaining, Explanation, Means, Path, Quantity, Side, cell,
+    rule,
+};
 pub use learner::Learner;
 pub use matrix::{Feature, Matrix};
 pub use refusal::{Identity, Refuse};

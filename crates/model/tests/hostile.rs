@@ -1,7 +1,7 @@
 //! Bytes from outside: whatever a detector file holds, loading it ends, and what loads can judge.
 
 use flow::{Category, Column, Label, Table, Values};
-use model::{Dataset, Detector, Error, Keep, Method, Plan, Selection};
+use model::{Asked, Dataset, Detector, Error, Explaining, Keep, Method, Plan, Selection};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -65,6 +65,23 @@ fn load_and_judge(bytes: &[u8]) {
         && let Ok(verdicts) = detector.judge(&table())
     {
         assert!(verdicts.iter().all(|verdict| !verdict.score.is_nan()));
+    }
+}
+
+/// What loads can be explained in every form that it allows, whatever numbers come out.
+fn load_and_explain(bytes: &[u8]) {
+    let Ok(detector) = Detector::from_bytes(bytes) else { return };
+    let (some, others) = (table().select(&[0, 1]), table().select(&[2, 3, 4]));
+    for asked in [Asked::Best, Asked::Interventional, Asked::Permutation, Asked::Lime] {
+        let explaining = Explaining { asked, draws: 8, seed: 1 };
+        let Ok(explained) = detector.explain(&some, &explaining, Some(&others)) else { continue };
+        assert_eq!(explained.len(), 2);
+        if detector.counterfactual(&some, 0, &explained[0], &others).is_ok_and(|found| found.is_some()) {
+            assert!(explained[0].alarm);
+        }
+    }
+    if let Ok(Some(path)) = detector.path(&some, 0) {
+        assert!(model::rule(&detector, &path).is_none_or(|rule| rule.starts_with("title: ")));
     }
 }
 
@@ -146,5 +163,6 @@ proptest! {
         }
         sign(&mut bytes);
         load_and_judge(&bytes);
+        load_and_explain(&bytes);
     }
 }

@@ -195,6 +195,14 @@ impl Encoder {
         self.columns().flat_map(|(_, encoding)| is_code(encoding)).collect()
     }
 
+    /// What each value of an encoded row says of its column.
+    pub(crate) fn meanings(&self) -> Vec<Meaning<'_>> {
+        let all = self
+            .columns()
+            .flat_map(|(field, encoding)| (0..encoding.width()).map(move |slot| Meaning { field, encoding, slot }));
+        all.collect()
+    }
+
     /// Whether missing numbers stay missing.
     pub(crate) fn keeps_missing(&self) -> bool {
         self.columns().any(|(_, encoding)| matches!(encoding, Encoding::Number(number) if number.keeps_missing()))
@@ -280,6 +288,36 @@ impl Encoder {
             }
         }
         if width == 0 || width > MAX_WIDTH { refuse("has an impossible width") } else { Ok(()) }
+    }
+}
+
+/// What a value of an encoded row says of its column.
+#[derive(Clone, Copy)]
+pub(crate) struct Meaning<'a> {
+    /// The column.
+    pub(crate) field: &'a Field,
+    encoding: &'a Encoding,
+    slot: usize,
+}
+
+impl<'a> Meaning<'a> {
+    /// The number of the column that becomes this encoded value; `None` where it holds names, or the value tells only
+    /// whether it was missing.
+    pub(crate) fn number(&self, encoded: f32) -> Option<f32> {
+        match self.encoding {
+            Encoding::Number(number) => (!number.is_indicator(self.slot)).then(|| number.undo(encoded)),
+            Encoding::Names(_) => None,
+        }
+    }
+
+    /// The names of the column, each with the value that it becomes; none of a column of numbers.
+    pub(crate) fn names(&self) -> Vec<(&'a str, f32)> {
+        match self.encoding {
+            Encoding::Number(_) => Vec::new(),
+            Encoding::Names(names) => {
+                self.field.kind.names().iter().map(String::as_str).zip(names.told(self.slot)).collect()
+            }
+        }
     }
 }
 

@@ -200,6 +200,19 @@ impl Names {
         }
     }
 
+    /// What each place becomes at this encoded value: the known names, missing, unseen.
+    pub(super) fn told(&self, slot: usize) -> Vec<f32> {
+        match self {
+            Names::Lookup { values } => values.clone(),
+            Names::Code { codes } => codes.iter().map(|code| *code as f32).collect(),
+            Names::OneHot { slots, values } => {
+                let [off, on] = values.get(slot).copied().unwrap_or_default();
+                slots.iter().map(|own| if *own as usize == slot { on } else { off }).collect()
+            }
+            Names::Dropped => Vec::new(),
+        }
+    }
+
     /// Whether it fits a vocabulary of so many names, and no encoded value can be anything but finite.
     pub(super) fn is_sane(&self, names: usize) -> bool {
         match self {

@@ -78,6 +78,17 @@ impl Number {
         if self.logarithm { number.abs().ln_1p().copysign(number) } else { number }
     }
 
+    /// The number that becomes this encoded value.
+    pub(super) fn undo(&self, encoded: f32) -> f32 {
+        let value = self.scale.undo(encoded);
+        if self.logarithm { value.abs().exp_m1().copysign(value) } else { value }
+    }
+
+    /// Whether an encoded value of this column tells that it was missing.
+    pub(super) fn is_indicator(&self, slot: usize) -> bool {
+        self.indicator && slot == usize::from(self.value)
+    }
+
     /// Whether no encoded value can be infinite, nor missing where the recipe does not leave it so.
     pub(super) fn is_sane(&self, recipe: Recipe) -> bool {
         let fill = match self.fill {

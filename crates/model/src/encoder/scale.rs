@@ -69,6 +69,11 @@ impl Scale {
         ((value - self.shift) * self.factor).clamp(-self.limit, self.limit)
     }
 
+    /// The value that becomes this one, where no limit has moved it.
+    pub(super) fn undo(&self, scaled: f32) -> f32 {
+        scaled / self.factor + self.shift
+    }
+
     pub(super) fn is_sane(&self) -> bool {
         let factor = self.factor.is_finite() && self.factor > 0.0;
         self.shift.is_finite() && factor && self.limit > 0.0 && self.limit.is_finite()

@@ -109,6 +109,17 @@ impl Tails {
         matrix.values().par_chunks(matrix.width()).with_min_len(1024).map(sum).collect()
     }
 
+    /// What each value of a row adds to the largest of its three sums.
+    pub(crate) fn terms(&self, row: &[f32]) -> Vec<f64> {
+        let sides: Vec<(f64, f64)> = row.iter().zip(&self.columns).map(|(&value, of)| of.of_value(value)).collect();
+        let lefts = sides.iter().map(|side| side.0).collect();
+        let rights = sides.iter().map(|side| side.1).collect();
+        let skewed = |(side, of): (&(f64, f64), &Sides)| if of.left { side.0 } else { side.1 };
+        let sums: [Vec<f64>; 3] = [lefts, rights, sides.iter().zip(&self.columns).map(skewed).collect()];
+        let sum = |terms: &Vec<f64>| terms.iter().sum::<f64>();
+        sums.into_iter().max_by(|one, other| sum(one).total_cmp(&sum(other))).unwrap_or_default()
+    }
+
     pub(super) fn scores(&self, matrix: &Matrix) -> Vec<f32> {
         self.sums(matrix).into_iter().map(|sum| self.tail.score(sum)).collect()
     }

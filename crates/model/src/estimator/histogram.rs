@@ -124,6 +124,15 @@ impl Histograms {
         matrix.values().par_chunks(matrix.width()).with_min_len(1024).map(rarity).collect()
     }
 
+    /// How rare each value of a row is, in bits, and how rare the commonest of its column.
+    pub(crate) fn terms(&self, row: &[f32]) -> Vec<(f64, f64)> {
+        let term = |(&value, histogram): (&f32, &Histogram)| {
+            let commonest = histogram.rarities.iter().copied().fold(f64::INFINITY, f64::min);
+            (histogram.rarity(f64::from(value), self.tolerance), commonest)
+        };
+        row.iter().zip(&self.columns).map(term).collect()
+    }
+
     pub(super) fn scores(&self, matrix: &Matrix) -> Vec<f32> {
         self.rarities(matrix).into_iter().map(|rarity| self.tail.score(rarity)).collect()
     }

@@ -75,6 +75,11 @@ impl Isolation {
         &self.trees
     }
 
+    /// The rows that each tree saw.
+    pub fn sample(&self) -> u32 {
+        self.sample
+    }
+
     pub(super) fn width(&self) -> usize {
         self.width as usize
     }
@@ -160,7 +165,7 @@ pub(super) fn path(depth: u32, rows: usize) -> f32 {
 }
 
 /// c(n): the average path length of an unsuccessful search in a binary search tree of n rows (Liu 2008 equation 1).
-pub(super) fn average_path(rows: f64) -> f64 {
+pub(crate) fn average_path(rows: f64) -> f64 {
     if rows <= 1.0 {
         0.0
     } else if rows == 2.0 {

@@ -148,6 +148,22 @@ impl Distance {
         matrix.values().par_chunks(width).with_min_len(64).map_init(|| vec![0.0; width], square).collect()
     }
 
+    /// What each value of a row adds to its squared distance: the product of its deviation and that of all, turned by the
+    /// inverse covariance. These are the Shapley values where an unknown value is its mean (Mayrhofer and Filzmoser 2023).
+    pub(crate) fn shares(&self, row: &[f32]) -> Vec<f64> {
+        let mut centred = vec![0.0; self.width()];
+        centre(&mut centred, row, &self.mean);
+        let mut turned = vec![0.0; centred.len()];
+        let mut rest = self.whitening.as_slice();
+        for length in 1..=centred.len() {
+            let (factors, others) = rest.split_at(length);
+            let white = product(factors, &centred[..length]);
+            turned.iter_mut().zip(factors).for_each(|(turned, factor)| *turned += white * factor);
+            rest = others;
+        }
+        centred.iter().zip(turned).map(|(centred, turned)| centred * turned).collect()
+    }
+
     pub(super) fn scores(&self, matrix: &Matrix) -> Vec<f32> {
         self.squares(matrix).into_iter().map(|square| self.tail.score(raw(square))).collect()
     }

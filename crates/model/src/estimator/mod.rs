@@ -42,6 +42,8 @@ pub use extended_isolation_forest::{ExtendedIsolation, ExtendedIsolationForest};
 pub use forest::{ExtraTrees, Forest, OutOfBag, RandomForest};
 pub use half_space_trees::{HalfSpaceTrees, HalfSpaces};
 pub use histogram::{HistogramScore, Histograms};
+#[cfg(test)]
+pub(crate) use isolation_forest::average_path;
 pub use isolation_forest::{Isolation, IsolationForest};
 pub use logistic::{Logistic, LogisticRegression};
 pub use mahalanobis::{Distance, Mahalanobis};
@@ -53,6 +55,7 @@ pub use one_rule::{OneRule, Ranges};
 pub use online_logistic::{OnlineLogistic, Proximal};
 pub use principal_components::{Plane, PrincipalComponents};
 pub use random_cut_forest::{RandomCutForest, RandomCuts};
+pub(crate) use tree::is_among;
 pub use tree::{Cut, Node, Step, Tree};
 
 use crate::ensemble::{Stack, Stacking, Votes, Voting};

@@ -97,6 +97,25 @@ enum Likelihood {
     Names(Vec<f64>),
 }
 
+impl Likelihood {
+    /// Adds the logarithm of how likely a value is to the sum of each class.
+    fn add(&self, value: f32, sums: &mut [f64]) {
+        match self {
+            Likelihood::Number(classes) => {
+                for (sum, (mean, variance)) in sums.iter_mut().zip(classes) {
+                    let far = f64::from(value) - mean;
+                    *sum -= (far * far / variance + (std::f64::consts::TAU * variance).ln()) / 2.0;
+                }
+            }
+            Likelihood::Names(shares) => {
+                let count = sums.len();
+                let code = (value.max(0.0) as usize).min(shares.len() / count - 1);
+                sums.iter_mut().zip(&shares[code * count..]).for_each(|(sum, share)| *sum += share);
+            }
+        }
+    }
+}
+
 impl Likelihoods {
     pub(super) fn width(&self) -> usize {
         self.columns.len()
@@ -132,24 +151,21 @@ impl Likelihoods {
         matrix.values().par_chunks(matrix.width()).with_min_len(256).map(score).collect()
     }
 
+    /// The logarithms of how likely each class is before a row is seen, and of how likely each of its values is in each
+    /// class, value by value.
+    pub(crate) fn terms(&self, row: &[f32]) -> (&[f64], Vec<Vec<f64>>) {
+        let term = |(&value, column): (&f32, &Likelihood)| {
+            let mut term = vec![0.0; self.classes.len()];
+            column.add(value, &mut term);
+            term
+        };
+        (&self.priors, row.iter().zip(&self.columns).map(term).collect())
+    }
+
     /// The logarithm of how likely a row and each class are together.
     fn sums(&self, row: &[f32]) -> Vec<f64> {
-        let count = self.classes.len();
         let mut sums = self.priors.clone();
-        for (&value, column) in row.iter().zip(&self.columns) {
-            match column {
-                Likelihood::Number(classes) => {
-                    for (sum, (mean, variance)) in sums.iter_mut().zip(classes) {
-                        let far = f64::from(value) - mean;
-                        *sum -= (far * far / variance + (std::f64::consts::TAU * variance).ln()) / 2.0;
-                    }
-                }
-                Likelihood::Names(shares) => {
-                    let code = (value.max(0.0) as usize).min(shares.len() / count - 1);
-                    sums.iter_mut().zip(&shares[code * count..]).for_each(|(sum, share)| *sum += share);
-                }
-            }
-        }
+        row.iter().zip(&self.columns).for_each(|(&value, column)| column.add(value, &mut sums));
         sums.iter_mut().for_each(|sum| *sum = sum.max(f64::MIN));
         sums
     }

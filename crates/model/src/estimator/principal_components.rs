@@ -101,6 +101,19 @@ impl Plane {
         matrix.values().par_chunks(width).with_min_len(64).map_init(|| vec![0.0; width], residual).collect()
     }
 
+    /// What each value of a row adds to its squared distance: the product of its deviation from the mean and from the plane.
+    /// These are the Shapley values where an unknown value is its mean, as for any square (Mayrhofer and Filzmoser 2023).
+    pub(crate) fn shares(&self, row: &[f32]) -> Vec<f64> {
+        let mut centred = vec![0.0; self.width()];
+        centre(&mut centred, row, &self.mean);
+        let mut residual = centred.clone();
+        for component in self.components.chunks_exact(self.width().max(1)) {
+            let along = product(component, &centred);
+            residual.iter_mut().zip(component).for_each(|(residual, part)| *residual -= along * part);
+        }
+        centred.iter().zip(residual).map(|(centred, residual)| centred * residual).collect()
+    }
+
     pub(super) fn scores(&self, matrix: &Matrix) -> Vec<f32> {
         self.residuals(matrix).into_iter().map(|residual| self.tail.score(raw(residual))).collect()
     }

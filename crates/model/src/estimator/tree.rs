@@ -195,7 +195,7 @@ impl Tree {
     }
 
     /// The leaf where a row ends.
-    pub(super) fn find(&self, row: &[f32]) -> usize {
+    pub(crate) fn find(&self, row: &[f32]) -> usize {
         let mut place = 0;
         while let Some([left, right]) = self.children(place) {
             let node = self.nodes[place];
@@ -204,7 +204,7 @@ impl Tree {
         place
     }
 
-    fn goes_left(&self, node: &Node, value: f32) -> bool {
+    pub(crate) fn goes_left(&self, node: &Node, value: f32) -> bool {
         match node.cut {
             _ if value.is_nan() => node.missing_left,
             Cut::Leaf => true,
@@ -290,7 +290,7 @@ pub(super) fn importances(trees: &[Tree], width: usize) -> Vec<f64> {
 }
 
 /// Whether a value is one of these codes.
-pub(super) fn is_among(codes: &[u32], value: f32) -> bool {
+pub(crate) fn is_among(codes: &[u32], value: f32) -> bool {
     value >= 0.0 && value.fract() == 0.0 && codes.binary_search(&(value as u32)).is_ok()
 }
 

@@ -6,6 +6,7 @@
 mod card;
 mod chart;
 mod comparison;
+mod explanation;
 mod outcome;
 mod profile;
 mod search;
@@ -14,6 +15,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub use card::card;
 pub use comparison::comparison;
+pub use explanation::{Explained, explanation};
 pub use outcome::{Site, outcome};
 pub use profile::{audit, profile};
 pub use search::search;
