@@ -80,6 +80,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
     if let Some(path) = &arguments.labels {
         let mut out = output::create(Some(path), &[])?;
         write_labels(simulation.planted(), &mut out).with_context(|| format!("cannot finish {}", path.display()))?;
+        out.finish()?;
     }
     print_planted(simulation.planted());
     eprintln!("{count} packets written to {}", named(arguments.output.as_ref()));

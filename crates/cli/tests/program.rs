@@ -41,6 +41,17 @@ fn capture(folder: &Path, attacks: &str) -> String {
 }
 
 #[test]
+fn what_was_planted_is_written_beside_the_capture() {
+    let folder = folder("planted");
+    let [capture, labels] = ["office.pcap", "planted.csv"].map(|name| folder.join(name).display().to_string());
+    let attacks = ["--hosts", "16", "--hours", "0.1", "--attacks", "campaign", "--snap", "96"];
+    let made = lapwing(&[&["simulate", "-o", &capture, "--labels", &labels], &attacks[..]].concat());
+    assert!(made.status.success(), "{}", stderr(&made));
+    let labels = fs::read_to_string(labels).expect("the labels are there");
+    assert_eq!(labels.lines().filter(|line| line.starts_with("campaign,")).count(), 6);
+}
+
+#[test]
 fn what_cannot_be_read_is_an_error_that_names_the_file() {
     let folder = folder("unreadable");
     let pcap_header = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];

@@ -33,7 +33,7 @@ pub(super) fn plots(attack: Attack, scene: &Scene, occasion: Occasion) -> Vec<Pl
 
 /// Machines that do not exist ask for addresses, one after the other, until the server has none left.
 fn starve(network: Arc<Network>, occasion: Occasion) -> Activity {
-    occasion.steps(400, Duration::from_millis(140), 0.4, move |random, time, index| {
+    occasion.steps(400, Duration::from_millis(60), 0.4, move |random, time, index| {
         let [_, _, c, d, e, f] = random.bytes(6)[..] else { unreachable!("six bytes are asked for") };
         let mac = [0xde, 0xad, c, d, e, f];
         let client = Endpoint {
