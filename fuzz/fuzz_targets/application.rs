@@ -71,6 +71,7 @@ fn check(application: &Application) {
         }
         Application::Other(name) => [Some(name), None, None, None],
         Application::Smb(_) | Application::Dcerpc(_) | Application::Dhcp(_) | Application::Arp(_) => [None; 4],
+        Application::Echo(_) => [None; 4],
     };
     for text in texts.into_iter().flatten() {
         assert!(text.len() <= 1016 && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()), "{text:?}");

@@ -23,6 +23,7 @@ mod scan;
 mod score;
 mod settings;
 mod simulate;
+mod sinks;
 mod state;
 mod tables;
 mod train;
@@ -61,6 +62,7 @@ enum Verb {
     Describe(describe::Arguments),
     Activate(activate::Arguments),
     Score(score::Arguments),
+    Sinks(sinks::Arguments),
     Simulate(simulate::Arguments),
     Features(features::Arguments),
     Demo(demo::Arguments),
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
         Verb::Describe(arguments) => describe::run(&arguments),
         Verb::Activate(arguments) => activate::run(&arguments),
         Verb::Score(arguments) => score::run(&arguments, program.verbose),
+        Verb::Sinks(arguments) => sinks::run(&arguments),
         Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Features(arguments) => features::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),

@@ -1,19 +1,26 @@
 //! `lapwing scan`: alerts from captures and flow logs.
 
+use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use alert::{Alert, Evidence, Host, Role, Severity};
+use alert::page::{self, Account};
+use alert::sink::{Format, Observer, Occasion, who};
+use alert::{Alert, Severity};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, anyhow, bail};
 use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use flow::features::Set;
 use model::Detector;
 use sensor::anomaly;
-use sensor::run::{self, Told};
+use sensor::delivery::observer;
+use sensor::run::{self, Outcome, Told};
+use source::Report;
 
 use crate::input::{Live, Reader, Reading, hint};
 use crate::output;
+use crate::pages;
 use crate::settings::Threshold;
 use crate::state::State;
 
@@ -28,10 +35,12 @@ use crate::state::State;
   lapwing scan monday.pcap.gz tuesday.pcap.gz --baseline quiet-sunday.pcap.gz
   lapwing scan capture.pcap --detector flows.lapwing
   lapwing scan conn.log --json | jq 'select(.severity == \"high\")'
+  lapwing scan conn.log --format ecs        # what Elastic reads; also ocsf, cef, leef, stix
   lapwing scan conn.log dns.log ssl.log notice.log
   lapwing scan eve.json                     # Suricata's own alerts stand beside Lapwing's
   tcpdump -r big.pcap -w - host 10.0.0.1 | lapwing scan -
   zcat vpc/*.log.gz | lapwing scan -
+  lapwing scan capture.pcap --html report.html
   lapwing scan capture.pcap -v              # what was skipped, and why
   lapwing scan --source netflow export.pcap # the flows that routers told of, not the export traffic itself
   lapwing scan -i eth0                      # alerts as they come, until Ctrl-C
@@ -57,9 +66,15 @@ pub(crate) struct Arguments {
     no_detector: bool,
     #[command(flatten)]
     state: State,
-    /// Print one JSON object a line on stdout instead of text (docs/alert.schema.json describes it).
-    #[arg(long)]
+    /// Print alerts on stdout in this format, one a line, instead of text for people; docs/outputs.md describes each.
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser(), default_value = "text", hide_default_value = true)]
+    format: String,
+    /// Short for --format json.
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// Also write a report of the alerts for people to this file: one HTML page that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Leave out alerts less urgent than this: info by default, with a budget low.
     #[arg(long, value_name = "SEVERITY")]
     least: Option<Least>,
@@ -140,11 +155,12 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     settings.every = reader.goes_on().then_some(run::Settings::OFTEN);
     let usual = if alerts_a_day.is_some() { Severity::Low } else { Severity::Info };
     let least = arguments.least.map_or(usual, Severity::from);
+    let mut printer = Printer { format: arguments.format(), observer: observer(&config), told: HashSet::new() };
     let mut told = Ok(());
     let outcome = run::scan(&mut reader, baseline.as_mut(), &settings, |what| match what {
         Told::Progress(reader) => reader.show_progress(),
         Told::Alert(reader, alert) if alert.severity >= least && told.is_ok() => {
-            told = reader.print_alert(|| print_now(alert, arguments.json));
+            told = reader.print_alert(|| printer.print_now(alert));
             if told.is_err() {
                 reader.stop();
             }
@@ -172,12 +188,37 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
             1.0 / p
         );
     }
+    pages::write(arguments.html.as_deref(), || {
+        let alerts: Vec<&Alert> = outcome.alerts.iter().filter(|alert| alert.severity >= least).collect();
+        page::report("Network report", &alerts, &arguments.account(&report, &outcome))
+    })?;
     let alerts: Vec<&Alert> = outcome.news.iter().filter(|alert| alert.severity >= least).collect();
     let hidden = outcome.news.len() - alerts.len();
-    if arguments.json { print_json(&alerts) } else { print_text(&alerts, hidden, outcome.flows) }
+    match printer.format {
+        Some(format) => printer.print_lines(format, &alerts),
+        None => print_text(&alerts, hidden, outcome.flows),
+    }
 }
 
 impl Arguments {
+    /// The format for programs, where one was asked for.
+    fn format(&self) -> Option<Format> {
+        let name = if self.json { Format::Json.name() } else { &self.format };
+        Format::ALL.into_iter().find(|format| *format != Format::Text && format.name() == name)
+    }
+
+    /// What a report says of the input.
+    fn account(&self, report: &Report, outcome: &Outcome) -> Account {
+        let inputs = self.inputs.iter().map(|path| path.display().to_string()).chain(self.live.names());
+        let mut read: Vec<(String, String)> = vec![("Input".to_owned(), inputs.collect::<Vec<_>>().join(", "))];
+        let counts = [("Packets", report.packets), ("Records", report.lines), ("Flows", outcome.flows)];
+        let counts = counts.into_iter().chain([("Reports of other detectors", outcome.notices)]);
+        read.extend(counts.filter(|(_, count)| *count > 0).map(|(what, count)| (what.to_owned(), count.to_string())));
+        read.push(("The anomaly voice".to_owned(), outcome.anomaly.clone()));
+        let skipped = report.skipped.iter().chain(&report.notes).map(|(what, count)| ((*what).to_owned(), *count));
+        Account { read, skipped: skipped.collect(), damage: report.damage.clone() }
+    }
+
     /// The detector that is named, or the active one where it can judge flows and nothing else was asked for.
     fn detector(&self) -> Result<Option<(Detector, String)>> {
         let learns = !self.baseline.is_empty() || self.threshold.is_some();
@@ -201,18 +242,43 @@ impl Arguments {
     }
 }
 
-/// Prints an alert while the input goes on.
-fn print_now(alert: &Alert, json: bool) -> Result<()> {
-    if json { print_json(&[alert]) } else { print_alert(&mut anstream::stdout().lock(), alert) }
+/// Prints alerts in the format that was asked for.
+struct Printer {
+    /// None: text for people.
+    format: Option<Format>,
+    observer: Observer,
+    /// The alerts that were printed while the input goes on.
+    told: HashSet<String>,
 }
 
-fn print_json(alerts: &[&Alert]) -> Result<()> {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    for alert in alerts {
-        serde_json::to_writer(&mut out, alert)?;
-        out.write_all(b"\n")?;
+impl Printer {
+    /// Prints an alert while the input goes on.
+    fn print_now(&mut self, alert: &Alert) -> Result<()> {
+        match self.format {
+            Some(format) => self.print_lines(format, &[alert]),
+            None => print_alert(&mut anstream::stdout().lock(), alert),
+        }
     }
-    Ok(out.flush()?)
+
+    fn print_lines(&mut self, format: Format, alerts: &[&Alert]) -> Result<()> {
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        for alert in alerts {
+            if self.told.len() >= MOST_TOLD {
+                self.told.clear();
+            }
+            let occasion = if self.told.insert(alert.id.clone()) { Occasion::First } else { Occasion::Again };
+            writeln!(out, "{}", format.write(alert, occasion, &self.observer))?;
+        }
+        Ok(out.flush()?)
+    }
+}
+
+/// Reads the name of a format.
+fn format_parser() -> PossibleValuesParser {
+    let for_people = PossibleValue::new(Format::Text.name()).help("for people, the default");
+    let others = Format::ALL.into_iter().filter(|format| *format != Format::Text);
+    let others = others.map(|format| PossibleValue::new(format.name()).help(format.what()));
+    PossibleValuesParser::new(std::iter::once(for_people).chain(others))
 }
 
 fn print_text(alerts: &[&Alert], hidden: usize, flows: u64) -> Result<()> {
@@ -291,28 +357,6 @@ fn counted(count: Option<u64>) -> String {
     count.map_or_else(|| "?".to_owned(), |count| count.to_string())
 }
 
-/// Who does what to whom: `10.0.0.1 → 10.0.0.2 and 5 more`.
-pub(crate) fn who(hosts: &[Host]) -> String {
-    let of = |role: Role| {
-        let names: Vec<String> =
-            hosts.iter().filter(|host| host.role == role).map(|host| host.address.to_string()).collect();
-        match names.as_slice() {
-            [] => None,
-            [one] => Some(one.clone()),
-            [one, other] => Some(format!("{one}, {other}")),
-            // The list is bounded; the summary has the whole number.
-            [one, ..] if hosts.len() >= Evidence::MAX_HOSTS => Some(format!("{one} and many more")),
-            [one, rest @ ..] => Some(format!("{one} and {} more", rest.len())),
-        }
-    };
-    match (of(Role::Attacker), of(Role::Victim), of(Role::Peer)) {
-        (Some(attackers), Some(victims), _) => format!("{attackers} → {victims}"),
-        (None, Some(victims), _) => format!("→ {victims}"),
-        (Some(attackers), None, _) => attackers,
-        (None, None, peers) => peers.unwrap_or_default(),
-    }
-}
-
 /// A time in UTC to the second, as people read it.
 fn time(time: flow::Time) -> String {
     let text = time.to_string();
@@ -329,3 +373,6 @@ fn style(severity: Severity) -> Style {
     };
     Style::new().fg_color(Some(color.into())).bold()
 }
+
+/// More alerts than a person reads: beyond it the first are told as if they were new.
+const MOST_TOLD: usize = 1 << 16;

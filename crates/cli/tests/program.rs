@@ -508,3 +508,50 @@ fn a_readme_beside_captures_is_passed_over_in_one_short_line() {
     assert!(line.is_some_and(|line| line.contains("passed over") && line.len() < 300), "{}", stderr(&output));
     assert!(stderr(&output).contains("packets and 1 lines read"), "{}", stderr(&output));
 }
+
+#[test]
+fn alerts_are_printed_in_every_format_and_as_a_page() {
+    let folder = folder("formats");
+    let path = capture(&folder, "syn-scan");
+    let page = folder.join("report.html").display().to_string();
+    for format in ["json", "ecs", "ocsf", "stix", "chat", "cef", "leef"] {
+        let output = lapwing(&["scan", &path, "--least", "medium", "--format", format, "--html", &page]);
+        assert!(output.status.success(), "{format}: {}", stderr(&output));
+        let line = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned();
+        match format {
+            "cef" => assert!(line.starts_with("CEF:0|Lapwing|"), "{line}"),
+            "leef" => assert!(line.starts_with("LEEF:2.0|Lapwing|"), "{line}"),
+            _ => assert!(serde_json::from_str::<Value>(&line).is_ok_and(|value| value.is_object()), "{line}"),
+        }
+    }
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("Port scan") && page.contains("T1046") && page.contains("The anomaly voice"));
+}
+
+#[test]
+fn sinks_are_listed_and_tested() {
+    let folder = folder("sinks");
+    let (config, log) = (folder.join("lapwing.toml"), folder.join("alerts.jsonl"));
+    let _ = fs::remove_file(&log);
+    let file = format!("[[sink]]\nname = 'log'\nkind = 'file'\naddress = '{}'\n", log.display());
+    fs::write(&config, &file).unwrap();
+    let config_name = config.display().to_string();
+    let output = lapwing(&["sinks", "--config", &config_name]);
+    assert!(output.status.success() && !log.exists(), "nothing is sent unless asked for");
+    let output = lapwing(&["sinks", "--config", &config_name, "--test"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let line: Value = serde_json::from_str(&fs::read_to_string(&log).unwrap()).unwrap();
+    assert!(line["summary"].as_str().is_some_and(|summary| summary.starts_with("TEST")));
+
+    let closed = std::net::TcpListener::bind("127.0.0.4:0").unwrap().local_addr().unwrap();
+    fs::write(&config, format!("{file}[[sink]]\nname = 'gone'\nkind = 'syslog-tcp'\naddress = '{closed}'\n")).unwrap();
+    let output = lapwing(&["sinks", "--config", &config_name, "--test"]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        shown.contains("ok: ") && shown.contains("FAILED: ") && stderr(&output).contains("1 of 2 sinks"),
+        "{shown}"
+    );
+    fs::write(&config, "").unwrap();
+    assert!(stderr(&lapwing(&["sinks", "--config", &config_name])).contains("has no [[sink]]"));
+}

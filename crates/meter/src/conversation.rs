@@ -347,7 +347,7 @@ impl Conversation {
         if let Some(told) = &mut self.told {
             if matches!(
                 told.application.as_deref(),
-                Some(Application::Dns(_) | Application::Dhcp(_) | Application::Arp(_))
+                Some(Application::Dns(_) | Application::Dhcp(_) | Application::Arp(_) | Application::Echo(_))
             ) {
                 told.application = None;
             }

@@ -79,5 +79,6 @@ fn texts(application: &Application) -> Vec<&str> {
         }
         Application::Other(name) => vec![name],
         Application::Smb(_) | Application::Dcerpc(_) | Application::Dhcp(_) | Application::Arp(_) => Vec::new(),
+        Application::Echo(_) => Vec::new(),
     }
 }

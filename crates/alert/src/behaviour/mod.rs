@@ -5,22 +5,33 @@
 //! count worth a person's time.
 
 mod arp_poisoning;
+mod beacon;
 mod brute_force;
+mod call_home;
 mod callback;
 mod contacts;
+mod destination;
 mod dhcp;
+mod dns_tunnel;
+mod exfiltration;
 mod flood;
 mod http_flood;
+mod icmp_tunnel;
 mod lateral;
 mod lateral_history;
 pub(crate) mod load;
+mod long_connection;
+mod mining;
+mod non_standard_port;
 mod novelty;
+mod one_way;
 mod reflection;
 mod scale;
 mod scan;
 mod slow_denial;
 mod spoofing;
 mod spraying;
+mod spread;
 mod sweep;
 mod timeline;
 pub(crate) mod tracks;
@@ -73,6 +84,24 @@ pub enum Behaviour {
     DhcpStarvation,
     /// A second server gives out addresses, with another way out.
     RogueDhcp,
+    /// Regular calls of one service outside.
+    Beacon,
+    /// Data in names that are asked for.
+    DnsTunnel,
+    /// Data in pings.
+    IcmpTunnel,
+    /// Work for a mining pool.
+    CryptoMining,
+    /// Web conversations of a program with somebody who goes by no name.
+    CallHome,
+    /// More bytes out than ever, or than anyone else sends.
+    Exfiltration,
+    /// A protocol on a port that is another's.
+    NonStandardPort,
+    /// A conversation that stays open for hours.
+    LongConnection,
+    /// A host that is heard by others and never by the sensor.
+    OneWay,
     /// What another detector said.
     Reported,
     /// Unlike what the network usually does.
@@ -83,7 +112,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 22] = [
+    pub const ALL: [Behaviour; 31] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -103,6 +132,15 @@ impl Behaviour {
         Behaviour::AddressSpoofing,
         Behaviour::DhcpStarvation,
         Behaviour::RogueDhcp,
+        Behaviour::Beacon,
+        Behaviour::DnsTunnel,
+        Behaviour::IcmpTunnel,
+        Behaviour::CryptoMining,
+        Behaviour::CallHome,
+        Behaviour::Exfiltration,
+        Behaviour::NonStandardPort,
+        Behaviour::LongConnection,
+        Behaviour::OneWay,
         Behaviour::Reported,
         Behaviour::Anomaly,
         Behaviour::Recognised,
@@ -135,6 +173,15 @@ impl Behaviour {
             Behaviour::AddressSpoofing => "address-spoofing",
             Behaviour::DhcpStarvation => "dhcp-starvation",
             Behaviour::RogueDhcp => "rogue-dhcp",
+            Behaviour::Beacon => "beacon",
+            Behaviour::DnsTunnel => "dns-tunnel",
+            Behaviour::IcmpTunnel => "icmp-tunnel",
+            Behaviour::CryptoMining => "crypto-mining",
+            Behaviour::CallHome => "call-home",
+            Behaviour::Exfiltration => "exfiltration",
+            Behaviour::NonStandardPort => "non-standard-port",
+            Behaviour::LongConnection => "long-connection",
+            Behaviour::OneWay => "one-way",
             Behaviour::Reported => "reported",
             Behaviour::Anomaly => "anomaly",
             Behaviour::Recognised => "recognised",
@@ -172,5 +219,14 @@ pub fn watches(home: &Home) -> Vec<Box<dyn Watch>> {
         Box::<arp_poisoning::Claimants>::default(),
         Box::new(spoofing::Spoofs::of(home.clone())),
         Box::<dhcp::Leases>::default(),
+        Box::new(beacon::Beacons::new(home)),
+        Box::<dns_tunnel::DnsTunnels>::default(),
+        Box::<icmp_tunnel::IcmpTunnels>::default(),
+        Box::new(mining::Miners::new(home)),
+        Box::new(call_home::HomeCalls::new(home)),
+        Box::new(exfiltration::Uploads::new(home)),
+        Box::new(non_standard_port::OddPorts::new(home)),
+        Box::new(long_connection::LongConnections::new(home)),
+        Box::<one_way::OneWays>::default(),
     ]
 }

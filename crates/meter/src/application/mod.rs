@@ -14,6 +14,7 @@ mod content;
 mod dcerpc;
 mod dhcp;
 mod dns;
+mod echo;
 mod greeting;
 mod http;
 mod ja4;
@@ -29,6 +30,7 @@ use flow::{Application, Content, Protocol, Tls};
 
 use crate::decode::Packet;
 use content::Dialogues;
+use echo::Echoes;
 use greeting::Greeting;
 use http::Request;
 use pending::{Assembly, Pending, Way};
@@ -46,12 +48,13 @@ pub(crate) struct Openings {
     pending: Pending,
     /// Conversations whose log-ins are read, where that is wanted.
     dialogues: Option<Dialogues>,
+    echoes: Echoes,
 }
 
 impl Openings {
     /// `content` asks for the content features too.
     pub(crate) fn new(content: bool) -> Openings {
-        Openings { pending: Pending::default(), dialogues: content.then(Dialogues::default) }
+        Openings { pending: Pending::default(), dialogues: content.then(Dialogues::default), echoes: Echoes::default() }
     }
 
     /// What the packet tells. `payload` is what was captured of it above the transport header.
@@ -64,6 +67,7 @@ impl Openings {
             Protocol::Arp => {
                 return Facts { application: arp::read(payload, packet.time).map(Box::new), content: None };
             }
+            _ if Echoes::is_echo(packet) => return self.read_echo(packet, payload),
             _ => return Facts::default(),
         };
         if !may_open && self.dialogues.is_none() && !self.pending.may_hold(packet) {
@@ -75,6 +79,12 @@ impl Openings {
     /// Messages given up unfinished because too many waited.
     pub(crate) fn evicted(&self) -> u64 {
         self.pending.evicted
+    }
+
+    #[inline(never)]
+    fn read_echo(&mut self, packet: &Packet, payload: &[u8]) -> Facts {
+        let told = self.echoes.read(packet, payload);
+        Facts { application: told.map(|echo| Box::new(Application::Echo(echo))), content: None }
     }
 
     #[inline(never)]
@@ -217,6 +227,9 @@ fn add(known: &mut Application, told: Application) {
         (Application::Arp(known), Application::Arp(told)) => known.append(told),
         (Application::Smb(known), Application::Smb(told)) | (Application::Dcerpc(known), Application::Dcerpc(told)) => {
             *known = known.and(told);
+        }
+        (Application::Echo(known), Application::Echo(told)) => {
+            known.altered = known.altered.saturating_add(told.altered);
         }
         (Application::Http(known), Application::Http(mut told)) => {
             if told.method.is_empty() {
