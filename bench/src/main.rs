@@ -5,6 +5,7 @@
 //! to stdout as Markdown, progress to stderr.
 
 mod agreement;
+mod budget;
 mod detection;
 mod explain;
 mod learning;
@@ -48,8 +49,9 @@ fn main() -> Result<()> {
     }
     // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `peers` the speed beside
     // theirs, `models` the estimators (and of them some parts: `speed threads`), `score` a table through the program,
-    // `explain` the explanations of trees beside those of other libraries (or `explain alone`), `quality` detectors on public tables, `open-set` what becomes of unknown attacks, `parity` the estimators beside
-    // scikit-learn's, `live` live capture, which needs root.
+    // `explain` the explanations of trees beside those of other libraries (`explain alone` without them), `quality` detectors
+    // on public tables, `open-set` what becomes of unknown attacks, `parity` the estimators beside scikit-learn's, `budget`
+    // what a budget of alerts keeps on simulated weeks (and with how many seeds), `live` live capture, which needs root.
     let part = arguments.next();
     let only_speed = part.as_ref().is_some_and(|part| part == "speed");
     let only_peers = part.as_ref().is_some_and(|part| part == "peers");
@@ -72,6 +74,11 @@ fn main() -> Result<()> {
     }
     if part.as_ref().is_some_and(|part| part == "open-set") {
         print(&open_set::rows(&shared)?);
+        return Ok(());
+    }
+    if part.as_ref().is_some_and(|part| part == "budget") {
+        let seeds = arguments.next().and_then(|seeds| seeds.to_string_lossy().parse().ok()).unwrap_or(5);
+        print(&budget::rows(seeds)?);
         return Ok(());
     }
     if part.as_ref().is_some_and(|part| part == "parity") {

@@ -12,7 +12,17 @@ pub(crate) fn rows(program: &Program, folder: &Path) -> Result<Vec<Row>> {
     let inputs = folder.join("inputs");
     fs::create_dir_all(inputs.join("folder.pcap"))?;
     let whole = inputs.join("whole.pcap");
-    program.run(&["simulate", "-o", &whole.display().to_string(), "--hours", "0.02", "--hosts", "16"])?;
+    program.run(&[
+        "simulate",
+        "-o",
+        &whole.display().to_string(),
+        "--hours",
+        "0.02",
+        "--hosts",
+        "16",
+        "--attacks",
+        "loud",
+    ])?;
     let whole = fs::read(whole)?;
 
     let mut unreadable = vec!["folder.pcap".to_owned(), "missing.pcap".to_owned()];

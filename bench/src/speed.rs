@@ -152,7 +152,7 @@ fn capture(program: &Program, shared: &Path, folder: &Path) -> Result<(String, &
         return Ok((path.display().to_string(), "2,500,000-packet capture of gen_pcap.py"));
     }
     let path = folder.join("simulated.pcap").display().to_string();
-    program.run(&["simulate", "-o", &path, "--hours", "4", "--hosts", "60"])?;
+    program.run(&["simulate", "-o", &path, "--hours", "4", "--hosts", "60", "--attacks", "loud"])?;
     Ok((path, "a simulated office of 60 hosts, 4 hours (the shared generator is missing)"))
 }
 

@@ -70,6 +70,8 @@ fn check(application: &Application) {
             [tls.server_name.as_deref(), tls.protocol.as_deref(), tls.ja4.as_deref(), None]
         }
         Application::Other(name) => [Some(name), None, None, None],
+        Application::Smb(_) | Application::Dcerpc(_) | Application::Dhcp(_) | Application::Arp(_) => [None; 4],
+        Application::Echo(_) => [None; 4],
     };
     for text in texts.into_iter().flatten() {
         assert!(text.len() <= 1016 && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()), "{text:?}");

@@ -7,7 +7,7 @@ use flow::Time;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Behaviour, Evidence, Host, Severity, Technique};
+use crate::{Behaviour, Evidence, Fact, Host, Role, Severity, Technique};
 
 /// What a person must look at: who, what, when, how urgent, how sure, why. In JSON it is the object of
 /// docs/alert.schema.json.
@@ -40,6 +40,42 @@ pub struct Alert {
 }
 
 impl Alert {
+    /// An alert that says of itself that it is a test, about an address that is nobody's (RFC 5737): to see whether it arrives.
+    pub fn test(now: Time) -> Alert {
+        let subject = IpAddr::from([192, 0, 2, 1]);
+        let hosts = vec![Host { address: subject, role: Role::Peer }];
+        let summary = "TEST: Lapwing was asked whether its alerts arrive here; nothing happened".to_owned();
+        let (behaviour, severity, score) = (Behaviour::Reported, Severity::Info, 0.0);
+        let evidence = Evidence {
+            behaviour,
+            subject,
+            hosts: hosts.clone(),
+            start: now,
+            end: now,
+            severity,
+            score,
+            technique: None,
+            flows: 1,
+            summary: summary.clone(),
+            facts: [("test", Fact::Text("yes".to_owned()))].into(),
+            examples: Vec::new(),
+        };
+        Alert {
+            id: Alert::identifier(behaviour, subject, now),
+            subject,
+            behaviour,
+            start: now,
+            end: now,
+            severity,
+            score,
+            technique: None,
+            hosts,
+            flows: 1,
+            summary,
+            evidence: vec![evidence],
+        }
+    }
+
     /// The most pieces of evidence that an alert carries; its counts cover all of them.
     pub const MAX_EVIDENCE: usize = 16;
 

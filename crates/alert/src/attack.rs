@@ -130,6 +130,17 @@ impl Technique {
         self.entry().2
     }
 
+    /// Of a sub-technique the technique that it belongs to: identifier and name.
+    pub fn parent(self) -> Option<(&'static str, &'static str)> {
+        let (parent, _) = self.id().split_once('.')?;
+        PARENTS.into_iter().find(|(id, _)| *id == parent)
+    }
+
+    /// Where ATT&CK describes it.
+    pub fn reference(self) -> String {
+        format!("https://attack.mitre.org/techniques/{}/", self.id().replace('.', "/"))
+    }
+
     /// The technique of that identifier.
     pub fn from_id(id: &str) -> Option<Technique> {
         Technique::ALL.into_iter().find(|technique| technique.id() == id)
@@ -177,6 +188,20 @@ impl Technique {
         }
     }
 }
+
+/// The techniques that have sub-techniques here.
+const PARENTS: [(&str, &str); 10] = [
+    ("T1021", "Remote Services"),
+    ("T1048", "Exfiltration Over Alternative Protocol"),
+    ("T1071", "Application Layer Protocol"),
+    ("T1110", "Brute Force"),
+    ("T1496", "Resource Hijacking"),
+    ("T1498", "Network Denial of Service"),
+    ("T1499", "Endpoint Denial of Service"),
+    ("T1557", "Adversary-in-the-Middle"),
+    ("T1568", "Dynamic Resolution"),
+    ("T1569", "System Services"),
+];
 
 impl Serialize for Technique {
     /// Its identifier.
@@ -264,5 +289,15 @@ mod tests {
             assert_eq!(serde_json::from_value::<Technique>(json).unwrap(), technique);
         }
         assert!(serde_json::from_str::<Technique>("\"T0000\"").is_err());
+    }
+
+    #[test]
+    fn every_sub_technique_belongs_to_a_technique() {
+        for technique in Technique::ALL {
+            assert_eq!(technique.parent().is_some(), technique.id().contains('.'), "{}", technique.id());
+        }
+        let parent = Technique::PasswordGuessing.parent();
+        assert_eq!(parent, Some(("T1110", "Brute Force")));
+        assert_eq!(Technique::PasswordGuessing.reference(), "https://attack.mitre.org/techniques/T1110/001/");
     }
 }

@@ -5,18 +5,22 @@
 //! alerts of it that a person must look at: one for each host and behaviour, most urgent first; [`incidents`] puts those
 //! together that are one story.
 //!
-//! This crate reads no files and keeps nothing on disk; alerts go out as JSON ([`Alert`] is its own schema).
+//! This crate reads no files, opens no sockets and keeps nothing on disk; [`sink`] writes alerts in the formats of other
+//! systems, [`page`] a report for people; whoever sends or keeps them stands elsewhere.
 
 mod alert;
 mod attack;
 pub mod behaviour;
+pub mod budget;
 mod evidence;
 mod home;
 mod incident;
 pub mod learned;
+pub mod page;
 pub mod reported;
 mod risk;
 mod severity;
+pub mod sink;
 mod suppression;
 mod triage;
 mod verdict;

@@ -82,7 +82,7 @@ fn server_name(flow: &Flow) -> Option<&str> {
     match flow.application.as_deref()? {
         Application::Tls(tls) | Application::Quic(tls) => tls.server_name.as_deref(),
         Application::Http(http) => http.host.as_deref(),
-        Application::Dns(_) | Application::Other(_) => None,
+        _ => None,
     }
 }
 

@@ -106,6 +106,13 @@ pub(crate) struct Live {
     no_promiscuous: bool,
 }
 
+impl Live {
+    /// Interfaces and addresses that are listened to.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        self.interface.iter().cloned().chain(self.listen.iter().map(ToString::to_string))
+    }
+}
+
 /// A time with its unit: 90s, 15m, 8h, 2d.
 fn duration(text: &str) -> Result<Duration, String> {
     let unit = text.trim_start_matches(|character: char| character.is_ascii_digit());

@@ -24,6 +24,7 @@ mod scan;
 mod score;
 mod settings;
 mod simulate;
+mod sinks;
 mod state;
 mod tables;
 mod train;
@@ -63,6 +64,7 @@ enum Verb {
     Activate(activate::Arguments),
     Score(score::Arguments),
     Explain(explain::Arguments),
+    Sinks(sinks::Arguments),
     Simulate(simulate::Arguments),
     Features(features::Arguments),
     Demo(demo::Arguments),
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Verb::Activate(arguments) => activate::run(&arguments),
         Verb::Score(arguments) => score::run(&arguments, program.verbose),
         Verb::Explain(arguments) => explain::run(&arguments, program.verbose),
+        Verb::Sinks(arguments) => sinks::run(&arguments),
         Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Features(arguments) => features::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),

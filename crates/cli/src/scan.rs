@@ -1,19 +1,27 @@
 //! `lapwing scan`: alerts from captures and flow logs.
 
+use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use alert::{Alert, Evidence, Host, Role, Severity};
+use alert::page::{self, Account};
+use alert::sink::{Format, Observer, Occasion, who};
+use alert::{Alert, Severity};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Result, anyhow, bail};
 use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use flow::features::Set;
 use model::Detector;
-use sensor::anomaly::{self, Threshold};
-use sensor::run::{self, Told};
+use sensor::anomaly;
+use sensor::delivery::observer;
+use sensor::run::{self, Outcome, Told};
+use source::Report;
 
 use crate::input::{Live, Reader, Reading, hint};
 use crate::output;
+use crate::pages;
+use crate::settings::Threshold;
 use crate::state::State;
 
 /// Read captures or flow logs and print what must be looked at, most urgent first.
@@ -27,10 +35,12 @@ use crate::state::State;
   lapwing scan monday.pcap.gz tuesday.pcap.gz --baseline quiet-sunday.pcap.gz
   lapwing scan capture.pcap --detector flows.lapwing
   lapwing scan conn.log --json | jq 'select(.severity == \"high\")'
+  lapwing scan conn.log --format ecs        # what Elastic reads; also ocsf, cef, leef, stix
   lapwing scan conn.log dns.log ssl.log notice.log
   lapwing scan eve.json                     # Suricata's own alerts stand beside Lapwing's
   tcpdump -r big.pcap -w - host 10.0.0.1 | lapwing scan -
   zcat vpc/*.log.gz | lapwing scan -
+  lapwing scan capture.pcap --html report.html
   lapwing scan capture.pcap -v              # what was skipped, and why
   lapwing scan --source netflow export.pcap # the flows that routers told of, not the export traffic itself
   lapwing scan -i eth0                      # alerts as they come, until Ctrl-C
@@ -48,29 +58,37 @@ pub(crate) struct Arguments {
     #[arg(long)]
     baseline: Vec<PathBuf>,
     /// A detector that judges the flows, as `lapwing train` wrote it from a table of `lapwing flows`. [default: the active one,
-    /// unless --baseline, --contamination or --alarms-a-day say how to learn]
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "contamination", "alarms_a_day"])]
+    /// unless --baseline or --threshold say how to learn]
+    #[arg(long, value_name = "FILE", conflicts_with = "threshold")]
     detector: Option<PathBuf>,
     /// Do not use the active detector.
     #[arg(long, conflicts_with = "detector")]
     no_detector: bool,
     #[command(flatten)]
     state: State,
-    /// Print one JSON object a line on stdout instead of text (docs/alert.schema.json describes it).
-    #[arg(long)]
+    /// Print alerts on stdout in this format, one a line, instead of text for people; docs/outputs.md describes each.
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser(), default_value = "text", hide_default_value = true)]
+    format: String,
+    /// Short for --format json.
+    #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Leave out alerts less urgent than this.
-    #[arg(long, value_name = "SEVERITY", default_value = "info")]
-    least: Least,
-    /// The share of the flows learned from that may count as unusual, 0.001 by default; sets the anomaly voice's threshold.
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    contamination: Option<f64>,
-    /// How many flows a day may count as unusual; sets the threshold in the place of --contamination.
-    #[arg(long, value_name = "FLOWS", conflicts_with = "contamination")]
-    alarms_a_day: Option<f64>,
-    /// The most hosts that the anomaly voice may speak of, 10 by default.
-    #[arg(long)]
-    budget: Option<usize>,
+    /// Also write a report of the alerts for people to this file: one HTML page that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Leave out alerts less urgent than this: info by default, with a budget low.
+    #[arg(long, value_name = "SEVERITY")]
+    least: Option<Least>,
+    /// How many alerts a day somebody wants to read: 20/day, 100/week. The anomaly voice is as loud as behaviours leave it
+    /// room, by a line that is drawn from a baseline of a week or more; less urgent than low is left out.
+    #[arg(long, value_name = "ALERTS/TIME", value_parser = budget, conflicts_with = "threshold")]
+    budget: Option<f64>,
+    /// Where an unusual flow begins, without a budget: contamination=SHARE of what is learned from (0.001 by default),
+    /// fpr=RATE, alerts=A/FLOWS (so many of that many flows a day), or a score from 0 to 1.
+    #[arg(long, value_name = "RULE")]
+    threshold: Option<Threshold>,
+    /// The most hosts that the anomaly voice may speak of without a budget, 10 by default.
+    #[arg(long, value_name = "HOSTS", conflicts_with = "budget")]
+    most_hosts: Option<usize>,
     /// Where the anomaly voice's random numbers come from, 1 by default.
     #[arg(long)]
     seed: Option<u64>,
@@ -97,10 +115,17 @@ impl From<Least> for Severity {
     }
 }
 
-/// A share of 0 to 1.
-fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse::<f64>().map_err(|error| error.to_string())?;
-    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("a share lies between 0 and 1".to_owned()) }
+/// Alerts a day: `20/day`, `100/week`, or a number alone.
+fn budget(text: &str) -> Result<f64, String> {
+    let (alerts, days) = match text.split_once('/') {
+        None => (text, 1.0),
+        Some((alerts, "day")) => (alerts, 1.0),
+        Some((alerts, "week")) => (alerts, 7.0),
+        Some((_, time)) => return Err(format!("`{time}` is neither day nor week")),
+    };
+    let alerts = alerts.parse::<f64>().map_err(|_| format!("`{alerts}` is not a number"))?;
+    let is_some = alerts > 0.0 && alerts.is_finite();
+    if is_some { Ok(alerts / days) } else { Err("a budget is above 0".to_owned()) }
 }
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
@@ -109,12 +134,12 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let set = detector.as_ref().map_or(Ok(Set::Lapwing), |(detector, _)| anomaly::feature_set(detector))?;
     let reading = || arguments.reading.settings(&config, set);
     let configured = config.anomaly();
-    let share = arguments.contamination.map(Threshold::Contamination);
-    let a_day = arguments.alarms_a_day.map(Threshold::AlarmsADay);
+    let alerts_a_day = arguments.budget.or(configured.alerts_a_day).filter(|_| arguments.threshold.is_none());
     let mut settings = run::Settings {
         anomaly: anomaly::Settings {
-            threshold: share.or(a_day).unwrap_or(configured.threshold),
-            budget: arguments.budget.unwrap_or(configured.budget),
+            threshold: arguments.threshold.map_or(configured.threshold, |threshold| threshold.0),
+            alerts_a_day,
+            most_hosts: arguments.most_hosts.unwrap_or(configured.most_hosts),
             seed: arguments.seed.unwrap_or(configured.seed),
             ..configured
         },
@@ -128,12 +153,14 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     };
     let mut reader = Reader::open_live(&arguments.inputs, &arguments.live, reading()?)?;
     settings.every = reader.goes_on().then_some(run::Settings::OFTEN);
-    let least = arguments.least.into();
+    let usual = if alerts_a_day.is_some() { Severity::Low } else { Severity::Info };
+    let least = arguments.least.map_or(usual, Severity::from);
+    let mut printer = Printer { format: arguments.format(), observer: observer(&config), told: HashSet::new() };
     let mut told = Ok(());
     let outcome = run::scan(&mut reader, baseline.as_mut(), &settings, |what| match what {
         Told::Progress(reader) => reader.show_progress(),
         Told::Alert(reader, alert) if alert.severity >= least && told.is_ok() => {
-            told = reader.print_alert(|| print_now(alert, arguments.json));
+            told = reader.print_alert(|| printer.print_now(alert));
             if told.is_err() {
                 reader.stop();
             }
@@ -149,17 +176,59 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     if outcome.flows + outcome.notices == 0 && !reader.goes_on() {
         bail!("no flow in the input{}", hint(&report, verbose));
     }
+    for breach in &outcome.breaches {
+        eprintln!("{breach}");
+    }
+    if let Some((p, nearest)) = outcome.below.first() {
+        let count = outcome.below.len();
+        eprintln!(
+            "left below the line: {count} or more hours of hosts, the rarest of {} at {} (1 in {:.0})",
+            nearest.host,
+            time(nearest.time),
+            1.0 / p
+        );
+    }
+    pages::write(arguments.html.as_deref(), || {
+        let alerts: Vec<&Alert> = outcome.alerts.iter().filter(|alert| alert.severity >= least).collect();
+        page::report("Network report", &alerts, &arguments.account(&report, &outcome))
+    })?;
     let alerts: Vec<&Alert> = outcome.news.iter().filter(|alert| alert.severity >= least).collect();
     let hidden = outcome.news.len() - alerts.len();
-    if arguments.json { print_json(&alerts) } else { print_text(&alerts, hidden, outcome.flows) }
+    match printer.format {
+        Some(format) => printer.print_lines(format, &alerts),
+        None => print_text(&alerts, hidden, outcome.flows),
+    }
 }
 
 impl Arguments {
+    /// The format for programs, where one was asked for.
+    fn format(&self) -> Option<Format> {
+        let name = if self.json { Format::Json.name() } else { &self.format };
+        Format::ALL.into_iter().find(|format| *format != Format::Text && format.name() == name)
+    }
+
+    /// What a report says of the input.
+    fn account(&self, report: &Report, outcome: &Outcome) -> Account {
+        let inputs = self.inputs.iter().map(|path| path.display().to_string()).chain(self.live.names());
+        let mut read: Vec<(String, String)> = vec![("Input".to_owned(), inputs.collect::<Vec<_>>().join(", "))];
+        let counts = [("Packets", report.packets), ("Records", report.lines), ("Flows", outcome.flows)];
+        let counts = counts.into_iter().chain([("Reports of other detectors", outcome.notices)]);
+        read.extend(counts.filter(|(_, count)| *count > 0).map(|(what, count)| (what.to_owned(), count.to_string())));
+        read.push(("The anomaly voice".to_owned(), outcome.anomaly.clone()));
+        let skipped = report.skipped.iter().chain(&report.notes).map(|(what, count)| ((*what).to_owned(), *count));
+        Account { read, skipped: skipped.collect(), damage: report.damage.clone() }
+    }
+
     /// The detector that is named, or the active one where it can judge flows and nothing else was asked for.
     fn detector(&self) -> Result<Option<(Detector, String)>> {
-        let learns = !self.baseline.is_empty() || self.contamination.is_some() || self.alarms_a_day.is_some();
-        if self.no_detector || learns {
+        let learns = !self.baseline.is_empty() || self.threshold.is_some();
+        if self.no_detector || (learns && self.detector.is_none()) {
             return Ok(None);
+        }
+        if !self.baseline.is_empty() && self.budget.is_none() && self.detector.is_some() {
+            bail!(
+                "a detector has learned already: a baseline beside it draws the line of a --budget, and there is none"
+            );
         }
         let Some((detector, name)) = self.state.detector(self.detector.as_deref())? else { return Ok(None) };
         match anomaly::feature_set(&detector) {
@@ -173,18 +242,43 @@ impl Arguments {
     }
 }
 
-/// Prints an alert while the input goes on.
-fn print_now(alert: &Alert, json: bool) -> Result<()> {
-    if json { print_json(&[alert]) } else { print_alert(&mut anstream::stdout().lock(), alert) }
+/// Prints alerts in the format that was asked for.
+struct Printer {
+    /// None: text for people.
+    format: Option<Format>,
+    observer: Observer,
+    /// The alerts that were printed while the input goes on.
+    told: HashSet<String>,
 }
 
-fn print_json(alerts: &[&Alert]) -> Result<()> {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    for alert in alerts {
-        serde_json::to_writer(&mut out, alert)?;
-        out.write_all(b"\n")?;
+impl Printer {
+    /// Prints an alert while the input goes on.
+    fn print_now(&mut self, alert: &Alert) -> Result<()> {
+        match self.format {
+            Some(format) => self.print_lines(format, &[alert]),
+            None => print_alert(&mut anstream::stdout().lock(), alert),
+        }
     }
-    Ok(out.flush()?)
+
+    fn print_lines(&mut self, format: Format, alerts: &[&Alert]) -> Result<()> {
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        for alert in alerts {
+            if self.told.len() >= MOST_TOLD {
+                self.told.clear();
+            }
+            let occasion = if self.told.insert(alert.id.clone()) { Occasion::First } else { Occasion::Again };
+            writeln!(out, "{}", format.write(alert, occasion, &self.observer))?;
+        }
+        Ok(out.flush()?)
+    }
+}
+
+/// Reads the name of a format.
+fn format_parser() -> PossibleValuesParser {
+    let for_people = PossibleValue::new(Format::Text.name()).help("for people, the default");
+    let others = Format::ALL.into_iter().filter(|format| *format != Format::Text);
+    let others = others.map(|format| PossibleValue::new(format.name()).help(format.what()));
+    PossibleValuesParser::new(std::iter::once(for_people).chain(others))
 }
 
 fn print_text(alerts: &[&Alert], hidden: usize, flows: u64) -> Result<()> {
@@ -263,28 +357,6 @@ fn counted(count: Option<u64>) -> String {
     count.map_or_else(|| "?".to_owned(), |count| count.to_string())
 }
 
-/// Who does what to whom: `10.0.0.1 → 10.0.0.2 and 5 more`.
-pub(crate) fn who(hosts: &[Host]) -> String {
-    let of = |role: Role| {
-        let names: Vec<String> =
-            hosts.iter().filter(|host| host.role == role).map(|host| host.address.to_string()).collect();
-        match names.as_slice() {
-            [] => None,
-            [one] => Some(one.clone()),
-            [one, other] => Some(format!("{one}, {other}")),
-            // The list is bounded; the summary has the whole number.
-            [one, ..] if hosts.len() >= Evidence::MAX_HOSTS => Some(format!("{one} and many more")),
-            [one, rest @ ..] => Some(format!("{one} and {} more", rest.len())),
-        }
-    };
-    match (of(Role::Attacker), of(Role::Victim), of(Role::Peer)) {
-        (Some(attackers), Some(victims), _) => format!("{attackers} → {victims}"),
-        (None, Some(victims), _) => format!("→ {victims}"),
-        (Some(attackers), None, _) => attackers,
-        (None, None, peers) => peers.unwrap_or_default(),
-    }
-}
-
 /// A time in UTC to the second, as people read it.
 fn time(time: flow::Time) -> String {
     let text = time.to_string();
@@ -301,3 +373,6 @@ fn style(severity: Severity) -> Style {
     };
     Style::new().fg_color(Some(color.into())).bold()
 }
+
+/// More alerts than a person reads: beyond it the first are told as if they were new.
+const MOST_TOLD: usize = 1 << 16;

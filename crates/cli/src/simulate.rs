@@ -16,12 +16,15 @@ use crate::output;
 /// Write a capture of a simulated office network, with labelled attacks in it.
 ///
 /// The same settings give the same bytes on every machine. The office depends on --hosts alone: another --seed is
-/// another day in it, so that a detector can learn a day without attacks and be tried on one with them.
+/// another day in it, so that a detector can learn a day without attacks and be tried on one with them. Attacks fill the
+/// time that there is: an hour shows most, uploads wait for a night where there is one.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   lapwing simulate -o office.pcap --labels planted.csv
   lapwing simulate -o normal.pcap --seed 2 --attacks none
   lapwing simulate -o small.pcap --hours 0.1 --attacks syn-scan,ssh-guessing
+  lapwing simulate -o day.pcap --hours 24 --snap 128 --attacks beacon,tls-exfiltration,campaign
+  lapwing simulate -o shift.pcap --hours 48 --shift-at 24 --attacks none --snap 128
   lapwing simulate --list")]
 pub(crate) struct Arguments {
     /// The capture to write (pcap); - is stdout.
@@ -36,8 +39,14 @@ pub(crate) struct Arguments {
     /// How long the capture is; fractions are fine.
     #[arg(long, default_value_t = Settings::default().hours)]
     hours: f64,
-    /// The attacks to plant: all, none, or names separated by commas.
-    #[arg(long, default_value = "all", value_name = "all|none|NAME,...")]
+    /// From when on the office is another: a new department, a program that all poll, one more backup. No attack.
+    #[arg(long, value_name = "HOURS")]
+    shift_at: Option<f64>,
+    /// Keep so many bytes of each packet, as tcpdump -s does; 128 keep what most protocols say first.
+    #[arg(long, value_name = "BYTES")]
+    snap: Option<usize>,
+    /// The attacks to plant: all, loud (scans, floods, reflections, guessing), none, or names separated by commas.
+    #[arg(long, default_value = "all", value_name = "all|loud|none|NAME,...")]
     attacks: Attacks,
     /// Also write what was planted, as CSV.
     #[arg(long, value_name = "FILE")]
@@ -56,6 +65,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         seed: arguments.seed,
         hosts: arguments.hosts,
         hours: arguments.hours,
+        shift_at: arguments.shift_at,
+        snap: arguments.snap,
         attacks: arguments.attacks.0,
         ..Settings::default()
     };
@@ -85,6 +96,7 @@ impl FromStr for Attacks {
     fn from_str(text: &str) -> Result<Attacks, simulator::Error> {
         match text {
             "all" => Ok(Attacks(Attack::ALL.to_vec())),
+            "loud" => Ok(Attacks(Attack::LOUD.to_vec())),
             "none" => Ok(Attacks(Vec::new())),
             names => names.split(',').map(|name| name.trim().parse()).collect::<Result<_, _>>().map(Attacks),
         }

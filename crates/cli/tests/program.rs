@@ -92,7 +92,7 @@ fn a_capture_cut_in_the_middle_is_read_up_to_there() {
 fn alerts_are_one_json_object_a_line_as_the_schema_says() {
     let folder = folder("schema");
     let path = capture(&folder, "syn-scan,icmp-sweep,arp-scan,spoofed-syn-flood,udp-flood,ntp-reflection,ssh-guessing");
-    let output = lapwing(&["scan", "--json", "--contamination", "0.01", &path]);
+    let output = lapwing(&["scan", "--json", "--threshold", "contamination=0.01", &path]);
     assert!(output.status.success(), "{}", stderr(&output));
     let schema = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/alert.schema.json"));
     let schema: Value = serde_json::from_str(&schema.expect("the schema is there")).expect("the schema is JSON");
@@ -110,18 +110,28 @@ fn alerts_are_one_json_object_a_line_as_the_schema_says() {
 }
 
 #[test]
-fn a_larger_budget_of_alarms_lets_more_flows_be_unusual() {
-    let folder = folder("budget");
+fn a_larger_contamination_lets_more_flows_be_unusual() {
+    let folder = folder("contamination");
     let path = capture(&folder, "none");
-    let unusual = |alarms: &str| -> u64 {
-        let output = lapwing(&["scan", &path, "--baseline", &path, "--json", "--alarms-a-day", alarms]);
+    let unusual = |rule: &str| -> u64 {
+        let output = lapwing(&["scan", &path, "--baseline", &path, "--json", "--threshold", rule]);
         assert!(output.status.success(), "{}", stderr(&output));
         let text = String::from_utf8(output.stdout).expect("alerts are text");
         let alerts = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
         alerts.filter(|alert| alert["behaviour"] == "anomaly").filter_map(|alert| alert["flows"].as_u64()).sum()
     };
-    let [few, many] = ["100", "10000"].map(unusual);
+    let [few, many] = ["contamination=0.001", "contamination=0.05"].map(unusual);
     assert!(few < many, "{few} and {many}");
+}
+
+#[test]
+fn a_budget_says_what_baseline_it_needs() {
+    let folder = folder("budget");
+    let path = capture(&folder, "none");
+    let alone = lapwing(&["scan", &path, "--budget", "20/day"]);
+    assert!(!alone.status.success() && stderr(&alone).contains("--baseline"), "{}", stderr(&alone));
+    let short = lapwing(&["scan", &path, "--budget", "20/day", "--baseline", &path]);
+    assert!(!short.status.success() && stderr(&short).contains("7 days"), "{}", stderr(&short));
 }
 
 #[test]
@@ -251,7 +261,7 @@ fn one_thread_and_two_give_the_same_bytes() {
     let folder = folder("threads");
     let path = capture(&folder, "syn-scan,http-flood");
     for arguments in
-        [vec!["scan", "--json", "--contamination", "0.01", &path], vec!["flows", &path], vec!["scan", &path]]
+        [vec!["scan", "--json", "--threshold", "contamination=0.01", &path], vec!["flows", &path], vec!["scan", &path]]
     {
         let [one, two] = ["1", "2"].map(|threads| lapwing_on_threads(threads, &arguments));
         assert!(one.status.success(), "{}", stderr(&one));
@@ -497,4 +507,51 @@ fn a_readme_beside_captures_is_passed_over_in_one_short_line() {
     let line = stderr(&output).lines().find(|line| line.contains("README.md")).map(str::to_owned);
     assert!(line.is_some_and(|line| line.contains("passed over") && line.len() < 300), "{}", stderr(&output));
     assert!(stderr(&output).contains("packets and 1 lines read"), "{}", stderr(&output));
+}
+
+#[test]
+fn alerts_are_printed_in_every_format_and_as_a_page() {
+    let folder = folder("formats");
+    let path = capture(&folder, "syn-scan");
+    let page = folder.join("report.html").display().to_string();
+    for format in ["json", "ecs", "ocsf", "stix", "chat", "cef", "leef"] {
+        let output = lapwing(&["scan", &path, "--least", "medium", "--format", format, "--html", &page]);
+        assert!(output.status.success(), "{format}: {}", stderr(&output));
+        let line = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned();
+        match format {
+            "cef" => assert!(line.starts_with("CEF:0|Lapwing|"), "{line}"),
+            "leef" => assert!(line.starts_with("LEEF:2.0|Lapwing|"), "{line}"),
+            _ => assert!(serde_json::from_str::<Value>(&line).is_ok_and(|value| value.is_object()), "{line}"),
+        }
+    }
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("Port scan") && page.contains("T1046") && page.contains("The anomaly voice"));
+}
+
+#[test]
+fn sinks_are_listed_and_tested() {
+    let folder = folder("sinks");
+    let (config, log) = (folder.join("lapwing.toml"), folder.join("alerts.jsonl"));
+    let _ = fs::remove_file(&log);
+    let file = format!("[[sink]]\nname = 'log'\nkind = 'file'\naddress = '{}'\n", log.display());
+    fs::write(&config, &file).unwrap();
+    let config_name = config.display().to_string();
+    let output = lapwing(&["sinks", "--config", &config_name]);
+    assert!(output.status.success() && !log.exists(), "nothing is sent unless asked for");
+    let output = lapwing(&["sinks", "--config", &config_name, "--test"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let line: Value = serde_json::from_str(&fs::read_to_string(&log).unwrap()).unwrap();
+    assert!(line["summary"].as_str().is_some_and(|summary| summary.starts_with("TEST")));
+
+    let closed = std::net::TcpListener::bind("127.0.0.4:0").unwrap().local_addr().unwrap();
+    fs::write(&config, format!("{file}[[sink]]\nname = 'gone'\nkind = 'syslog-tcp'\naddress = '{closed}'\n")).unwrap();
+    let output = lapwing(&["sinks", "--config", &config_name, "--test"]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        shown.contains("ok: ") && shown.contains("FAILED: ") && stderr(&output).contains("1 of 2 sinks"),
+        "{shown}"
+    );
+    fs::write(&config, "").unwrap();
+    assert!(stderr(&lapwing(&["sinks", "--config", &config_name])).contains("has no [[sink]]"));
 }

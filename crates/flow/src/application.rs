@@ -1,6 +1,6 @@
 //! What the first payload of a conversation tells without decrypting anything.
 
-use crate::Moments;
+use crate::{Acts, Arp, Claim, Dhcp, Distinct, Lessor, Moments, registered_domain};
 
 /// What the parties of a conversation speak, and what they say of it in the clear.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,16 @@ pub enum Application {
     Quic(Tls),
     /// Another protocol, by the name that the source gives it.
     Other(Box<str>),
+    /// Windows' file sharing ([MS-SMB], [MS-SMB2]) and what is done through it.
+    Smb(Acts),
+    /// Remote procedure calls ([MS-RPCE]) over TCP and what is done through them.
+    Dcerpc(Acts),
+    /// Addresses asked for and given (RFC 2131). Boxed, because it is larger than the others.
+    Dhcp(Box<Dhcp>),
+    /// Who has which address (RFC 826).
+    Arp(Arp),
+    /// Pings whose replies are none (RFC 792).
+    Echo(Echo),
 }
 
 /// The questions of one conversation with a name server.
@@ -36,6 +46,19 @@ pub struct Dns {
     pub labels: Moments,
     /// Shannon entropy of the characters of the names asked for, in thousandths of a bit.
     pub entropy: Moments,
+    /// How many different names were asked for.
+    pub names: Distinct,
+    /// How many registered domains they lie under; names that end in no top-level domain count as one.
+    pub domains: Distinct,
+    /// Questions for records that can carry anything: [`Dns::carries_data`].
+    pub data_questions: u32,
+}
+
+/// The echo replies of one conversation that do not give back what was asked, as RFC 792 has it and RFC 4443 s.4.2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Echo {
+    /// Replies whose data differ from those of the request of the same identifier and number.
+    pub altered: u32,
 }
 
 /// The first request of a conversation. All parts are printable and of bounded length: longer ones are cut.
@@ -77,6 +100,11 @@ impl Application {
             Application::Tls(_) => "tls",
             Application::Quic(_) => "quic",
             Application::Other(name) => name,
+            Application::Smb(_) => "smb",
+            Application::Dcerpc(_) => "dce_rpc",
+            Application::Dhcp(_) => "dhcp",
+            Application::Arp(_) => "arp",
+            Application::Echo(_) => "echo",
         }
     }
 
@@ -90,6 +118,10 @@ impl Application {
                 of(&tls.server_name) + of(&tls.protocol) + of(&tls.ja4) + of(&tls.ja3)
             }
             Application::Other(name) => name.len(),
+            Application::Smb(_) | Application::Dcerpc(_) => 0,
+            Application::Dhcp(dhcp) => size_of::<Dhcp>() + dhcp.servers.capacity() * size_of::<Lessor>(),
+            Application::Arp(arp) => arp.claims.capacity() * size_of::<Claim>(),
+            Application::Echo(_) => 0,
         }
     }
 }
@@ -108,6 +140,9 @@ impl Dns {
         self.lengths.add(bytes.len() as u64);
         self.labels.add(labels as u64);
         self.entropy.add((entropy(bytes) * 1000.0).round() as u64);
+        self.names.add(bytes);
+        self.domains.add(registered_domain(name).unwrap_or_default().as_bytes());
+        self.data_questions = self.data_questions.saturating_add(u32::from(record_type.is_some_and(Dns::carries_data)));
         if self.queries == 0 {
             self.query = name.into();
             self.record_type = record_type;
@@ -127,6 +162,15 @@ impl Dns {
         self.lengths.append(&later.lengths);
         self.labels.append(&later.labels);
         self.entropy.append(&later.entropy);
+        self.names.append(&later.names);
+        self.domains.append(&later.domains);
+        self.data_questions = self.data_questions.saturating_add(later.data_questions);
+    }
+
+    /// Whether records of that type can carry anything, and programs of people seldom ask for them: CNAME, NULL, MX, TXT,
+    /// KEY, and those for private use (RFC 6895 s.3.1).
+    pub const fn carries_data(record_type: u16) -> bool {
+        matches!(record_type, 5 | 10 | 15 | 16 | 25 | 65_280..=65_534)
     }
 }
 

@@ -10,16 +10,19 @@ use std::borrow::Cow;
 /// assert_eq!(flow::printable("\u{1b}[2Jgone"), "\\u{1b}[2Jgone");
 /// ```
 pub fn printable(name: &str) -> Cow<'_, str> {
-    let is_plain = |letter: char| !letter.is_control() && !DIRECTIONS.iter().any(|range| range.contains(&letter));
-    if name.len() <= LONGEST && name.chars().all(is_plain) {
-        return name.into();
+    match name.char_indices().nth(LONGEST) {
+        None => plain(name),
+        Some((end, _)) => (plain(&name[..end]).into_owned() + "\u{2026}").into(),
     }
-    let mut shown = String::new();
-    for (number, letter) in name.chars().enumerate() {
-        if number == LONGEST {
-            shown.push('\u{2026}');
-            break;
-        }
+}
+
+/// A text that came from an input, escaped like a [`printable`] name, but whole.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_plain) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
         match letter {
             letter if is_plain(letter) => shown.push(letter),
             '\t' | '\n' | '\r' => shown.extend(letter.escape_default()),
@@ -27,6 +30,11 @@ pub fn printable(name: &str) -> Cow<'_, str> {
         }
     }
     shown.into()
+}
+
+/// Whether a letter neither steers a terminal nor turns the direction of writing.
+pub fn is_plain(letter: char) -> bool {
+    !letter.is_control() && !DIRECTIONS.iter().any(|range| range.contains(&letter))
 }
 
 const LONGEST: usize = 256;

@@ -345,7 +345,10 @@ impl Conversation {
         self.gaps = Gaps::default();
         // Counts start anew; what was said once holds for the whole conversation.
         if let Some(told) = &mut self.told {
-            if matches!(told.application.as_deref(), Some(Application::Dns(_))) {
+            if matches!(
+                told.application.as_deref(),
+                Some(Application::Dns(_) | Application::Dhcp(_) | Application::Arp(_) | Application::Echo(_))
+            ) {
                 told.application = None;
             }
             told.content = told.content.take().map(|_| Box::default());

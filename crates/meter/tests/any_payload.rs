@@ -78,5 +78,7 @@ fn texts(application: &Application) -> Vec<&str> {
             [&tls.server_name, &tls.protocol, &tls.ja4].into_iter().flatten().map(AsRef::as_ref).collect()
         }
         Application::Other(name) => vec![name],
+        Application::Smb(_) | Application::Dcerpc(_) | Application::Dhcp(_) | Application::Arp(_) => Vec::new(),
+        Application::Echo(_) => Vec::new(),
     }
 }

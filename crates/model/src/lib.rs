@@ -33,6 +33,7 @@
 mod calibration;
 mod card;
 mod classes;
+mod conformal;
 mod continuation;
 mod dataset;
 mod detector;
@@ -54,6 +55,7 @@ mod supplement;
 
 pub use calibration::{Calibration, Calibrator};
 pub use classes::{Classes, Grouping, Probabilities};
+pub use conformal::Conformal;
 pub use continuation::{Continuation, Continued, Learning};
 pub use dataset::Dataset;
 pub use detector::{Detector, Plan, Provenance, Verdict};

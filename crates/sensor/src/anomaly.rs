@@ -7,36 +7,36 @@ use flow::features::{FeatureSet, Set};
 use flow::{Flow, Table, Time, printable};
 use model::evaluation::Rule;
 use model::{Dataset, Detector, Identity, Method, Plan, Scaling};
-use source::{Batch, Source};
 
 use crate::Error;
 
 /// How the anomaly voice learns and how loud it is.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What sets the threshold.
-    pub threshold: Threshold,
-    /// The most hosts that it speaks of. 10: more odd hosts than that are no oddity.
-    pub budget: usize,
+    /// What sets the threshold where no budget does, from what it learns from.
+    pub threshold: Rule,
+    /// Alerts a day that somebody wants to read, behaviours among them; the line is drawn by a baseline of a week and more.
+    /// Default none.
+    pub alerts_a_day: Option<f64>,
+    /// The most hosts that it speaks of, where no budget says how much it may say. 10: more odd hosts than that are no
+    /// oddity.
+    pub most_hosts: usize,
     /// Where all random numbers come from.
     pub seed: u64,
     /// Memory for what each host did lately, in bytes. 256 MiB.
     pub hosts_bytes: usize,
 }
 
-/// What sets the threshold of the anomaly voice.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Threshold {
-    /// The share of what it learns from that may lie above it.
-    Contamination(f64),
-    /// The flows a day that may lie above it, at the rate at which flows came in what it learns from.
-    AlarmsADay(f64),
-}
-
 impl Default for Settings {
     /// One flow in a thousand is odd enough to look at.
     fn default() -> Settings {
-        Settings { threshold: Threshold::Contamination(0.001), budget: 10, seed: 1, hosts_bytes: Hosts::BUDGET_BYTES }
+        Settings {
+            threshold: Rule::Contamination(0.001),
+            alerts_a_day: None,
+            most_hosts: 10,
+            seed: 1,
+            hosts_bytes: Hosts::BUDGET_BYTES,
+        }
     }
 }
 
@@ -49,51 +49,79 @@ pub struct Anomaly {
 }
 
 enum Stage {
-    /// Gathers flows to learn from.
+    /// Gathers flows to learn from, which it will judge as well.
     Learning { table: Table, flows: Vec<Flow>, span: Option<(Time, Time)> },
+    /// Gathers a sample of a baseline.
+    Baseline(Sample),
     /// Judges flows.
     Judging { detector: Box<Detector>, alarms: Alarms, learned_from: String },
     /// There was too little to learn from.
     Silent { flows: usize },
 }
 
+/// Every so many-th row of a table that grows.
+#[derive(Default)]
+struct Sample {
+    table: Table,
+    seen: usize,
+    /// Of so many rows one is kept; 0 stands for 1.
+    doublings: u32,
+    span: Option<(Time, Time)>,
+}
+
 impl Anomaly {
     /// A voice that learns from the first flows that it observes.
     pub fn of_itself(settings: &Settings) -> Anomaly {
-        Anomaly {
-            settings: settings.clone(),
-            features: FeatureSet::lapwing().without_identity(),
-            hosts: Hosts::with_budget(settings.hosts_bytes),
-            stage: Stage::Learning { table: Table::default(), flows: Vec::new(), span: None },
+        let stage = Stage::Learning { table: Table::default(), flows: Vec::new(), span: None };
+        Anomaly::at(settings, FeatureSet::lapwing().without_identity(), stage)
+    }
+
+    /// A voice that takes what it observes for normal, until [`Anomaly::end_baseline`].
+    pub fn of_baseline(settings: &Settings) -> Anomaly {
+        Anomaly::at(settings, FeatureSet::lapwing().without_identity(), Stage::Baseline(Sample::default()))
+    }
+
+    fn at(settings: &Settings, features: FeatureSet, stage: Stage) -> Anomaly {
+        Anomaly { settings: settings.clone(), features, hosts: Hosts::with_budget(settings.hosts_bytes), stage }
+    }
+
+    /// Whether more of a baseline would teach it something: without a budget some ten thousands of flows are enough.
+    pub fn wants_more(&self) -> bool {
+        match &self.stage {
+            Stage::Baseline(sample) => self.settings.alerts_a_day.is_some() || sample.table.rows() < MOST_FLOWS,
+            Stage::Learning { .. } | Stage::Judging { .. } | Stage::Silent { .. } => true,
         }
     }
 
-    /// A voice that learned from a baseline, of which it takes the first flows up to a bound.
-    pub fn of_baseline<S: Source>(
-        baseline: &mut S,
-        settings: &Settings,
-        progress: &mut impl FnMut(&S),
-    ) -> Result<Anomaly, Error> {
-        let mut voice = Anomaly::of_itself(settings);
-        let mut table = Table::default();
-        let mut batch = Batch::default();
-        let mut span = None;
-        let mut more = true;
-        while more && table.rows() < MOST_FLOWS {
-            more = baseline.read(&mut batch)?;
-            span = widened(span, &batch.flows);
-            table.append(&voice.features.table(&batch.flows, &mut voice.hosts))?;
-            batch.clear();
-            progress(baseline);
-        }
-        if table.rows() < LEAST_BASELINE {
-            return Err(Error::Baseline { flows: table.rows(), least: LEAST_BASELINE });
-        }
-        let learned_from = format!("a baseline of {} flows", table.rows());
+    /// Takes what it observed for all that is normal. With a budget, `others_a_day` alerts a day come from the behaviours, and
+    /// the rest is its own.
+    pub fn end_baseline(&mut self, others_a_day: f64) -> Result<(), Error> {
         // The baseline's hosts have nothing to do with the windows of the capture.
-        voice.hosts = Hosts::with_budget(settings.hosts_bytes);
-        voice.stage = voice.learn(&table, span, learned_from, Severity::Low)?;
-        Ok(voice)
+        self.hosts = Hosts::with_budget(self.settings.hosts_bytes);
+        match (&mut self.stage, self.settings.alerts_a_day) {
+            (Stage::Baseline(sample), None) => {
+                let sample = std::mem::take(sample);
+                let learned_from = format!("a baseline of {} flows", sample.seen);
+                self.stage = self.learn(&sample, learned_from, Severity::Low)?;
+            }
+            (Stage::Baseline(sample), Some(_)) => {
+                let days = sample.span.map_or(0.0, |(start, end)| end.since(start).as_secs_f64() / 86_400.0);
+                return Err(Error::BudgetBaseline { days, least: LEARNED_DAYS + CALIBRATED_DAYS });
+            }
+            (Stage::Judging { alarms, .. }, Some(alerts_a_day)) => {
+                let days = alarms.calibrated_days();
+                if days < CALIBRATED_DAYS {
+                    return Err(Error::BudgetBaseline {
+                        days: days + LEARNED_DAYS,
+                        least: LEARNED_DAYS + CALIBRATED_DAYS,
+                    });
+                }
+                let none = Alarms::new(String::new(), Severity::Info, 1.0);
+                *alarms = std::mem::replace(alarms, none).budgeted((alerts_a_day - others_a_day).max(0.0));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// A voice that judges by a detector which was trained on a table of flows with features; `name` is what people call
@@ -109,9 +137,8 @@ impl Anomaly {
         } else {
             alarms(Severity::Low)
         };
-        let hosts = Hosts::with_budget(settings.hosts_bytes);
-        let stage = Stage::Judging { detector: Box::new(detector), alarms, learned_from };
-        Ok(Anomaly { settings: settings.clone(), features, hosts, stage })
+        let alarms = if settings.alerts_a_day.is_some() { alarms.calibrating() } else { alarms };
+        Ok(Anomaly::at(settings, features, Stage::Judging { detector: Box::new(detector), alarms, learned_from }))
     }
 
     /// Takes in flows, in the order in which they ended.
@@ -128,6 +155,22 @@ impl Anomaly {
                 waiting.extend_from_slice(flows);
                 if learned.rows() >= MOST_FLOWS { self.learn_from_itself() } else { Ok(()) }
             }
+            Stage::Baseline(sample) => {
+                sample.add(&table, flows)?;
+                // What it learned from scores lower than what it did not; so it is calibrated on what comes after.
+                let days = sample.span.map_or(0.0, |(start, end)| end.since(start).as_secs_f64() / 86_400.0);
+                if self.settings.alerts_a_day.is_some() && days >= LEARNED_DAYS {
+                    let sample = std::mem::take(sample);
+                    let learned_from =
+                        format!("the first {LEARNED_DAYS:.0} days of the baseline, {} flows", sample.seen);
+                    self.stage = self.learn(&sample, learned_from, Severity::Low)?;
+                    if let Stage::Judging { alarms, .. } = &mut self.stage {
+                        let none = Alarms::new(String::new(), Severity::Info, 1.0);
+                        *alarms = std::mem::replace(alarms, none).calibrating();
+                    }
+                }
+                Ok(())
+            }
             Stage::Judging { detector, alarms, .. } => judge(detector, alarms, flows, &table),
             Stage::Silent { .. } => Ok(()),
         }
@@ -137,16 +180,21 @@ impl Anomaly {
     pub fn finish(&mut self) -> Result<(), Error> {
         match &self.stage {
             Stage::Learning { .. } => self.learn_from_itself(),
-            Stage::Judging { .. } | Stage::Silent { .. } => Ok(()),
+            Stage::Baseline(_) | Stage::Judging { .. } | Stage::Silent { .. } => Ok(()),
+        }
+    }
+
+    /// The alarms, where it judges.
+    pub fn alarms(&self) -> Option<&Alarms> {
+        match &self.stage {
+            Stage::Judging { alarms, .. } => Some(alarms),
+            Stage::Learning { .. } | Stage::Baseline(_) | Stage::Silent { .. } => None,
         }
     }
 
     /// Evidence about the hosts with the most unusual flows.
     pub fn evidence(&self) -> Vec<Evidence> {
-        match &self.stage {
-            Stage::Judging { alarms, .. } => alarms.evidence(self.settings.budget),
-            Stage::Learning { .. } | Stage::Silent { .. } => Vec::new(),
-        }
+        self.alarms().map_or_else(Vec::new, |alarms| alarms.evidence(self.settings.most_hosts))
     }
 
     /// Drops the alarms of hosts that had none since that time; what it learned stays.
@@ -161,6 +209,7 @@ impl Anomaly {
         match &self.stage {
             Stage::Judging { learned_from, .. } => format!("learned from {learned_from}"),
             Stage::Learning { table, .. } => format!("still learning from {} flows", table.rows()),
+            Stage::Baseline(sample) => format!("still learning from {} flows of a baseline", sample.seen),
             Stage::Silent { flows } => {
                 format!("silent: {flows} flows are too few to learn from ({LEAST_ITSELF} needed, or a baseline)")
             }
@@ -176,37 +225,43 @@ impl Anomaly {
         }
         let learned_from = format!("the first {} flows of the input itself", table.rows());
         // What is rare in an input is not therefore bad: without a baseline it is worth knowing, no more.
-        self.stage = self.learn(&table, span, learned_from, Severity::Info)?;
+        let sample = Sample { seen: table.rows(), table, doublings: 0, span };
+        self.stage = self.learn(&sample, learned_from, Severity::Info)?;
         match &mut self.stage {
-            Stage::Judging { detector, alarms, .. } => judge(detector, alarms, &flows, &table),
-            Stage::Learning { .. } | Stage::Silent { .. } => Ok(()),
+            Stage::Judging { detector, alarms, .. } => judge(detector, alarms, &flows, &sample.table),
+            Stage::Learning { .. } | Stage::Baseline(_) | Stage::Silent { .. } => Ok(()),
         }
     }
 
-    fn learn(
-        &self,
-        table: &Table,
-        span: Option<(Time, Time)>,
-        learned_from: String,
-        severity: Severity,
-    ) -> Result<Stage, Error> {
-        let rule = match self.settings.threshold {
-            Threshold::Contamination(share) => Rule::Contamination(share),
-            Threshold::AlarmsADay(alerts) => {
-                // An input of an instant says nothing about a day; a second is the least that does.
-                let seconds = span.map_or(1.0, |(start, end)| end.since(start).as_secs_f64().max(1.0));
-                Rule::AlertBudget { alerts, flows: table.rows() as f64 / seconds * 86_400.0 }
-            }
-        };
+    fn learn(&self, sample: &Sample, learned_from: String, severity: Severity) -> Result<Stage, Error> {
+        let rows = sample.table.rows();
+        if rows < LEAST_BASELINE {
+            return Err(Error::Baseline { flows: rows, least: LEAST_BASELINE });
+        }
         let plan = Plan {
             method: Method::IsolationForest(model::estimator::IsolationForest::default()),
-            rule,
+            rule: self.settings.threshold,
             seed: self.settings.seed,
             ..Plan::default()
         };
-        let detector = Detector::train(&Dataset::unlabelled(table.clone()), &plan)?;
+        let detector = Detector::train(&Dataset::unlabelled(sample.table.clone()), &plan)?;
         let alarms = Alarms::new(learned_from.clone(), severity, detector.threshold());
         Ok(Stage::Judging { detector: Box::new(detector), alarms, learned_from })
+    }
+}
+
+impl Sample {
+    fn add(&mut self, table: &Table, flows: &[Flow]) -> Result<(), Error> {
+        self.span = widened(self.span, flows);
+        let step = 1 << self.doublings;
+        let rows: Vec<usize> = (0..table.rows()).filter(|row| (self.seen + row).is_multiple_of(step)).collect();
+        self.seen += table.rows();
+        self.table.append(&table.select(&rows))?;
+        if self.table.rows() >= 2 * MOST_FLOWS {
+            self.doublings += 1;
+            self.table = self.table.select(&(0..self.table.rows()).step_by(2).collect::<Vec<usize>>());
+        }
+        Ok(())
     }
 }
 
@@ -243,7 +298,8 @@ fn judge(detector: &Detector, alarms: &mut Alarms, flows: &[Flow], table: &Table
     if flows.is_empty() {
         return Ok(());
     }
-    let verdicts = detector.judge(table)?;
+    let mut verdicts = detector.judge(table)?;
+    alarms.decide(flows, &mut verdicts);
     if detector.provenance.method.is_supervised() {
         let identities = detector.identify(table, &verdicts)?;
         for ((flow, verdict), identity) in flows.iter().zip(verdicts).zip(identities) {
@@ -287,3 +343,6 @@ const LEAST_ITSELF: usize = 1000;
 const LEAST_BASELINE: usize = 100;
 /// More flows than this teach nothing new and cost memory.
 const MOST_FLOWS: usize = 50_000;
+/// Where a budget is to be kept: the days that it learns from, and the least that draw the line.
+const LEARNED_DAYS: f64 = 3.0;
+const CALIBRATED_DAYS: f64 = 4.0;

@@ -3,17 +3,19 @@
 use flow::Duration;
 use flow::features::host::Hosts;
 use meter::Vlans;
+use model::evaluation::Rule;
 use serde::Deserialize;
 use source::format::mapping::Mapping;
 use source::format::vpc::FlowLog;
 
-use crate::Error;
-use crate::anomaly::{self, Threshold};
+use crate::{Error, anomaly, delivery};
 
 /// What a site has set.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
+    /// This sensor, as others see it.
+    pub sensor: Sensor,
     /// When flows end and how much memory they take.
     pub meter: Meter,
     /// The voice that learns the network's own traffic.
@@ -22,6 +24,16 @@ pub struct Config {
     pub vpc: Vpc,
     /// Which columns of tables hold what a flow needs; by default some tables are known by their columns.
     pub mapping: Option<Mapping>,
+    /// Where alerts go beside the terminal.
+    pub sink: Vec<delivery::Settings>,
+}
+
+/// This sensor, as others see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Sensor {
+    /// Its name in what is sent to other systems; empty for the name of the host.
+    pub name: String,
 }
 
 /// When flows end and how much memory they take.
@@ -60,8 +72,10 @@ pub enum VlanRule {
 pub struct Anomaly {
     /// The share of the flows learned from that may count as unusual. 0.001: one in a thousand is odd enough to look at.
     pub contamination: f64,
-    /// The most hosts that it speaks of. 10: more odd hosts than that are no oddity.
-    pub budget: usize,
+    /// Alerts a day that somebody wants to read, those of behaviours among them. It needs a baseline of a week. Default none.
+    pub alerts_a_day: Option<f64>,
+    /// The most hosts that it speaks of where there is no budget. 10: more odd hosts than that are no oddity.
+    pub most_hosts: usize,
     /// Where all random numbers come from. 1.
     pub seed: u64,
 }
@@ -83,10 +97,19 @@ impl Config {
         if !(0.0..=1.0).contains(&config.anomaly.contamination) {
             return refuse("anomaly.contamination is a share between 0 and 1");
         }
+        if config.anomaly.alerts_a_day.is_some_and(|alerts| !(alerts > 0.0 && alerts.is_finite())) {
+            return refuse("anomaly.alerts-a-day is a number above 0");
+        }
         if config.meter.idle_seconds == 0 || config.meter.active_seconds == 0 || config.meter.flows_mebibytes == 0 {
             return refuse("the times of [meter] and flows-mebibytes are above 0");
         }
         config.vpc()?;
+        for (place, sink) in config.sink.iter().enumerate() {
+            sink.check()?;
+            if config.sink[..place].iter().any(|other| other.name == sink.name) {
+                return refuse(&format!("two sinks are called `{}`", sink.name));
+            }
+        }
         Ok(config)
     }
 
@@ -114,9 +137,10 @@ impl Config {
 
     /// The anomaly voice's settings.
     pub fn anomaly(&self) -> anomaly::Settings {
-        let Anomaly { contamination, budget, seed } = self.anomaly;
+        let Anomaly { contamination, alerts_a_day, most_hosts, seed } = self.anomaly;
         let hosts_bytes = self.hosts_bytes();
-        anomaly::Settings { threshold: Threshold::Contamination(contamination), budget, seed, hosts_bytes }
+        let threshold = Rule::Contamination(contamination);
+        anomaly::Settings { threshold, alerts_a_day, most_hosts, seed, hosts_bytes }
     }
 
     /// Memory for what each host did lately.
@@ -147,8 +171,8 @@ impl Default for Meter {
 
 impl Default for Anomaly {
     fn default() -> Anomaly {
-        let anomaly::Settings { budget, seed, .. } = anomaly::Settings::default();
-        Anomaly { contamination: 0.001, budget, seed }
+        let anomaly::Settings { alerts_a_day, most_hosts, seed, .. } = anomaly::Settings::default();
+        Anomaly { contamination: 0.001, alerts_a_day, most_hosts, seed }
     }
 }
 
@@ -169,8 +193,11 @@ mod tests {
         let shown: String =
             EXAMPLE.lines().map(|line| line.strip_prefix("#? ").unwrap_or(line).to_owned() + "\n").collect();
         let config = Config::from_toml(&shown).unwrap();
-        assert!(config.mapping.is_some_and(|mapping| mapping.start.is_some() && mapping.benign.is_some()));
-        let text = format!("{:?}", Config { mapping: Some(Mapping::default()), ..Config::default() });
+        assert_eq!(config.anomaly.alerts_a_day, Some(20.0));
+        assert!(config.mapping.as_ref().is_some_and(|mapping| mapping.start.is_some() && mapping.benign.is_some()));
+        let sink = config.sink.clone();
+        assert_eq!(sink.len(), 6, "one of each kind");
+        let text = format!("{:?}", Config { mapping: Some(Mapping::default()), sink, ..Config::default() });
         let names = text.split([' ', '{', '(']).filter_map(|word| word.strip_suffix(':'));
         for name in names.map(|name| name.replace('_', "-")) {
             assert!(shown.contains(&name), "{name} is not shown");
@@ -181,6 +208,27 @@ mod tests {
     fn an_unknown_setting_is_refused_with_its_line() {
         let error = Config::from_toml("[meter]\nidel-seconds = 3\n").unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("idle-seconds"), "{error}");
+    }
+
+    #[test]
+    fn sinks_that_cannot_be_are_refused_with_the_reason() {
+        let refused = [
+            ("kind = 'file'", "path of the file"),
+            ("kind = 'file'\naddress = 'a'\nca-file = 'b'", "ca-file"),
+            ("kind = 'syslog-tls'\naddress = 'siem'", "host:port"),
+            ("kind = 'syslog-udp'\naddress = '2001:db8::1:514'", "host:port"),
+            ("kind = 'syslog-tls'\naddress = 'siem:6514'\nkey-file = 'b'", "belong together"),
+            ("kind = 'webhook'\naddress = 'ftp://a'", "URL"),
+            ("kind = 'webhook'\naddress = 'https://a'\nsecret-file = 'b'\nsecret-environment = 'C'", "not in both"),
+            ("kind = 'stdout'\nformat = 'chat'", "chat"),
+            ("kind = 'stdout'\nformat = 'xml'", "one of json, text"),
+            ("kind = 'pigeon'", "syslog-tls"),
+            ("kind = 'stdout'\n[[sink]]\nname = 'a'\nkind = 'stdout'", "two sinks are called `a`"),
+        ];
+        for (settings, reason) in refused {
+            let error = Config::from_toml(&format!("[[sink]]\nname = 'a'\n{settings}\n")).unwrap_err().to_string();
+            assert!(error.contains(reason), "{settings}: {error}");
+        }
     }
 
     #[test]

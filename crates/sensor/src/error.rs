@@ -23,6 +23,21 @@ pub enum Error {
         /// The reason that most of them were skipped for.
         reason: String,
     },
+    /// A budget without a baseline.
+    #[error(
+        "a budget of alerts a day needs a baseline (--baseline): captures or flow logs of a week or more of this network"
+    )]
+    NoBaseline,
+    /// A baseline is too short for a budget.
+    #[error(
+        "a budget needs a baseline of {least:.0} days at least, this one is {days:.1}: some days to learn from, the rest to see how many alerts a day a line makes"
+    )]
+    BudgetBaseline {
+        /// How long it is, in days.
+        days: f64,
+        /// How long it should be.
+        least: f64,
+    },
     /// The configuration is not understood.
     #[error("configuration: {0}")]
     Config(String),

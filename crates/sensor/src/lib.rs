@@ -2,7 +2,7 @@
 //!
 //! [`run::scan`] is the one path from flows to alerts; [`anomaly`] is the voice that learns the network's own traffic, or
 //! a detector in its place. [`train`] makes detectors of tables, [`search`] finds settings for them, [`onward`] lets them
-//! learn on, and [`activation`] keeps the one that a site uses. Captures and logs are opened by the caller; nothing here
+//! learn on, and [`activation`] keeps the one that a site uses. [`delivery`] brings alerts to other systems. Captures and logs are opened by the caller; nothing here
 //! prints.
 
 pub mod activation;
@@ -10,6 +10,7 @@ pub mod anomaly;
 mod clock;
 pub mod comparison;
 pub mod config;
+pub mod delivery;
 mod error;
 mod ledger;
 pub mod onward;

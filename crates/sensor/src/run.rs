@@ -3,8 +3,9 @@
 use std::num::NonZeroUsize;
 
 use alert::behaviour::{self, Watch};
+use alert::budget::{Breach, Candidate};
 use alert::reported::Reports;
-use alert::{Alert, Home, Suppression, Triaged, triage};
+use alert::{Alert, Home, Severity, Suppression, Triaged, triage};
 use flow::{Duration, Flow, Time};
 use model::Detector;
 use source::{Batch, Source};
@@ -63,6 +64,10 @@ pub struct Outcome {
     pub flows: u64,
     /// What other detectors said, in the input.
     pub notices: u64,
+    /// Where the network was found to differ from the one by which the budget's line is drawn.
+    pub breaches: Vec<Breach>,
+    /// The hours of hosts that came nearest to the budget's line without being alerts, rarest first, with their p-values.
+    pub below: Vec<(f64, Candidate)>,
     /// Whether the anomaly voice spoke, and what it had learned from, in words.
     pub anomaly: String,
 }
@@ -84,50 +89,90 @@ pub fn scan<S: Source>(
     settings: &Settings,
     mut tell: impl FnMut(Told<'_, S>),
 ) -> Result<Outcome, Error> {
-    let mut voices = Voices {
-        watches: behaviour::watches(&settings.home),
-        reports: Reports::default(),
-        anomaly: match (&settings.detector, baseline) {
+    let mut voices = Voices::new(
+        match (&settings.detector, &baseline) {
             (Some((detector, name)), _) => Anomaly::of_detector(detector.clone(), name, &settings.anomaly)?,
-            (None, Some(baseline)) => {
-                Anomaly::of_baseline(baseline, &settings.anomaly, &mut |source| tell(Told::Progress(source)))?
-            }
+            (None, Some(_)) => Anomaly::of_baseline(&settings.anomaly),
             (None, None) => Anomaly::of_itself(&settings.anomaly),
         },
-    };
-    let (mut clock, mut ledger) = (Clock::new(settings.every), Ledger::default());
+        settings,
+    );
+    if let Some(baseline) = baseline {
+        let quiet = Settings { every: None, ..settings.clone() };
+        let Pass { ledger, span, .. } = pass(baseline, &mut voices, &quiet, &mut tell)?;
+        let behaviours = ledger.alerts().alerts;
+        let loud = behaviours.iter().filter(|alert| alert.severity >= Severity::Low && !alert.behaviour.is_learned());
+        let days = span.map_or(0.0, |(start, end)| end.since(start).as_secs_f64() / 86_400.0);
+        voices.anomaly.end_baseline(loud.count() as f64 / days.max(1.0))?;
+        voices = Voices::new(voices.anomaly, settings);
+    } else if settings.anomaly.alerts_a_day.is_some() {
+        return Err(Error::NoBaseline);
+    }
+    let Pass { mut ledger, flows, notices, .. } = pass(source, &mut voices, settings, &mut tell)?;
+    let Triaged { alerts, hidden } = ledger.alerts();
+    let news = if settings.every.is_some() { ledger.news() } else { alerts.clone() };
+    let alarms = voices.anomaly.alarms();
+    Ok(Outcome {
+        alerts,
+        hidden,
+        news,
+        flows,
+        notices,
+        anomaly: voices.anomaly.describe(),
+        breaches: alarms.map_or_else(Vec::new, |alarms| alarms.breaches().to_vec()),
+        below: alarms.map_or_else(Vec::new, |alarms| alarms.below().to_vec()),
+    })
+}
+
+/// What came of reading a source to its end.
+struct Pass {
+    ledger: Ledger,
+    flows: u64,
+    notices: u64,
+    span: Option<(Time, Time)>,
+}
+
+/// Lets the voices observe a source to its end, or as much as they can learn from.
+fn pass<S: Source>(
+    source: &mut S,
+    voices: &mut Voices,
+    settings: &Settings,
+    tell: &mut impl FnMut(Told<'_, S>),
+) -> Result<Pass, Error> {
+    let mut clock = Clock::new(settings.every);
+    let mut pass = Pass { ledger: Ledger::default(), flows: 0, notices: 0, span: None };
     let mut batch = Batch::default();
-    let (mut flows, mut notices, mut more) = (0, 0, true);
-    while more {
+    let mut more = true;
+    while more && voices.anomaly.wants_more() {
         more = source.read(&mut batch)?;
         if batch.flows.len() >= settings.batch.get() || !more || source.is_current() {
             batch.notices.iter().for_each(|notice| voices.reports.observe(notice));
             let mut seen = 0;
             for (next, flow) in batch.flows.iter().enumerate() {
+                let (start, end) = pass.span.unwrap_or((flow.start, flow.end));
+                pass.span = Some((start.min(flow.start), end.max(flow.end)));
                 let Some(tick) = clock.tick(flow) else { continue };
                 voices.observe(&batch.flows[seen..next])?;
                 seen = next;
-                ledger.record(voices.judge(&settings.suppressions));
+                pass.ledger.record(voices.judge(&settings.suppressions));
                 if settings.every.is_some() {
-                    ledger.news().iter().for_each(|alert| tell(Told::Alert(source, alert)));
+                    pass.ledger.news().iter().for_each(|alert| tell(Told::Alert(source, alert)));
                 }
                 if let Tick::Day(midnight) = tick {
                     voices.forget(midnight);
-                    ledger.end_day(midnight);
+                    pass.ledger.end_day(midnight);
                 }
             }
             voices.observe(&batch.flows[seen..])?;
-            flows += batch.flows.len() as u64;
-            notices += batch.notices.len() as u64;
+            pass.flows += batch.flows.len() as u64;
+            pass.notices += batch.notices.len() as u64;
             batch.clear();
             tell(Told::Progress(source));
         }
     }
     voices.anomaly.finish()?;
-    ledger.record(voices.judge(&settings.suppressions));
-    let Triaged { alerts, hidden } = ledger.alerts();
-    let news = if settings.every.is_some() { ledger.news() } else { alerts.clone() };
-    Ok(Outcome { alerts, hidden, news, flows, notices, anomaly: voices.anomaly.describe() })
+    pass.ledger.record(voices.judge(&settings.suppressions));
+    Ok(pass)
 }
 
 /// All that give evidence.
@@ -138,6 +183,10 @@ struct Voices {
 }
 
 impl Voices {
+    fn new(anomaly: Anomaly, settings: &Settings) -> Voices {
+        Voices { watches: behaviour::watches(&settings.home), reports: Reports::default(), anomaly }
+    }
+
     fn observe(&mut self, flows: &[Flow]) -> Result<(), Error> {
         for watch in &mut self.watches {
             flows.iter().for_each(|flow| watch.observe(flow));

@@ -41,8 +41,8 @@ pub fn write_capture(packets: impl Iterator<Item = Packet>, mut out: impl Write)
     let mut count = 0;
     for packet in packets {
         let time = Duration::from_nanos(packet.time.nanoseconds().max(0) as u64);
-        let length = packet.bytes.len() as u32;
-        writer.write_packet(&PcapPacket { timestamp: time, orig_len: length, data: Cow::Owned(packet.bytes) })?;
+        let data = Cow::Owned(packet.bytes);
+        writer.write_packet(&PcapPacket { timestamp: time, orig_len: packet.length, data })?;
         count += 1;
     }
     out.flush()?;

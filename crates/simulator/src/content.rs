@@ -40,13 +40,15 @@ impl Content {
                 bytes[..shown].copy_from_slice(&head[..shown]);
             }
             Content::Records(length) => {
+                // Of the records that these bytes touch, the headers, of which the first and the last may be cut.
                 let stride = RECORD + RECORD_HEADER;
-                for (place, byte) in bytes.iter_mut().enumerate() {
-                    let at = offset + place as u64;
-                    if at % stride < RECORD_HEADER {
-                        let size = (length - at / stride * RECORD).min(RECORD) as u16;
-                        let [high, low] = size.to_be_bytes();
-                        *byte = [0x17, 3, 3, high, low][(at % stride) as usize];
+                for record in offset / stride..(offset + count as u64).div_ceil(stride) {
+                    let [high, low] = ((length - record * RECORD).min(RECORD) as u16).to_be_bytes();
+                    for (place, value) in [0x17, 3, 3, high, low].into_iter().enumerate() {
+                        let at = (record * stride + place as u64).checked_sub(offset);
+                        if let Some(byte) = at.and_then(|at| bytes.get_mut(at as usize)) {
+                            *byte = value;
+                        }
                     }
                 }
             }

@@ -19,6 +19,20 @@ pub enum Error {
         /// The number asked for.
         hours: f64,
     },
+    /// A shift takes place within the time that is simulated.
+    #[error("a shift after {at} hours: choose from 0 to less than the {hours} hours of the simulation")]
+    Shift {
+        /// When it was asked for.
+        at: f64,
+        /// How long the simulation is.
+        hours: f64,
+    },
+    /// Of each packet the headers must be kept.
+    #[error("{snap} bytes of each packet: keep at least {least}", least = crate::settings::LEAST_SNAP)]
+    Snap {
+        /// The number asked for.
+        snap: usize,
+    },
     /// No attack has this name.
     #[error("no attack is called {name:?}; there are {}", Attack::ALL.map(Attack::name).join(", "))]
     UnknownAttack {

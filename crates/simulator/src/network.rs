@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use flow::Duration;
 
+use crate::protocol::dhcp::Lease;
 use crate::random::{Random, hash};
 use crate::wire::{Endpoint, Mac, System};
 
@@ -92,6 +93,21 @@ impl Network {
         }
     }
 
+    /// The workstations of a department that moves in later: half as many as there were.
+    pub(crate) fn department(&self) -> Vec<Host> {
+        (0..self.workstations.len().div_ceil(2) as u8)
+            .map(|index| {
+                let address = Ipv4Addr::new(10, 20, 8, 10 + index);
+                Host::new(&format!("lab-{index}"), address, System::Windows, &[135, 139, 445, 3_389], index % 2 == 0)
+            })
+            .collect()
+    }
+
+    /// The server that comes with it.
+    pub(crate) fn ledger(&self) -> Host {
+        Host::new("ledger", Ipv4Addr::new(10, 20, 0, 30), System::Linux, &[22, LEDGER_PORT], true)
+    }
+
     /// The servers, the gateway among them.
     pub(crate) fn servers(&self) -> [&Host; SERVERS] {
         [
@@ -110,6 +126,12 @@ impl Network {
     /// Every machine of the office.
     pub(crate) fn hosts(&self) -> impl Iterator<Item = &Host> {
         self.servers().into_iter().chain(&self.printers).chain(&self.workstations)
+    }
+
+    /// The lease of an address, as the domain gives it to whomever.
+    pub(crate) fn lease(&self, client: Mac, address: Ipv4Addr, transaction: u32) -> Lease {
+        let server = self.domain.v4;
+        Lease { transaction, client, address, server, router: self.gateway.v4, names: server }
     }
 
     /// A machine of the office by its address.
@@ -204,7 +226,7 @@ impl Host {
 
     /// The name of the person who sits there, or of the service.
     pub(crate) fn user(&self) -> String {
-        self.name.replace("desk-", "user")
+        self.name.replace("desk-", "user").replace("lab-", "labuser")
     }
 }
 
@@ -223,6 +245,9 @@ impl Site {
 pub(crate) fn initial_hop_limit(system: System) -> u8 {
     if system == System::Windows { 128 } else { 64 }
 }
+
+/// Where the ledger listens, on a port that the office did not know before.
+pub(crate) const LEDGER_PORT: u16 = 7_443;
 
 const SERVERS: usize = 9;
 const SITES: usize = 180;

@@ -18,6 +18,12 @@ pub struct Settings {
     pub hours: f64,
     /// When the capture begins, which decides how busy the office is; by default a Tuesday at 09:00 UTC, when it is.
     pub start: Time,
+    /// When the office changes, in hours after the start, without any attack: half as many workstations more, in a
+    /// network of their own, a program that all poll every minute, and one more backup at night. Never by default.
+    pub shift_at: Option<f64>,
+    /// How many bytes of each packet are kept, as `tcpdump -s` does; all by default. Checksums and lengths are those of
+    /// the whole packet.
+    pub snap: Option<usize>,
     /// What is planted, one after the other and each as often as it is named; every attack by default.
     pub attacks: Vec<Attack>,
 }
@@ -30,10 +36,15 @@ impl Default for Settings {
             hours: 1.0,
             // 2025-03-04T09:00:00Z
             start: Time::from_nanoseconds(1_741_078_800_000_000_000),
+            shift_at: None,
+            snap: None,
             attacks: Attack::ALL.to_vec(),
         }
     }
 }
+
+/// Less would cut the headers.
+pub(crate) const LEAST_SNAP: usize = 64;
 
 /// A month: more would take days to read.
 pub(crate) const MOST_HOURS: f64 = 744.0;

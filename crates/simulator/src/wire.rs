@@ -152,7 +152,7 @@ pub(crate) fn arp(operation: Arp, from: (Mac, Ipv4Addr), to: (Mac, Ipv4Addr)) ->
         Arp::Request => (1, BROADCAST, [0; 6]),
         Arp::Reply => (2, to.0, to.0),
     };
-    let mut frame = ethernet(from.0, destination, 0x0806);
+    let mut frame = ethernet(from.0, destination, 0x0806, 28);
     frame.extend([0, 1, 8, 0, 6, 4, 0, code]);
     frame.extend(from.0);
     frame.extend(from.1.octets());
@@ -188,14 +188,14 @@ fn ipv4(from: Endpoint, to: Endpoint, protocol: u8, identification: u16, fragmen
     header[16..20].copy_from_slice(&destination.octets());
     let checksum = !fold(sum(&header));
     header[10..12].copy_from_slice(&checksum.to_be_bytes());
-    let mut frame = ethernet(from.mac, to.mac, 0x0800);
+    let mut frame = ethernet(from.mac, to.mac, 0x0800, 20 + body.len());
     frame.extend(header);
     frame.extend(body);
     padded(frame)
 }
 
 fn ipv6(from: Endpoint, to: Endpoint, addresses: (Ipv6Addr, Ipv6Addr), protocol: u8, body: &[u8]) -> Vec<u8> {
-    let mut frame = ethernet(from.mac, to.mac, 0x86dd);
+    let mut frame = ethernet(from.mac, to.mac, 0x86dd, 40 + body.len());
     // The flow label (RFC 6437) must stay the same within a conversation; the ports lead the body of TCP and UDP.
     let label = hash(&[&addresses.0.octets()[..], &addresses.1.octets(), &body[..4]].concat()) as u32 & 0x000f_ffff;
     frame.extend((0x6000_0000 | label).to_be_bytes());
@@ -223,8 +223,9 @@ fn datagram(from: Endpoint, to: Endpoint, ports: (u16, u16), payload: &[u8]) -> 
     body
 }
 
-fn ethernet(source: Mac, destination: Mac, kind: u16) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(ETHERNET_LARGEST);
+/// The header of a frame that is to hold so many bytes more.
+fn ethernet(source: Mac, destination: Mac, kind: u16, more: usize) -> Vec<u8> {
+    let mut frame = Vec::with_capacity((14 + more).max(ETHERNET_SHORTEST));
     frame.extend(destination);
     frame.extend(source);
     frame.extend(kind.to_be_bytes());
@@ -233,7 +234,7 @@ fn ethernet(source: Mac, destination: Mac, kind: u16) -> Vec<u8> {
 
 /// A frame of at least the length that Ethernet asks for, its check sequence not counted.
 fn padded(mut frame: Vec<u8>) -> Vec<u8> {
-    frame.resize(frame.len().max(60), 0);
+    frame.resize(frame.len().max(ETHERNET_SHORTEST), 0);
     frame
 }
 
@@ -242,7 +243,8 @@ fn identification_of(body: &[u8]) -> u16 {
     hash(&body[..body.len().min(32)]) as u16
 }
 
-fn transport_checksum(from: IpAddr, to: IpAddr, protocol: u8, body: &[u8]) -> u16 {
+/// The checksum of a body under the pseudo-header of its packet (RFC 9293 s.3.1).
+pub(crate) fn transport_checksum(from: IpAddr, to: IpAddr, protocol: u8, body: &[u8]) -> u16 {
     // The order of the words in the pseudo-header makes no difference to their sum (RFC 1071).
     !fold(address_sum(from) + address_sum(to) + u64::from(protocol) + body.len() as u64 + sum(body))
 }
@@ -284,6 +286,7 @@ pub(crate) const BROADCAST: Mac = [0xff; 6];
 const DONT_FRAGMENT: u16 = 0x4000;
 /// Bytes of a datagram in one fragment: what an Ethernet frame holds, and a multiple of eight.
 const FRAGMENT: usize = 1_480;
-const ETHERNET_LARGEST: usize = 1_514;
+/// The fewest bytes of a frame, its check sequence not counted (IEEE 802.3 s.4.4.2).
+const ETHERNET_SHORTEST: usize = 60;
 /// Bytes of the offending packet that an ICMP error quotes (RFC 1812 s.4.3.2.3: the error within 576 bytes).
 const QUOTED: usize = 548;

@@ -1,4 +1,4 @@
-//! HTTP floods, fast and slow, and script scans of one web service.
+//! HTTP floods, fast and slow, and script scans of one web service. Connections held open are [`super::slow_denial`]'s.
 //!
 //! Fast, by count: more connections, or requests over open ones, to one web service in ten seconds or in minutes than a
 //! browser makes. Slow, by likeness: tools that defeat caches vary every request while the server answers all alike, so
@@ -9,11 +9,12 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use flow::features::ports;
-use flow::{Duration, Flow, Protocol, State, Time};
+use flow::{Flow, Protocol, State, Time};
 
 use super::contacts::Outcome;
 use super::load::{Load, Span};
 use super::scale::{Scale, crossing};
+use super::slow_denial::Starvation;
 use super::timeline::Timeline;
 use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, port_words, seconds};
@@ -45,8 +46,6 @@ struct Call {
     requests: u64,
     /// Payload asked and answered, where both sides spoke.
     exchange: Option<(u64, u64)>,
-    /// It stayed open long without ever being answered.
-    is_waiting: bool,
 }
 
 impl Weigh for Calls {
@@ -61,6 +60,10 @@ impl Watch for HttpFloods {
         let is_web = matches!(ports::service(service.port), Some("http" | "https"));
         let outcome = Outcome::of(flow).filter(|outcome| *outcome >= Outcome::Unused);
         let (Some(outcome), true, Protocol::Tcp) = (outcome, is_web, flow.key.protocol) else { return };
+        // What is held open is another attack.
+        if Starvation::of(flow).is_some() {
+            return;
+        }
         let calls = self.callers.touch((caller, service.address, service.port), flow.end);
         if outcome == Outcome::Unused {
             calls.dropped += 1;
@@ -80,7 +83,6 @@ impl Watch for HttpFloods {
                 end: flow.end,
                 requests,
                 exchange: exchange.filter(|_| outcome == Outcome::Used),
-                is_waiting: flow.responder.payload_bytes == Some(0) && flow.duration() >= WAITING,
             });
         }
         let service = self.services.touch((service.address, service.port), flow.end);
@@ -97,8 +99,7 @@ impl Watch for HttpFloods {
             }
             let likeness = Likeness::of(&calls.calls);
             let fast = calls.fast(caller, server, port, &likeness);
-            let slow = fast.or_else(|| calls.waiting(caller, server, port));
-            evidence.extend(slow.or_else(|| calls.alike(caller, server, port, &likeness)));
+            evidence.extend(fast.or_else(|| calls.alike(caller, server, port, &likeness)));
         }
         let named: HashSet<IpAddr> =
             evidence.iter().flat_map(|one: &Evidence| one.hosts.iter().map(|host| host.address)).collect();
@@ -132,8 +133,8 @@ impl Watch for HttpFloods {
 }
 
 impl Calls {
-    fn starts(&self, is_counted: impl Fn(&Call) -> bool) -> Vec<Time> {
-        let mut starts: Vec<Time> = self.calls.iter().filter(|call| is_counted(call)).map(|call| call.start).collect();
+    fn starts(&self) -> Vec<Time> {
+        let mut starts: Vec<Time> = self.calls.iter().map(|call| call.start).collect();
         starts.sort_unstable();
         starts
     }
@@ -141,7 +142,7 @@ impl Calls {
     fn fast(&self, caller: IpAddr, server: IpAddr, port: u16, likeness: &Likeness) -> Option<Evidence> {
         let mut requests = Timeline::default();
         self.calls.iter().for_each(|call| requests.add(call.start, call.end, call.requests));
-        let crossing = crossing(&self.starts(|_| true), &CONNECTIONS).or_else(|| requests.crossing(&REQUESTS))?;
+        let crossing = crossing(&self.starts(), &CONNECTIONS).or_else(|| requests.crossing(&REQUESTS))?;
         // A proxy in front of a busy site, on the site's own network, opens as many and gets as many different answers.
         let is_varied = likeness.exchanges >= 15 && likeness.same_answered < 0.5;
         if is_private(caller) && is_varied && crossing.count < crossing.scale.least * 20 {
@@ -164,27 +165,6 @@ impl Calls {
                 ("connections", Fact::Count(self.flows)),
                 ("window", Fact::Text(crossing.scale.name())),
                 ("count_in_window", Fact::Count(crossing.count)),
-            ]),
-            ..describe(caller, hosts, &self.span, self.flows, crossing.score(), summary)
-        })
-    }
-
-    /// Connections held open with requests that are never finished: slowloris and its kin.
-    fn waiting(&self, caller: IpAddr, server: IpAddr, port: u16) -> Option<Evidence> {
-        let starts = self.starts(|call| call.is_waiting);
-        let crossing = crossing(&starts, &HELD_OPEN)?;
-        let summary = format!(
-            "{caller} held {} connections to {server} port {} open for {} and longer without an answer (slow HTTP flood)",
-            grouped(starts.len() as u64),
-            port_words(port),
-            seconds(WAITING),
-        );
-        let hosts = hosts((caller, Role::Attacker), [server], Role::Victim);
-        Some(Evidence {
-            facts: Facts::from([
-                ("connections", Fact::Count(self.flows)),
-                ("held_open", Fact::Count(starts.len() as u64)),
-                ("window", Fact::Text(crossing.scale.name())),
             ]),
             ..describe(caller, hosts, &self.span, self.flows, crossing.score(), summary)
         })
@@ -220,7 +200,7 @@ impl Calls {
             let evidence = describe(caller, hosts, &self.span, self.flows, score, summary);
             return Some(Evidence { severity: Severity::Medium, facts, ..evidence });
         }
-        let crossing = crossing(&self.starts(|_| true), &[BURST]).filter(|_| self.dropped > 0)?;
+        let crossing = crossing(&self.starts(), &[BURST]).filter(|_| self.dropped > 0)?;
         let summary = format!(
             "{caller} sent {} different requests at once to {server} port {}, answered alike, after connections without a word (service and script scan)",
             crossing.count,
@@ -325,9 +305,6 @@ const SLOW_FLOOD: u64 = 60;
 const COSTLY_BYTES: u64 = 1000;
 /// So many connections at once are more than a browser opens to one host.
 const BURST: Scale = Scale::within(2, 15);
-/// A browser keeps some connections in reserve, but not so many, nor without an answer for so long.
-const HELD_OPEN: [Scale; 2] = [Scale::within(60, 40), Scale::within(600, 100)];
-const WAITING: Duration = Duration::from_secs(10);
 /// Fewer connections are not worth a look, unless they carry very many requests.
 const FEW_CALLS: usize = 15;
 /// Connections kept of one caller to one service.

@@ -156,6 +156,16 @@ impl Span {
         }
     }
 
+    /// Takes in the flows that another span took in.
+    pub(crate) fn append(&mut self, other: &Span) {
+        if let Some((start, end)) = other.times {
+            let (first, last) = self.times.unwrap_or((start, end));
+            self.times = Some((start.min(first), end.max(last)));
+        }
+        let room = Self::EXAMPLES.saturating_sub(self.examples.len());
+        self.examples.extend(other.examples.iter().take(room));
+    }
+
     pub(crate) fn start(&self) -> Time {
         self.times.map_or(Time::MIN, |(start, _)| start)
     }

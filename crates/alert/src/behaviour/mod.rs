@@ -4,15 +4,34 @@
 //! the hypothesis that they reject, the windows they look through (seconds, minutes, the whole input) and the least
 //! count worth a person's time.
 
+mod arp_poisoning;
+mod beacon;
 mod brute_force;
+mod call_home;
+mod callback;
 mod contacts;
+mod destination;
+mod dhcp;
+mod dns_tunnel;
+mod exfiltration;
 mod flood;
 mod http_flood;
+mod icmp_tunnel;
+mod lateral;
+mod lateral_history;
 pub(crate) mod load;
+mod long_connection;
+mod mining;
+mod non_standard_port;
+mod novelty;
+mod one_way;
 mod reflection;
 mod scale;
 mod scan;
+mod slow_denial;
+mod spoofing;
 mod spraying;
+mod spread;
 mod sweep;
 mod timeline;
 pub(crate) mod tracks;
@@ -47,6 +66,42 @@ pub enum Behaviour {
     Reflection,
     /// Log-ins tried again and again.
     PasswordGuessing,
+    /// Connections of a service held open, more than it can spare, with next to nothing said over them.
+    SlowDenial,
+    /// Administrative sessions from one inside host to another that has none such of it.
+    LateralMovement,
+    /// A server calls out as soon as it was called, in a way that it never does.
+    Callback,
+    /// A port answers that never did.
+    NewService,
+    /// A server talks with an outside network that it never talked with.
+    NewPeer,
+    /// A host answers for addresses that are another's.
+    ArpPoisoning,
+    /// Sources that cannot be who they say.
+    AddressSpoofing,
+    /// More clients ask for an address than there are hosts.
+    DhcpStarvation,
+    /// A second server gives out addresses, with another way out.
+    RogueDhcp,
+    /// Regular calls of one service outside.
+    Beacon,
+    /// Data in names that are asked for.
+    DnsTunnel,
+    /// Data in pings.
+    IcmpTunnel,
+    /// Work for a mining pool.
+    CryptoMining,
+    /// Web conversations of a program with somebody who goes by no name.
+    CallHome,
+    /// More bytes out than ever, or than anyone else sends.
+    Exfiltration,
+    /// A protocol on a port that is another's.
+    NonStandardPort,
+    /// A conversation that stays open for hours.
+    LongConnection,
+    /// A host that is heard by others and never by the sensor.
+    OneWay,
     /// What another detector said.
     Reported,
     /// Unlike what the network usually does.
@@ -57,7 +112,7 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// Every behaviour.
-    pub const ALL: [Behaviour; 13] = [
+    pub const ALL: [Behaviour; 31] = [
         Behaviour::PortScan,
         Behaviour::HostSweep,
         Behaviour::ArpScan,
@@ -68,6 +123,24 @@ impl Behaviour {
         Behaviour::HttpFlood,
         Behaviour::Reflection,
         Behaviour::PasswordGuessing,
+        Behaviour::SlowDenial,
+        Behaviour::LateralMovement,
+        Behaviour::Callback,
+        Behaviour::NewService,
+        Behaviour::NewPeer,
+        Behaviour::ArpPoisoning,
+        Behaviour::AddressSpoofing,
+        Behaviour::DhcpStarvation,
+        Behaviour::RogueDhcp,
+        Behaviour::Beacon,
+        Behaviour::DnsTunnel,
+        Behaviour::IcmpTunnel,
+        Behaviour::CryptoMining,
+        Behaviour::CallHome,
+        Behaviour::Exfiltration,
+        Behaviour::NonStandardPort,
+        Behaviour::LongConnection,
+        Behaviour::OneWay,
         Behaviour::Reported,
         Behaviour::Anomaly,
         Behaviour::Recognised,
@@ -91,6 +164,24 @@ impl Behaviour {
             Behaviour::HttpFlood => "http-flood",
             Behaviour::Reflection => "reflection",
             Behaviour::PasswordGuessing => "password-guessing",
+            Behaviour::SlowDenial => "slow-denial",
+            Behaviour::LateralMovement => "lateral-movement",
+            Behaviour::Callback => "callback",
+            Behaviour::NewService => "new-service",
+            Behaviour::NewPeer => "new-peer",
+            Behaviour::ArpPoisoning => "arp-poisoning",
+            Behaviour::AddressSpoofing => "address-spoofing",
+            Behaviour::DhcpStarvation => "dhcp-starvation",
+            Behaviour::RogueDhcp => "rogue-dhcp",
+            Behaviour::Beacon => "beacon",
+            Behaviour::DnsTunnel => "dns-tunnel",
+            Behaviour::IcmpTunnel => "icmp-tunnel",
+            Behaviour::CryptoMining => "crypto-mining",
+            Behaviour::CallHome => "call-home",
+            Behaviour::Exfiltration => "exfiltration",
+            Behaviour::NonStandardPort => "non-standard-port",
+            Behaviour::LongConnection => "long-connection",
+            Behaviour::OneWay => "one-way",
             Behaviour::Reported => "reported",
             Behaviour::Anomaly => "anomaly",
             Behaviour::Recognised => "recognised",
@@ -111,7 +202,7 @@ pub trait Watch: Send {
 }
 
 /// One watch for each behaviour that needs no training, in a network of these homes.
-pub fn watches(_home: &Home) -> Vec<Box<dyn Watch>> {
+pub fn watches(home: &Home) -> Vec<Box<dyn Watch>> {
     vec![
         Box::<scan::Scans>::default(),
         Box::<sweep::Sweeps>::default(),
@@ -120,5 +211,22 @@ pub fn watches(_home: &Home) -> Vec<Box<dyn Watch>> {
         Box::<reflection::Reflections>::default(),
         Box::<brute_force::Guesses>::default(),
         Box::<spraying::Sprays>::default(),
+        Box::<slow_denial::HeldServices>::default(),
+        Box::<lateral::RemoteActs>::default(),
+        Box::new(lateral_history::Administration::of(home.clone())),
+        Box::new(callback::Callbacks::of(home.clone())),
+        Box::new(novelty::Novelties::of(home.clone())),
+        Box::<arp_poisoning::Claimants>::default(),
+        Box::new(spoofing::Spoofs::of(home.clone())),
+        Box::<dhcp::Leases>::default(),
+        Box::new(beacon::Beacons::new(home)),
+        Box::<dns_tunnel::DnsTunnels>::default(),
+        Box::<icmp_tunnel::IcmpTunnels>::default(),
+        Box::new(mining::Miners::new(home)),
+        Box::new(call_home::HomeCalls::new(home)),
+        Box::new(exfiltration::Uploads::new(home)),
+        Box::new(non_standard_port::OddPorts::new(home)),
+        Box::new(long_connection::LongConnections::new(home)),
+        Box::<one_way::OneWays>::default(),
     ]
 }

@@ -1,7 +1,7 @@
 //! How much is too much, within how long, and how likely that is by chance.
 
 use flow::{Duration, Time};
-use statrs::distribution::{Binomial, DiscreteCDF};
+use statrs::distribution::{Binomial, DiscreteCDF, Poisson};
 
 use super::words::seconds;
 
@@ -72,6 +72,15 @@ pub(crate) fn binomial_tail(successes: u64, trials: u64, p: f64) -> f64 {
     }
 }
 
+/// The chance of at least so many events where `mean` are expected, each by itself.
+pub(crate) fn poisson_tail(events: u64, mean: f64) -> f64 {
+    match (events, Poisson::new(mean)) {
+        (0, _) => 1.0,
+        (events, Ok(poisson)) => poisson.sf(events - 1),
+        (_, Err(_)) => 1.0,
+    }
+}
+
 /// The most a benign host's chance alone may explain before it is called an attack.
 pub(crate) const SIGNIFICANCE: f64 = 1e-6;
 
@@ -95,6 +104,12 @@ mod tests {
         assert!(crossing(&times, &[Scale::within(10, 4)]).is_none());
         let crossed = crossing(&times, &[Scale::within(10, 4), Scale::whole(3)]).unwrap();
         assert_eq!((crossed.count, crossed.scale.window), (3, None));
+    }
+
+    #[test]
+    fn the_poisson_tail_is_that_of_the_textbook() {
+        assert!((poisson_tail(1, 1.0) - (1.0 - (-1.0f64).exp())).abs() < 1e-12);
+        assert_eq!((poisson_tail(0, 3.0), poisson_tail(1, 0.0)), (1.0, 1.0));
     }
 
     #[test]

@@ -11,7 +11,8 @@ pub(super) const FEATURES: &[Feature] = &[
         meaning: "The protocol that the first payload shows, whatever the port; missing where it shows none.",
         value: Value::Category(
             || APPLICATIONS.iter().map(|&name| name.to_owned()).collect(),
-            |flow| flow.application.as_deref().map(position),
+            // ARP is told by its protocol.
+            |flow| flow.application.as_deref().filter(|it| !matches!(it, Application::Arp(_))).map(position),
         ),
     },
     number("dns_queries", "count", "Names asked for; missing where no name server was talked with.", |flow| {

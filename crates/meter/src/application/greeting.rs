@@ -67,9 +67,25 @@ pub(super) fn of_stream(stream: &[u8]) -> Greeting {
         // Options of Telnet (RFC 854): IAC, then WILL, WONT, DO, DONT, or a subnegotiation.
         [0xff, 0xfa..=0xfe, option, ..] if option < 50 => Greeting::Is("telnet"),
         [0xff] | [0xff, 0xfa..=0xfe] => Greeting::Short,
+        [b'{', ref rest @ ..] => of_call(rest),
         _ if is_short => Greeting::Short,
         _ => Greeting::Unknown,
     }
+}
+
+/// Looks at a message of JSON in one line: what it calls tells whether it is Stratum, in which miners of any currency ask
+/// pools for work (github.com/slushpool/stratumprotocol; xmrig's and EthereumStratum's variants).
+fn of_call(message: &[u8]) -> Greeting {
+    let line = message.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let line = &line[..line.len().min(MAX_CALL_BYTES)];
+    let has = |text: &[u8]| line.windows(text.len()).any(|part| part == text);
+    let is_login = has(b"\"login\"") && has(b"\"pass\"") && has(b"\"method\"");
+    let is_job = has(b"\"job\"") && has(b"\"blob\"") && has(b"\"target\"");
+    if CALLS.iter().any(|call| has(call)) || is_login || is_job {
+        return Greeting::Is("stratum");
+    }
+    let goes_on = line.len() == message.len() && line.len() < MAX_CALL_BYTES;
+    if goes_on { Greeting::Short } else { Greeting::Unknown }
 }
 
 /// Whether the stream, as far as it is there, is what each byte of a start may be.
@@ -87,8 +103,6 @@ pub(super) fn of_datagram(datagram: &[u8]) -> Option<&'static str> {
         {
             Some("stun")
         }
-        // RFC 2131 s.2 and s.3.
-        [1 | 2, ..] if magic(236, &[0x63, 0x82, 0x53, 0x63]) => Some("dhcp"),
         [b'M', ..] if magic(0, b"M-SEARCH * HTTP/1.1\r\n") => Some("ssdp"),
         [b'N', ..] if magic(0, b"NOTIFY * HTTP/1.1\r\n") => Some("ssdp"),
         // BEP 5: queries and answers of its distributed hash table.
@@ -106,7 +120,26 @@ pub(super) const fn may_datagram_start_with(byte: u8) -> bool {
 
 /// Whether a TCP stream that starts with this byte may be one of the protocols here.
 pub(super) const fn may_start_with(byte: u8) -> bool {
-    matches!(byte, 0 | 3 | 0x10 | 0x13 | 0xff | b'S' | b'E' | b'H' | b'R' | b'N' | b'2' | b'+' | b'*')
+    matches!(
+        byte,
+        0 | 3
+            | 5
+            | 0x30
+            | b'J'
+            | 0x10
+            | 0x13
+            | 0xff
+            | 0xf9
+            | b'S'
+            | b'E'
+            | b'H'
+            | b'R'
+            | b'N'
+            | b'2'
+            | b'+'
+            | b'*'
+            | b'{'
+    )
 }
 
 const STARTS: &[(&[u8], &str)] = &[
@@ -117,6 +150,21 @@ const STARTS: &[(&[u8], &str)] = &[
     (b"RFB 003.", "vnc"),
     (b"NICK ", "irc"),
     (b"\x13BitTorrent protocol", "bittorrent"),
+    // The main network's magic number and the first message of a node.
+    (b"\xf9\xbe\xb4\xd9version\0", "bitcoin"),
+];
+/// What only miners call: the quotation mark before it keeps other words out.
+const CALLS: &[&[u8]] = &[
+    b"\"mining.subscribe\"",
+    b"\"mining.authorize\"",
+    b"\"mining.hello\"",
+    b"\"mining.configure\"",
+    b"\"mining.extranonce.subscribe\"",
+    b"\"mining.notify\"",
+    b"\"mining.set_difficulty\"",
+    b"\"eth_submitLogin\"",
+    b"\"eth_submitWork\"",
+    b"\"eth_getWork\"",
 ];
 const BANNERS: &[Banner] = &[
     Banner { start: b"220 ", words: &[("smtp", "smtp"), ("ftp", "ftp")] },
@@ -125,6 +173,11 @@ const BANNERS: &[Banner] = &[
     Banner { start: b"* OK ", words: &[("imap", "imap")] },
 ];
 const MESSAGES: &[Message] = &[
+    // BIND of LDAP 3 (RFC 4511 s.4.2) in a message of one length byte, and Java's remote method invocation.
+    Message { start: &[&[0x30], ANY, &[2], &[1], ANY, &[0x60]], name: "ldap" },
+    Message { start: &[b"J", b"R", b"M", b"I", &[0], &[2]], name: "rmi" },
+    // BIND and ALTER_CONTEXT of remote procedure calls, version 5 ([C706] s.12.6.4).
+    Message { start: &[&[5], &[0, 1], &[11, 14], ANY, &[0x10]], name: "dce_rpc" },
     // NetBIOS session message (RFC 1002 s.4.3.1) with SMB 1 or 2 in it.
     Message { start: &[&[0], &[0, 1], ANY, ANY, &[0xfe, 0xff], b"S", b"M", b"B"], name: "smb" },
     // CONNECT of MQTT 3.1.1 and 5 (s.3.1): the length takes one byte or two.
@@ -135,5 +188,7 @@ const MESSAGES: &[Message] = &[
 const CONNECTION_REQUEST: &[&[u8]] = &[&[3], &[0], ANY, ANY, ANY, &[0xe0]];
 /// Any byte.
 const ANY: &[u8] = &[];
+/// Logins of miners name an address, a worker and what they compute.
+const MAX_CALL_BYTES: usize = 2048;
 /// RFC 5321 s.4.5.3.1.5, which is the longest of them.
 const MAX_LINE_BYTES: usize = 512;

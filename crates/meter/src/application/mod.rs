@@ -8,15 +8,20 @@
 //! Of a fragmented IP packet only the first fragment's part is read, and of a packet that the capture cut only what is
 //! there. Where the start of a message comes after its continuation, the message is not put together.
 
+mod arp;
 mod bytes;
 mod content;
+mod dcerpc;
+mod dhcp;
 mod dns;
+mod echo;
 mod greeting;
 mod http;
 mod ja4;
 mod login;
 mod pending;
 mod quic;
+mod smb;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -25,6 +30,7 @@ use flow::{Application, Content, Protocol, Tls};
 
 use crate::decode::Packet;
 use content::Dialogues;
+use echo::Echoes;
 use greeting::Greeting;
 use http::Request;
 use pending::{Assembly, Pending, Way};
@@ -42,12 +48,13 @@ pub(crate) struct Openings {
     pending: Pending,
     /// Conversations whose log-ins are read, where that is wanted.
     dialogues: Option<Dialogues>,
+    echoes: Echoes,
 }
 
 impl Openings {
     /// `content` asks for the content features too.
     pub(crate) fn new(content: bool) -> Openings {
-        Openings { pending: Pending::default(), dialogues: content.then(Dialogues::default) }
+        Openings { pending: Pending::default(), dialogues: content.then(Dialogues::default), echoes: Echoes::default() }
     }
 
     /// What the packet tells. `payload` is what was captured of it above the transport header.
@@ -57,6 +64,10 @@ impl Openings {
         let may_open = match packet.protocol {
             Protocol::Tcp => TCP_STARTS[usize::from(first)] || is_dns(packet),
             Protocol::Udp => UDP_STARTS[usize::from(first)] || is_dns(packet),
+            Protocol::Arp => {
+                return Facts { application: arp::read(payload, packet.time).map(Box::new), content: None };
+            }
+            _ if Echoes::is_echo(packet) => return self.read_echo(packet, payload),
             _ => return Facts::default(),
         };
         if !may_open && self.dialogues.is_none() && !self.pending.may_hold(packet) {
@@ -68,6 +79,12 @@ impl Openings {
     /// Messages given up unfinished because too many waited.
     pub(crate) fn evicted(&self) -> u64 {
         self.pending.evicted
+    }
+
+    #[inline(never)]
+    fn read_echo(&mut self, packet: &Packet, payload: &[u8]) -> Facts {
+        let told = self.echoes.read(packet, payload);
+        Facts { application: told.map(|echo| Box::new(Application::Echo(echo))), content: None }
     }
 
     #[inline(never)]
@@ -131,6 +148,9 @@ impl Openings {
         }
         if let Some(pieces) = quic::read(payload) {
             return Some(Application::Quic(self.read_handshake(packet, &pieces)));
+        }
+        if let Some(dhcp) = dhcp::read(payload) {
+            return Some(Application::Dhcp(Box::new(dhcp)));
         }
         greeting::of_datagram(payload).map(|name| match name {
             "quic" => Application::Quic(Tls::default()),
@@ -203,6 +223,14 @@ impl Facts {
 fn add(known: &mut Application, told: Application) {
     match (known, told) {
         (Application::Dns(known), Application::Dns(told)) => known.append(*told),
+        (Application::Dhcp(known), Application::Dhcp(told)) => known.append(*told),
+        (Application::Arp(known), Application::Arp(told)) => known.append(told),
+        (Application::Smb(known), Application::Smb(told)) | (Application::Dcerpc(known), Application::Dcerpc(told)) => {
+            *known = known.and(told);
+        }
+        (Application::Echo(known), Application::Echo(told)) => {
+            known.altered = known.altered.saturating_add(told.altered);
+        }
         (Application::Http(known), Application::Http(mut told)) => {
             if told.method.is_empty() {
                 known.status = known.status.or(told.status);
@@ -292,6 +320,8 @@ fn judge_start(stream: &[u8], is_end: bool) -> Judgement {
     let is_short = methods.any(|method| method.starts_with(stream))
         || stream.len() < STATUS_LINE.len() && STATUS_LINE[..7].starts_with(&stream[..stream.len().min(7)]);
     match greeting::of_stream(stream) {
+        Greeting::Is("smb") => Judgement::told(Application::Smb(smb::acts(stream))),
+        Greeting::Is("dce_rpc") => Judgement::told(Application::Dcerpc(dcerpc::acts(stream))),
         Greeting::Is(name) => Judgement::told(Application::Other(name.into())),
         Greeting::Short => wait,
         Greeting::Unknown if is_short => wait,

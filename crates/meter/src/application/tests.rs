@@ -390,3 +390,51 @@ fn a_part_of_a_conversation_counts_its_own_questions() {
         .collect();
     assert_eq!(questions, [31, 10]);
 }
+
+#[test]
+fn miners_are_known_by_what_they_call() {
+    let calls: [&[u8]; 4] = [
+        b"{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}\n",
+        b"{\"worker\": \"w\", \"params\": [\"0x9c\"], \"id\": 2, \"method\": \"eth_submitLogin\"}\n",
+        b"{\"method\":\"login\",\"params\":{\"login\":\"4BCeT\",\"pass\":\"x\"},\"id\":1}\n",
+        b"{\"jsonrpc\":\"2.0\",\"method\":\"job\",\"params\":{\"job\":1,\"blob\":\"07\",\"target\":\"71\"}}\n",
+    ];
+    for call in calls {
+        let expected = Some(Application::Other("stratum".into()));
+        assert_eq!(told(443, &[call]), expected);
+        let (start, rest) = call.split_at(12);
+        assert_eq!(told(443, &[start, rest]), expected);
+    }
+    assert_eq!(told(443, &[b"{\"method\":\"login\",\"params\":{\"user\":\"a\"}}\n"]), None);
+    assert_eq!(told(8333, &[b"\xf9\xbe\xb4\xd9version\0\0\0\0\0"]), Some(Application::Other("bitcoin".into())));
+}
+
+/// Altered replies to a ping with that data, when it is answered with the others, one after the other.
+fn altered(asked: &[&[u8]], answered: &[&[u8]]) -> Option<u32> {
+    let mut wire = Wire::new();
+    let echo = |kind: u8, data: &[u8]| [&[kind, 0, 0, 0, 0, 7, 0, 1], data].concat();
+    asked.iter().for_each(|data| wire.send(1, 1, &echo(8, data), usize::MAX >> 1));
+    answered.iter().for_each(|data| wire.send(2, 1, &echo(0, data), usize::MAX >> 1));
+    match wire.application() {
+        Some(Application::Echo(echo)) => Some(echo.altered),
+        told => told.map(|_| 0),
+    }
+}
+
+#[test]
+fn a_reply_that_gives_back_something_else_is_counted_and_a_copy_is_not() {
+    assert_eq!(altered(&[b"abc", b"abd"], &[b"abd", b"abc"]), None);
+    assert_eq!(altered(&[b"abc", b"abd"], &[b"abx", b"abc", b"ab"]), Some(2));
+    // Of requests that were not seen nothing is known.
+    assert_eq!(altered(&[], &[b"abx"]), None);
+}
+
+#[test]
+fn names_under_one_domain_and_records_that_carry_data_are_counted() {
+    let mut wire = Wire::new();
+    for (number, first) in [b"aa", b"ab", b"ab"].iter().enumerate() {
+        wire.udp(1, 53, &dns_message(number as u16, 0x0100, &[*first, b"t", b"example", b"org"], 16));
+    }
+    let Some(Application::Dns(dns)) = wire.application() else { panic!() };
+    assert_eq!((dns.names.estimate(), dns.domains.estimate(), dns.data_questions), (2, 1, 3));
+}

@@ -225,12 +225,14 @@ impl Packet {
         }
     }
 
-    /// The payload, as far as it was captured: behind the transport header, without what the link padded.
+    /// The payload, as far as it was captured: behind the transport header, without what the link padded. Of ARP, the
+    /// whole message.
     #[inline]
     pub(crate) fn payload<'a>(&self, captured: &'a [u8]) -> &'a [u8] {
         let start = usize::from(self.transport_at) + usize::from(self.header_bytes);
         let bytes = captured.get(start..).unwrap_or_default();
-        &bytes[..bytes.len().min(self.payload_bytes as usize)]
+        let length = if self.protocol == Protocol::Arp { self.bytes } else { self.payload_bytes };
+        &bytes[..bytes.len().min(length as usize)]
     }
 
     /// The packet, when `header_bytes` more of the capture lie before it.

@@ -25,6 +25,11 @@ use crate::evaluation::{Finding, Severity};
 
 /// A whole page; `lead` says in a sentence what it is about.
 fn document(title: &str, lead: &str, body: Markup) -> String {
+    styled(title, lead, "", body)
+}
+
+/// A whole page of something else than models, with what it adds to the style.
+pub fn styled(title: &str, lead: &str, style: &'static str, body: Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -35,7 +40,7 @@ fn document(title: &str, lead: &str, body: Markup) -> String {
                 // Names of columns and kinds come from files of others: nothing on the page may load or run anything.
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
                 title { (title) " · Lapwing" }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(style)) }
             }
             body {
                 header { h1 { (title) } p { (lead) } }
@@ -48,12 +53,12 @@ fn document(title: &str, lead: &str, body: Markup) -> String {
 }
 
 /// A part of a page under its own heading.
-fn section(title: &str, body: Markup) -> Markup {
+pub fn section(title: &str, body: Markup) -> Markup {
     html! { section { h2 { (title) } (body) } }
 }
 
 /// A table with headings; the first cell of a row is its heading, all others are numbers or short texts.
-fn table(headings: &[&str], rows: &[Vec<String>]) -> Markup {
+pub fn table(headings: &[&str], rows: &[Vec<String>]) -> Markup {
     html! {
         div class="scroll" {
             table {
@@ -128,7 +133,7 @@ fn rate(value: Option<f64>) -> String {
 }
 
 /// A whole number with a thin space between thousands.
-fn count(value: u64) -> String {
+pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {

@@ -1,8 +1,8 @@
 //! Passwords tried one after the other.
 
-use flow::{Duration, Time};
+use flow::Duration;
 
-use super::{Attack, Plot, hurried, stranger};
+use super::{Attack, Occasion, Plot, hurried, stranger};
 use crate::activity::{Activity, Plan, series};
 use crate::content::Content;
 use crate::protocol::ssh::Login;
@@ -13,7 +13,7 @@ use crate::tcp::{Connection, Ending, Side, Turn};
 use crate::wire::{Endpoint, System};
 
 /// The guessing of passwords for one service of one host.
-pub(super) fn plot(attack: Attack, scene: &Scene, start: Time, room: Duration, random: Random) -> Plot {
+pub(super) fn plots(attack: Attack, scene: &Scene, occasion: Occasion) -> Vec<Plot> {
     let network = &scene.network;
     let insider = network.insider(attack as usize).endpoint();
     let outsider = Endpoint { system: System::Linux, ..network.outside(stranger(attack, 0)) };
@@ -23,7 +23,7 @@ pub(super) fn plot(attack: Attack, scene: &Scene, start: Time, room: Duration, r
         Attack::SmbGuessing => (insider, &network.files),
         _ => (outsider, &network.mail),
     };
-    let guessing = Guessing { ends: (from, target.endpoint()), start, room, random };
+    let guessing = Guessing { ends: (from, target.endpoint()), occasion };
     let activity = match attack {
         Attack::SshGuessing => guessing.shells(),
         Attack::FtpGuessing => guessing.files(),
@@ -31,33 +31,32 @@ pub(super) fn plot(attack: Attack, scene: &Scene, start: Time, room: Duration, r
         Attack::SmbGuessing => guessing.shares(),
         _ => guessing.slowly(),
     };
-    Plot { attackers: vec![from.address], victims: vec![target.v4.into()], activity }
+    Plot::whole(attack, vec![from.address], vec![target.v4.into()], activity)
 }
 
-struct Guessing {
-    ends: (Endpoint, Endpoint),
-    start: Time,
-    room: Duration,
-    random: Random,
+pub(super) struct Guessing {
+    pub(super) ends: (Endpoint, Endpoint),
+    pub(super) occasion: Occasion,
 }
 
 impl Guessing {
     /// Four tasks side by side, each with four passwords a connection until the server has enough.
-    fn shells(mut self) -> Activity {
+    pub(super) fn shells(mut self) -> Activity {
         let each = Duration::from_millis(9_800);
-        let connections = ((self.room.as_secs_f64() / each.as_secs_f64()) as u64).clamp(2, 9);
-        let gap = hurried(connections, each, self.room);
+        let connections = ((self.occasion.room.as_secs_f64() / each.as_secs_f64()) as u64).clamp(2, 9);
+        let gap = hurried(connections, each, self.occasion.room);
         let mut plan = Plan::default();
         for task in 0..4 {
             let first = 40_000 + task * 1_000;
-            let start = self.start + self.random.seconds(0.0..0.3);
+            let start = self.occasion.start + self.occasion.random.seconds(0.0..0.3);
             let make = move |random: &mut Random, time, index| {
                 let attempts = [(Duration::from_millis(3), Login::Refused); 4];
                 let script = ssh::login(random, ssh::LIBSSH, &attempts);
                 let connection = Connection::new(self.ends, (first + index as u16, ssh::PORT), time, script);
                 Connection { ending: Ending::Close(Side::Responder), ..connection }.activity(random.fork())
             };
-            let task = series(connections, start, self.random.fork(), move |random| random.near(gap, 0.05), make);
+            let task =
+                series(connections, start, self.occasion.random.fork(), move |random| random.near(gap, 0.05), make);
             plan.start(start, task);
         }
         plan.activity()
@@ -65,75 +64,46 @@ impl Guessing {
 
     /// A connection now and then, a password or two in each.
     fn slowly(self) -> Activity {
-        let count = (self.room.as_secs_f64() / 50.0).max(3.0) as u64;
-        let gap = hurried(count, Duration::from_secs(50), self.room);
-        series(
-            count,
-            self.start,
-            self.random,
-            move |random| random.near(gap, 0.25),
-            move |random, time, _| {
-                let attempts = vec![(Duration::from_millis(4), Login::Refused); random.within(1..3)];
-                let script = ssh::login(random, ssh::LIBSSH, &attempts);
-                Connection::new(self.ends, (random.within(33_000..60_000), ssh::PORT), time, script)
-                    .activity(random.fork())
-            },
-        )
+        let count = (self.occasion.room.as_secs_f64() / 50.0).max(3.0) as u64;
+        self.occasion.steps(count, Duration::from_secs(50), 0.25, move |random, time, _| {
+            let attempts = vec![(Duration::from_millis(4), Login::Refused); random.within(1..3)];
+            let script = ssh::login(random, ssh::LIBSSH, &attempts);
+            Connection::new(self.ends, (random.within(33_000..60_000), ssh::PORT), time, script).activity(random.fork())
+        })
     }
 
     /// Three passwords a connection.
     fn files(mut self) -> Activity {
         let count = 60;
-        let gap = hurried(count, Duration::from_millis(1_200), self.room);
-        let first = self.random.within(33_000..50_000);
-        series(
-            count,
-            self.start,
-            self.random,
-            move |random| random.near(gap, 0.3),
-            move |random, time, index| {
-                let passwords: Vec<_> =
-                    (0..3).map(|_| format!("{}{}", random.pick(&WORDS), random.within(1..2_025))).collect();
-                let script = ftp::refused("admin", &passwords, random.seconds(2.4..3.2));
-                Connection::new(self.ends, (first + index as u16, ftp::PORT), time, script).activity(random.fork())
-            },
-        )
+        let first = self.occasion.random.within(33_000..50_000);
+        self.occasion.steps(count, Duration::from_millis(1_200), 0.3, move |random, time, index| {
+            let passwords: Vec<_> =
+                (0..3).map(|_| format!("{}{}", random.pick(&WORDS), random.within(1..2_025))).collect();
+            let script = ftp::refused("admin", &passwords, random.seconds(2.4..3.2));
+            Connection::new(self.ends, (first + index as u16, ftp::PORT), time, script).activity(random.fork())
+        })
     }
 
     /// One password a connection, which the server then aborts.
     fn desktops(mut self) -> Activity {
         let count = 150;
-        let gap = hurried(count, Duration::from_millis(450), self.room);
-        let first = self.random.within(49_152..60_000);
-        series(
-            count,
-            self.start,
-            self.random,
-            move |random| random.near(gap, 0.3),
-            move |random, time, index| {
-                let mut script = rdp::login(random, "administrator", "terminal.office.example");
-                script.push(Turn::answer(random.seconds(0.02..0.08), Content::Records(45)));
-                let connection = Connection::new(self.ends, (first + index as u16, rdp::PORT), time, script);
-                Connection { ending: Ending::Reset(Side::Responder), ..connection }.activity(random.fork())
-            },
-        )
+        let first = self.occasion.random.within(49_152..60_000);
+        self.occasion.steps(count, Duration::from_millis(450), 0.3, move |random, time, index| {
+            let mut script = rdp::login(random, "administrator", "terminal.office.example");
+            script.push(Turn::answer(random.seconds(0.02..0.08), Content::Records(45)));
+            let connection = Connection::new(self.ends, (first + index as u16, rdp::PORT), time, script);
+            Connection { ending: Ending::Reset(Side::Responder), ..connection }.activity(random.fork())
+        })
     }
 
     /// One password a connection.
     fn shares(mut self) -> Activity {
         let count = 300;
-        let gap = hurried(count, Duration::from_millis(180), self.room);
-        let first = self.random.within(49_152..60_000);
-        series(
-            count,
-            self.start,
-            self.random,
-            move |random| random.near(gap, 0.3),
-            move |random, time, index| {
-                let script = smb::login(random, "administrator", Login::Refused);
-                Connection::new(self.ends, (first + index as u16, smb::PORT), time, script).activity(random.fork())
-            },
-        )
+        let first = self.occasion.random.within(49_152..60_000);
+        self.occasion.steps(count, Duration::from_millis(180), 0.3, move |random, time, index| {
+            let script = smb::login(random, "administrator", Login::Refused);
+            Connection::new(self.ends, (first + index as u16, smb::PORT), time, script).activity(random.fork())
+        })
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use flow::{Duration, Time};
 
 use super::probe::{Port, Probe};
-use super::{Attack, Plot, hurried, stranger};
-use crate::activity::{Activity, Plan, series};
+use super::{Attack, Occasion, Plot, hurried, stranger};
+use crate::activity::{Activity, Plan};
 use crate::network::Host;
 use crate::random::Random;
 use crate::scene::Scene;
@@ -14,7 +14,7 @@ use crate::tcp::{Connection, Ending, Opening, Side};
 use crate::wire::{self, ACK, Endpoint, FIN, PSH, SYN, System, URG};
 
 /// A scan of one host.
-pub(super) fn plot(attack: Attack, scene: &Scene, start: Time, room: Duration, random: Random) -> Plot {
+pub(super) fn plots(attack: Attack, scene: &Scene, occasion: Occasion) -> Vec<Plot> {
     let network = &scene.network;
     let insider = network.insider(attack as usize).endpoint();
     let outsider = network.outside(stranger(attack, 0));
@@ -30,7 +30,7 @@ pub(super) fn plot(attack: Attack, scene: &Scene, start: Time, room: Duration, r
         Attack::ProtocolScan => (insider, &network.monitor),
         _ => (insider, &network.backup),
     };
-    let scan = Scan { ends: (from, target.endpoint()), target: target.clone(), start, room, random };
+    let scan = Scan { ends: (from, target.endpoint()), target: target.clone(), occasion };
     let activity = match attack {
         Attack::ConnectScan => scan.whole_connections(),
         Attack::UdpScan => scan.datagrams(),
@@ -43,154 +43,117 @@ pub(super) fn plot(attack: Attack, scene: &Scene, start: Time, room: Duration, r
         Attack::AckScan | Attack::WindowScan => scan.segments(ACK),
         _ => scan.segments(SYN),
     };
-    Plot { attackers: vec![from.address], victims: vec![target.v4.into()], activity }
+    Plot::whole(attack, vec![from.address], vec![target.v4.into()], activity)
 }
 
-struct Scan {
-    ends: (Endpoint, Endpoint),
-    target: Host,
-    start: Time,
-    room: Duration,
-    random: Random,
+pub(super) struct Scan {
+    pub(super) ends: (Endpoint, Endpoint),
+    pub(super) target: Host,
+    pub(super) occasion: Occasion,
 }
 
 impl Scan {
     /// Raw segments with these flags: one source port, one sequence number, as nmap does; silence is asked again.
-    fn segments(mut self, flags: u8) -> Activity {
-        let ports = popular_ports(&mut self.random, 1_000);
-        let (source, sequence) = (self.random.within(33_000..65_000), self.random.word());
+    pub(super) fn segments(mut self, flags: u8) -> Activity {
+        let ports = popular_ports(&mut self.occasion.random, 1_000);
+        let (source, sequence) = (self.occasion.random.within(33_000..65_000), self.occasion.random.word());
         let usual = Duration::from_millis(if self.ends.0.latency > Duration::from_millis(2) { 11 } else { 4 });
-        let gap = hurried(ports.len() as u64, usual, self.room);
-        let again = Duration::from_millis(1_100).min(self.room);
-        series(
-            ports.len() as u64,
-            self.start,
-            self.random,
-            move |random| random.near(gap, 0.6),
-            move |random, time, index| {
-                let port = self.target.port(ports[index as usize]);
-                // nmap invents the hop limit of each raw probe.
-                let from = self.ends.0.with_hop_limit(random.within(37..60));
-                let ends = (from, self.ends.1);
-                let probe = Probe { ends, ports: (source, ports[index as usize]), flags, sequence, window: 1_024 };
-                let silent = port == Port::Filtered || (port == Port::Open && flags & (SYN | ACK) == 0);
-                let mut plan = Plan::default();
-                plan.start(time, probe.activity(random, time, port));
-                if silent {
-                    let second = Probe { ports: (source + 1, probe.ports.1), ..probe };
-                    plan.start(time + again, second.activity(random, time + again, port));
-                }
-                plan.activity()
-            },
-        )
+        let again = Duration::from_millis(1_100).min(self.occasion.room);
+        self.occasion.steps(ports.len() as u64, usual, 0.6, move |random, time, index| {
+            let port = self.target.port(ports[index as usize]);
+            // nmap invents the hop limit of each raw probe.
+            let from = self.ends.0.with_hop_limit(random.within(37..60));
+            let ends = (from, self.ends.1);
+            let probe = Probe { ends, ports: (source, ports[index as usize]), flags, sequence, window: 1_024 };
+            let silent = port == Port::Filtered || (port == Port::Open && flags & (SYN | ACK) == 0);
+            let mut plan = Plan::default();
+            plan.start(time, probe.activity(random, time, port));
+            if silent {
+                let second = Probe { ports: (source + 1, probe.ports.1), ..probe };
+                plan.start(time + again, second.activity(random, time + again, port));
+            }
+            plan.activity()
+        })
     }
 
     /// Connections by the system's own calls, dropped as soon as they stand.
     fn whole_connections(mut self) -> Activity {
-        let ports = popular_ports(&mut self.random, 1_000);
-        let gap = hurried(ports.len() as u64, Duration::from_millis(3), self.room);
-        let first = self.random.within(33_000..60_000);
-        series(
-            ports.len() as u64,
-            self.start,
-            self.random,
-            move |random| random.near(gap, 0.6),
-            move |random, time, index| {
-                let port = ports[index as usize];
-                connection(&self.target, self.ends, (first + index as u16, port), time).activity(random.fork())
-            },
-        )
+        let ports = popular_ports(&mut self.occasion.random, 1_000);
+        let first = self.occasion.random.within(33_000..60_000);
+        self.occasion.steps(ports.len() as u64, Duration::from_millis(3), 0.6, move |random, time, index| {
+            let port = ports[index as usize];
+            connection(&self.target, self.ends, (first + index as u16, port), time).activity(random.fork())
+        })
     }
 
     /// A connection every half minute to a minute, for as long as there is.
     fn slow(mut self) -> Activity {
-        let count = (self.room.as_secs_f64() / 45.0).max(3.0) as u64;
-        let ports = popular_ports(&mut self.random, count.min(60_000) as usize);
-        let gap = hurried(count, Duration::from_secs(45), self.room);
-        series(
-            ports.len() as u64,
-            self.start,
-            self.random,
-            move |random| random.near(gap, 0.33),
-            move |random, time, index| {
-                let ports = (random.within(33_000..60_000), ports[index as usize]);
-                connection(&self.target, self.ends, ports, time).activity(random.fork())
-            },
-        )
+        let count = (self.occasion.room.as_secs_f64() / 45.0).max(3.0) as u64;
+        let ports = popular_ports(&mut self.occasion.random, count.min(60_000) as usize);
+        self.occasion.steps(ports.len() as u64, Duration::from_secs(45), 0.33, move |random, time, index| {
+            let ports = (random.within(33_000..60_000), ports[index as usize]);
+            connection(&self.target, self.ends, ports, time).activity(random.fork())
+        })
     }
 
     /// Empty datagrams; of the ICMP errors that they ask for, Linux sends a few at once and then one a second.
     fn datagrams(mut self) -> Activity {
-        let ports = popular_ports(&mut self.random, 500);
-        let gap = hurried(ports.len() as u64, Duration::from_millis(60), self.room);
-        let source = self.random.within(33_000..65_000);
-        let mut errors = RateLimit::new(self.start);
-        series(
-            ports.len() as u64,
-            self.start,
-            self.random,
-            move |random| random.near(gap, 0.5),
-            move |random, time, index| {
-                let (from, to) = self.ends;
-                let port = ports[index as usize];
-                let probe = wire::udp(from, to, (source, port), &[]);
-                let mut plan = Plan::default();
-                if port != 53 && errors.allows(time) {
-                    plan.packet(time + to.latency, wire::unreachable(to, from, 3, &probe));
-                } else {
-                    let again = time + random.near(gap, 0.5) * 3;
-                    plan.packet(again, wire::udp(from, to, (source + 1, port), &[]));
-                }
-                plan.packet(time, probe);
-                plan.activity()
-            },
-        )
+        let ports = popular_ports(&mut self.occasion.random, 500);
+        let gap = hurried(ports.len() as u64, Duration::from_millis(60), self.occasion.room);
+        let source = self.occasion.random.within(33_000..65_000);
+        let mut errors = RateLimit::new(self.occasion.start);
+        self.occasion.steps(ports.len() as u64, Duration::from_millis(60), 0.5, move |random, time, index| {
+            let (from, to) = self.ends;
+            let port = ports[index as usize];
+            let probe = wire::udp(from, to, (source, port), &[]);
+            let mut plan = Plan::default();
+            if port != 53 && errors.allows(time) {
+                plan.packet(time + to.latency, wire::unreachable(to, from, 3, &probe));
+            } else {
+                let again = time + random.near(gap, 0.5) * 3;
+                plan.packet(again, wire::udp(from, to, (source + 1, port), &[]));
+            }
+            plan.packet(time, probe);
+            plan.activity()
+        })
     }
 
     /// A bare header of each protocol; what the target does not speak, it says.
     fn protocols(mut self) -> Activity {
         let mut protocols: Vec<u8> = (0..=255).collect();
-        self.random.shuffle(&mut protocols);
-        let gap = hurried(256, Duration::from_millis(120), self.room);
-        let mut errors = RateLimit::new(self.start);
-        series(
-            256,
-            self.start,
-            self.random,
-            move |random| random.near(gap, 0.5),
-            move |random, time, index| {
-                let (from, to) = (self.ends.0.with_hop_limit(random.within(37..60)), self.ends.1);
-                let protocol = protocols[index as usize];
-                let mut plan = Plan::default();
-                let answered = time + to.latency;
-                match protocol {
-                    wire::ICMP => {
-                        let id = random.id();
-                        plan.packet(time, wire::echo(from, to, wire::Echo::Request, id, 0, &[]));
-                        plan.packet(answered, wire::echo(to, from, wire::Echo::Reply, id, 0, &[]));
-                    }
-                    wire::TCP => {
-                        let ports = (random.port(), 80);
-                        let probe =
-                            Probe { ends: (from, to), ports, flags: ACK, sequence: random.word(), window: 1_024 };
-                        return probe.activity(random, time, Port::Closed);
-                    }
-                    wire::UDP => {
-                        let probe = wire::udp(from, to, (random.port(), 40_125), &[]);
-                        plan.packet(answered, wire::unreachable(to, from, 3, &probe));
-                        plan.packet(time, probe);
-                    }
-                    _ => {
-                        let probe = wire::ip(from, to, protocol, random.id(), &[]);
-                        if errors.allows(time) {
-                            plan.packet(answered, wire::unreachable(to, from, 2, &probe));
-                        }
-                        plan.packet(time, probe);
-                    }
+        self.occasion.random.shuffle(&mut protocols);
+        let mut errors = RateLimit::new(self.occasion.start);
+        self.occasion.steps(256, Duration::from_millis(120), 0.5, move |random, time, index| {
+            let (from, to) = (self.ends.0.with_hop_limit(random.within(37..60)), self.ends.1);
+            let protocol = protocols[index as usize];
+            let mut plan = Plan::default();
+            let answered = time + to.latency;
+            match protocol {
+                wire::ICMP => {
+                    let id = random.id();
+                    plan.packet(time, wire::echo(from, to, wire::Echo::Request, id, 0, &[]));
+                    plan.packet(answered, wire::echo(to, from, wire::Echo::Reply, id, 0, &[]));
                 }
-                plan.activity()
-            },
-        )
+                wire::TCP => {
+                    let ports = (random.port(), 80);
+                    let probe = Probe { ends: (from, to), ports, flags: ACK, sequence: random.word(), window: 1_024 };
+                    return probe.activity(random, time, Port::Closed);
+                }
+                wire::UDP => {
+                    let probe = wire::udp(from, to, (random.port(), 40_125), &[]);
+                    plan.packet(answered, wire::unreachable(to, from, 3, &probe));
+                    plan.packet(time, probe);
+                }
+                _ => {
+                    let probe = wire::ip(from, to, protocol, random.id(), &[]);
+                    if errors.allows(time) {
+                        plan.packet(answered, wire::unreachable(to, from, 2, &probe));
+                    }
+                    plan.packet(time, probe);
+                }
+            }
+            plan.activity()
+        })
     }
 }
 

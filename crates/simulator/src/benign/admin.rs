@@ -7,8 +7,8 @@ use flow::{Duration, Time};
 use crate::activity::{Activity, Pace, Plan, habit, timetable};
 use crate::content::Content;
 use crate::network::{Host, Network};
-use crate::protocol::rdp;
 use crate::protocol::ssh::{self, Login};
+use crate::protocol::{rdp, winrm};
 use crate::random::Random;
 use crate::scene::Scene;
 use crate::tcp::{Connection, Ending, Side, Turn};
@@ -20,6 +20,7 @@ pub(super) fn habits(scene: &Scene) -> Vec<Activity> {
     for host in &scene.network.workstations[..2] {
         habits.push(shells(scene, host));
         habits.push(pings(scene, host));
+        habits.push(management(scene, host));
     }
     for host in scene.network.workstations.iter().step_by(3) {
         habits.push(desktops(scene, host));
@@ -84,6 +85,40 @@ fn automation(scene: &Scene) -> Activity {
                 let connection = Connection::new(ends, (random.port(), ssh::PORT), start, script);
                 plan.start(start, connection.activity(random.fork()));
             }
+        }
+        plan.activity()
+    })
+}
+
+/// One server after the other by WinRM or a remote desktop, as those do who keep them: what it looks like when someone
+/// goes from host to host who should.
+fn management(scene: &Scene, host: &Host) -> Activity {
+    let (network, host) = (scene.network.clone(), host.clone());
+    let random = scene.random(&format!("management {}", host.name));
+    habit(Pace::Working(Duration::from_secs(2_700)), random, scene.span(), move |random, time| {
+        let mut plan = Plan::default();
+        let mut start = time;
+        for server in [&network.files, &network.domain, &network.terminal] {
+            let name = format!("{}.office.example", server.name);
+            let (port, script) = if server.open.contains(&winrm::PORT) {
+                let commands = random.within(2..7);
+                (winrm::PORT, winrm::session(random, &name, commands))
+            } else if server.open.contains(&rdp::PORT) {
+                let mut script = rdp::login(random, &host.user(), &name);
+                for _ in 0..random.within(40..200) {
+                    script.push(Turn::ask(random.seconds(0.05..0.9), Content::Records(random.within(40..120))));
+                    script.push(Turn::answer(
+                        random.seconds(0.005..0.04),
+                        Content::Records(random.size(700, 1.3, 60_000)),
+                    ));
+                }
+                (rdp::PORT, script)
+            } else {
+                continue;
+            };
+            let ends = (host.endpoint(), server.endpoint());
+            plan.start(start, Connection::new(ends, (random.port(), port), start, script).activity(random.fork()));
+            start = start + random.seconds(20.0..120.0);
         }
         plan.activity()
     })

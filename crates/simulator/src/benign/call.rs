@@ -4,32 +4,26 @@ use flow::{Duration, Time};
 
 use crate::activity::{Activity, Event, Pace, habit};
 use crate::content::Content;
+use crate::network::Host;
 use crate::random::Random;
 use crate::scene::Scene;
 use crate::wire::{self, Endpoint};
 
 /// People call each other, most of them through a service outside.
-pub(super) fn habits(scene: &Scene) -> Vec<Activity> {
-    let mut habits = Vec::new();
-    for (index, host) in scene.network.workstations.iter().enumerate() {
-        let (network, host) = (scene.network.clone(), host.clone());
-        let random = scene.random(&format!("calls {}", host.name));
-        habits.push(habit(
-            Pace::Working(Duration::from_secs(12 * 3_600)),
-            random,
-            scene.span(),
-            move |random, time| {
-                let (to, port) = if random.chance(0.25) {
-                    (network.insider(index + 1).endpoint(), random.within(50_000..50_060))
-                } else {
-                    (network.outside(network.sites[5 + 15 * random.within(0..4)].v4.into()), 3_478)
-                };
-                let length = random.near(Duration::from_secs(120), 0.6);
-                call((host.endpoint(), to), (random.within(50_000..50_060), port), (time, time + length), random.fork())
-            },
-        ));
-    }
-    habits
+pub(super) fn desk(scene: &Scene, host: &Host) -> Vec<Activity> {
+    let (network, host) = (scene.network.clone(), host.clone());
+    let random = scene.random(&format!("calls {}", host.name));
+    let pace = Pace::Working(Duration::from_secs(12 * 3_600));
+    vec![habit(pace, random, scene.span(), move |random, time| {
+        let colleague = random.pick(&network.workstations);
+        let (to, port) = if random.chance(0.25) && colleague.v4 != host.v4 {
+            (colleague.endpoint(), random.within(50_000..50_060))
+        } else {
+            (network.outside(network.sites[5 + 15 * random.within(0..4)].v4.into()), 3_478)
+        };
+        let length = random.near(Duration::from_secs(120), 0.6);
+        call((host.endpoint(), to), (random.within(50_000..50_060), port), (time, time + length), random.fork())
+    })]
 }
 
 /// RTP (RFC 3550) with its contents encrypted: voice every 20 ms each way, pictures in bursts of fragments.

@@ -4,22 +4,21 @@ use flow::Duration;
 
 use crate::activity::{Activity, Pace, Plan, habit};
 use crate::network::Host;
-use crate::protocol::{dhcp, kerberos, ldap, ntp};
+use crate::protocol::{kerberos, ldap, ntp};
 use crate::scene::Scene;
 use crate::tcp::Connection;
 
-/// What every machine asks of the domain controller, and what that asks of the world.
+/// What servers and printers ask of the domain controller, and what that asks of the world.
 pub(super) fn habits(scene: &Scene) -> Vec<Activity> {
-    let mut habits = vec![world_time(scene)];
-    for host in scene.network.hosts().filter(|host| host.v4 != scene.network.domain.v4) {
-        habits.push(time(scene, host));
-    }
-    for host in &scene.network.workstations {
-        habits.push(tickets(scene, host));
-        habits.push(directory(scene, host));
-        habits.push(addresses(scene, host));
-    }
+    let servers = scene.network.servers().into_iter().filter(|host| host.v4 != scene.network.domain.v4);
+    let mut habits: Vec<Activity> = servers.chain(&scene.network.printers).map(|host| time(scene, host)).collect();
+    habits.push(world_time(scene));
     habits
+}
+
+/// What a workstation asks of it.
+pub(super) fn desk(scene: &Scene, host: &Host) -> Vec<Activity> {
+    vec![time(scene, host), tickets(scene, host), directory(scene, host)]
 }
 
 fn time(scene: &Scene, host: &Host) -> Activity {
@@ -74,19 +73,5 @@ fn directory(scene: &Scene, host: &Host) -> Activity {
         let script = ldap::session(random, &host.user());
         let ends = network.between(&host, &network.domain, random);
         Connection::new(ends, (random.port(), ldap::PORT), time, script).activity(random.fork())
-    })
-}
-
-/// The lease of an address renewed (RFC 2131 s.4.3.2).
-fn addresses(scene: &Scene, host: &Host) -> Activity {
-    let (network, host) = (scene.network.clone(), host.clone());
-    let random = scene.random(&format!("addresses {}", host.name));
-    habit(Pace::Random(Duration::from_secs(4 * 3_600)), random, scene.span(), move |random, time| {
-        let mut plan = Plan::default();
-        let (server, transaction) = (&network.domain, random.word());
-        let message = |kind| dhcp::message(kind, transaction, host.mac, host.v4, server.v4);
-        let (ask, answer) = (message(dhcp::Kind::Request), message(dhcp::Kind::Acknowledgement));
-        plan.exchange(time, (host.endpoint(), server.endpoint()), dhcp::PORTS, &ask, &answer);
-        plan.activity()
     })
 }

@@ -2,22 +2,19 @@
 
 use flow::Duration;
 
-use crate::activity::{Activity, Pace, habit, timetable};
+use super::names;
+use crate::activity::{Activity, Pace, Plan, habit, timetable};
 use crate::content::Content;
 use crate::network::Host;
-use crate::protocol::smb;
 use crate::protocol::ssh::Login;
-use crate::protocol::tls;
+use crate::protocol::tls::{self, Request};
+use crate::protocol::{dcerpc, smb};
 use crate::scene::Scene;
 use crate::tcp::{Connection, Ending, Side, Turn};
 
-/// Shares and printers by day, backups by night.
+/// Backups, by night and by the hour.
 pub(super) fn habits(scene: &Scene) -> Vec<Activity> {
     let mut habits = vec![offsite(scene)];
-    for host in &scene.network.workstations {
-        habits.push(sharing(scene, host));
-        habits.push(printing(scene, host));
-    }
     let network = &scene.network;
     for (order, (host, megabytes)) in
         [(&network.files, 260), (&network.mail, 90), (&network.web, 20), (&network.shell, 60)].into_iter().enumerate()
@@ -26,6 +23,11 @@ pub(super) fn habits(scene: &Scene) -> Vec<Activity> {
         habits.push(journal(scene, host, order as u64));
     }
     habits
+}
+
+/// What a workstation reads, saves and prints.
+pub(super) fn desk(scene: &Scene, host: &Host) -> Vec<Activity> {
+    vec![sharing(scene, host), listing(scene, host), printing(scene, host), synchronising(scene, host)]
 }
 
 /// Opening and saving documents on the file server.
@@ -47,6 +49,42 @@ fn sharing(scene: &Scene, host: &Host) -> Activity {
         let ends = network.between(&host, &network.files, random);
         let ending = if random.chance(0.2) { Ending::Reset(Side::Originator) } else { Ending::Close(Side::Originator) };
         Connection { ending, ..Connection::new(ends, (random.port(), smb::PORT), time, script) }.activity(random.fork())
+    })
+}
+
+/// What shares are there? In the clear, over the pipe of a service (NetrShareEnum, MS-SRVS s.3.1.4.8).
+fn listing(scene: &Scene, host: &Host) -> Activity {
+    let (network, host) = (scene.network.clone(), host.clone());
+    let random = scene.random(&format!("listing {}", host.name));
+    habit(Pace::Working(Duration::from_secs(2 * 3_600)), random, scene.span(), move |random, time| {
+        let server = *random.pick(&[&network.files, &network.files, &network.terminal]);
+        let mut session = smb::Session::open(random, &host.user());
+        session.connect(&format!("\\\\{}.office.example\\IPC$", server.name));
+        session.create("srvsvc");
+        session.transact(&dcerpc::bind(&dcerpc::SHARES), &dcerpc::bound("srvsvc"));
+        let shares: Vec<u8> = ["projects", "templates", "scans", "IPC$"].into_iter().flat_map(dcerpc::text).collect();
+        session.transact(&dcerpc::call(2, 15, &dcerpc::text(&server.name)), &dcerpc::result(2, &shares));
+        session.close();
+        let ends = (host.endpoint(), server.endpoint());
+        let script = session.turns();
+        Connection::new(ends, (random.port(), smb::PORT), time, script).activity(random.fork())
+    })
+}
+
+/// The documents of a person, copied to the drive outside that all use: now and then a large one.
+fn synchronising(scene: &Scene, host: &Host) -> Activity {
+    let (network, host) = (scene.network.clone(), host.clone());
+    let random = scene.random(&format!("synchronising {}", host.name));
+    habit(Pace::Working(Duration::from_secs(3_600)), random, scene.span(), move |random, time| {
+        let site = &network.sites[13];
+        let mut plan = Plan::default();
+        let start = names::lookup(&mut plan, &network, random, &host, site, time);
+        let bytes = random.size(400_000, 1.6, 60_000_000);
+        let request = Request { after: Duration::from_millis(20), asked: bytes, answered: 260 };
+        let script = tls::session(random, &site.name, &[request]);
+        let connection = Connection::new(network.visit(&host, site), (random.port(), 443), start, script);
+        plan.start(start, connection.activity(random.fork()));
+        plan.activity()
     })
 }
 
@@ -106,7 +144,8 @@ fn offsite(scene: &Scene) -> Activity {
     })
 }
 
-fn upload(bytes: u64) -> Vec<Turn> {
+/// So many bytes for the backup.
+pub(super) fn upload(bytes: u64) -> Vec<Turn> {
     let quick = Duration::from_millis(2);
     vec![
         Turn::answer(quick, "@RSYNCD: 31.0 sha512 sha256 sha1 md5 md4\n"),

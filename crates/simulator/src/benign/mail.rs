@@ -12,14 +12,14 @@ use crate::scene::Scene;
 use crate::tcp::{Connection, Ending, Side, Turn};
 use crate::wire::Endpoint;
 
-/// Everyone's mailbox, and the server's exchange with the world.
+/// The server's exchange with the world.
 pub(super) fn habits(scene: &Scene) -> Vec<Activity> {
-    let mut habits = vec![incoming(scene), outgoing(scene)];
-    for host in &scene.network.workstations {
-        habits.push(polling(scene, host));
-        habits.push(sending(scene, host));
-    }
-    habits
+    vec![incoming(scene), outgoing(scene)]
+}
+
+/// A person's mailbox.
+pub(super) fn desk(scene: &Scene, host: &Host) -> Vec<Activity> {
+    vec![polling(scene, host), sending(scene, host)]
 }
 
 /// Looking for new mail every five minutes.

@@ -8,21 +8,58 @@ use crate::activity::{Activity, Pace, Plan, habit};
 use crate::network::Host;
 use crate::protocol::{dhcp, dns};
 use crate::scene::Scene;
-use crate::wire::{self, Arp, Endpoint, System};
+use crate::wire::{self, Arp, Endpoint, Mac, System};
 
-/// What every machine says to find another, and the gateway to find them all.
+/// What servers and printers say to find another, and the gateway to find them all.
 pub(super) fn habits(scene: &Scene) -> Vec<Activity> {
-    let mut habits = vec![gateway(scene), advertisements(scene)];
-    for host in scene.network.hosts() {
-        habits.push(resolving(scene, host));
-        if host.v6.is_some() {
-            habits.push(soliciting(scene, host));
-        }
+    let mut habits = vec![gateway(scene), advertisements(scene), election(scene), takeovers(scene)];
+    for host in scene.network.servers() {
+        habits.extend(finding(scene, host));
     }
-    for host in scene.network.workstations.iter().chain(&scene.network.printers) {
-        habits.push(announcing(scene, host));
-    }
+    habits.extend(scene.network.printers.iter().flat_map(|printer| desk(scene, printer)));
     habits
+}
+
+/// What a workstation or a printer says.
+pub(super) fn desk(scene: &Scene, host: &Host) -> Vec<Activity> {
+    finding(scene, host).chain([announcing(scene, host)]).collect()
+}
+
+fn finding(scene: &Scene, host: &Host) -> impl Iterator<Item = Activity> {
+    [Some(resolving(scene, host)), host.v6.map(|_| soliciting(scene, host))].into_iter().flatten()
+}
+
+/// The two routers of the address that machines use for the branch agree which of them has it (RFC 9568 s.5).
+fn election(scene: &Scene) -> Activity {
+    let gateway = scene.network.gateway.clone();
+    let random = scene.random("election");
+    habit(Pace::Regular(Duration::from_secs(5)), random, scene.span(), move |random, time| {
+        let from = gateway.endpoint().with_hop_limit(255);
+        let mut body = vec![0x31, 20, 200, 1, 0x01, 0xf4, 0, 0];
+        body.extend(SHARED.octets());
+        let checksum = wire::transport_checksum(from.address, GROUP.into(), VRRP, &body);
+        body[6..8].copy_from_slice(&checksum.to_be_bytes());
+        let mut plan = Plan::default();
+        plan.packet(time, wire::ip(from, Endpoint::group(GROUP.into()), VRRP, random.id(), &body));
+        plan.activity()
+    })
+}
+
+/// Now and then the other one takes it over, and says so to everyone: the same address at another machine, and no attack.
+fn takeovers(scene: &Scene) -> Activity {
+    let routers = [scene.network.gateway.mac, SPARE];
+    let mut turn = 0;
+    habit(Pace::Random(Duration::from_secs(5 * 3_600)), scene.random("takeovers"), scene.span(), move |_, time| {
+        turn += 1;
+        let router = (routers[turn % 2], SHARED);
+        let mut plan = Plan::default();
+        for repeat in 0..3 {
+            // Gratuitous: a machine asks for the address that it says it has (RFC 5227 s.3).
+            let told = time + Duration::from_millis(1_000) * repeat;
+            plan.packet(told, wire::arp(Arp::Request, router, (wire::BROADCAST, SHARED)));
+        }
+        plan.activity()
+    })
 }
 
 /// A machine refreshes what it knows of one it talks to.
@@ -110,7 +147,7 @@ fn advertisements(scene: &Scene) -> Activity {
 
 /// Windows looks for devices (SSDP), the others for printers (multicast DNS); some ask the whole wire about addresses.
 fn announcing(scene: &Scene, host: &Host) -> Activity {
-    let host = host.clone();
+    let (network, host) = (scene.network.clone(), host.clone());
     let random = scene.random(&format!("announcing {}", host.name));
     habit(Pace::Random(Duration::from_secs(150)), random, scene.span(), move |random, time| {
         let mut plan = Plan::default();
@@ -124,8 +161,7 @@ fn announcing(scene: &Scene, host: &Host) -> Activity {
             }
         } else if host.system == System::Windows && random.chance(0.1) {
             let everyone = Endpoint::group(Ipv4Addr::BROADCAST.into());
-            let unspecified = Ipv4Addr::UNSPECIFIED;
-            let inform = dhcp::message(dhcp::Kind::Inform, random.word(), host.mac, host.v4, unspecified);
+            let inform = network.lease(host.mac, host.v4, random.word()).message(dhcp::Kind::Inform);
             plan.packet(time, wire::udp(from, everyone, dhcp::PORTS, &inform));
         } else {
             let question = dns::neighbour_question("_ipp._tcp.local");
@@ -139,6 +175,12 @@ fn announcing(scene: &Scene, host: &Host) -> Activity {
         plan.activity()
     })
 }
+
+/// The address that two routers share, the spare one's own, and where they speak of it (RFC 9568).
+const SHARED: Ipv4Addr = Ipv4Addr::new(10, 20, 0, 2);
+const SPARE: Mac = [0x00, 0x16, 0x3e, 0x20, 0x00, 0x02];
+const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+const VRRP: u8 = 112;
 
 const SEARCH: &[u8] = b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 3\r\nST: \
 upnp:rootdevice\r\n\r\n";

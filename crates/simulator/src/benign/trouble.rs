@@ -10,12 +10,12 @@ use crate::tcp::{Connection, Ending, Opening, Side, Turn};
 
 /// Connections that fail, at the rate at which they do.
 pub(super) fn habits(scene: &Scene) -> Vec<Activity> {
-    let mut habits = vec![lost_share(scene)];
-    for host in &scene.network.workstations {
-        habits.push(refusals(scene, host));
-        habits.push(silence(scene, host));
-    }
-    habits
+    vec![lost_share(scene)]
+}
+
+/// What a workstation does not reach.
+pub(super) fn desk(scene: &Scene, host: &Host) -> Vec<Activity> {
+    vec![refusals(scene, host), silence(scene, host)]
 }
 
 /// A service that does not run, tried again a moment later.

@@ -15,17 +15,21 @@ use crate::random::Random;
 use crate::scene::Scene;
 use crate::tcp::{Connection, Ending, Opening, Side, Turn};
 
-/// People browse, machines fetch updates and report home, and strangers read the office's own pages.
+/// Strangers read the office's own pages.
 pub(super) fn habits(scene: &Scene) -> Vec<Activity> {
-    let mut habits = vec![visitors(scene), crawler(scene)];
-    for host in &scene.network.workstations {
-        habits.push(browsing(scene, host));
-        habits.push(intranet(scene, host));
-        habits.push(telemetry(scene, host));
-        habits.push(updates(scene, host));
-        habits.push(notifications(scene, host));
-    }
-    habits
+    vec![visitors(scene), crawler(scene)]
+}
+
+/// People browse, their machines fetch updates and report home.
+pub(super) fn desk(scene: &Scene, host: &Host) -> Vec<Activity> {
+    vec![
+        browsing(scene, host),
+        intranet(scene, host),
+        telemetry(scene, host),
+        asking(scene, host),
+        updates(scene, host),
+        notifications(scene, host),
+    ]
 }
 
 fn browsing(scene: &Scene, host: &Host) -> Activity {
@@ -105,6 +109,25 @@ fn telemetry(scene: &Scene, host: &Host) -> Activity {
     })
 }
 
+/// Is there anything new? Every five minutes, to the second: what a call home looks like that every machine makes.
+fn asking(scene: &Scene, host: &Host) -> Activity {
+    let (network, host) = (scene.network.clone(), host.clone());
+    let random = scene.random(&format!("asking {}", host.name));
+    habit(Pace::Regular(Duration::from_secs(300)), random, scene.span(), move |random, time| {
+        let site = &network.sites[3];
+        let mut plan = Plan::default();
+        let start = names::lookup(&mut plan, &network, random, &host, site, time);
+        let request = Request { after: Duration::from_millis(2), asked: 420, answered: 160 };
+        let mut script = tls::session(random, &site.name, &[request]);
+        if let Some(goodbye) = script.last_mut() {
+            goodbye.after = Duration::from_millis(3);
+        }
+        let connection = Connection::new(network.visit(&host, site), (random.port(), 443), start, script);
+        plan.start(start, connection.activity(random.fork()));
+        plan.activity()
+    })
+}
+
 /// Software fetched in pieces over plain HTTP, as systems do whose packages are signed.
 fn updates(scene: &Scene, host: &Host) -> Activity {
     let (network, host) = (scene.network.clone(), host.clone());
@@ -131,12 +154,18 @@ fn updates(scene: &Scene, host: &Host) -> Activity {
     })
 }
 
-/// A connection that was there before the capture and stays: keepalives, and a message now and then.
+/// A connection that stays: keepalives, and a message now and then. Those who did not come later had it before the
+/// capture.
 fn notifications(scene: &Scene, host: &Host) -> Activity {
     let mut random = scene.random(&format!("notifications {}", host.name));
     let site = &scene.network.sites[13];
     let start = scene.start + random.seconds(0.0..58.0);
     let mut chance = random.fork();
+    let settled = scene.network.host(host.v4).is_some();
+    let (opening, greeting) = match settled {
+        true => (Opening::Earlier, Vec::new()),
+        false => (Opening::Accepted, tls::handshake(&mut random, &site.name)),
+    };
     let script = std::iter::from_fn(move || {
         let after = chance.near(Duration::from_secs(58), 0.03);
         Some(match chance.within(0..9) {
@@ -147,7 +176,8 @@ fn notifications(scene: &Scene, host: &Host) -> Activity {
     });
     let ends = scene.network.visit(host, site);
     let connection = Connection::new(ends, (random.port(), 443), start, Vec::new());
-    Connection { opening: Opening::Earlier, script: Box::new(script), ..connection }.activity(random)
+    let script = Box::new(greeting.into_iter().chain(script));
+    Connection { opening, script, ..connection }.activity(random)
 }
 
 /// Strangers who read the office's public pages.

@@ -6,6 +6,12 @@ use std::net::IpAddr;
 pub(crate) const PORT: u16 = 53;
 /// IPv4 addresses.
 pub(crate) const A: u16 = 1;
+/// Other names.
+pub(crate) const CNAME: u16 = 5;
+/// Anything at all.
+pub(crate) const NULL: u16 = 10;
+/// Where mail goes.
+pub(crate) const MX: u16 = 15;
 /// Pointers to other names.
 pub(crate) const PTR: u16 = 12;
 /// Free text.
@@ -33,6 +39,29 @@ pub(crate) fn answer(id: u16, name: &str, kind: u16, addresses: &[IpAddr]) -> Ve
     message(id, 0x8180, name, kind, &records)
 }
 
+/// The answer with one record of the kind that was asked for, whatever is in it.
+pub(crate) fn record(id: u16, name: &str, kind: u16, data: Vec<u8>) -> Vec<u8> {
+    message(id, 0x8180, name, kind, &[(kind, data)])
+}
+
+/// A name as records hold it.
+pub(crate) fn encoded(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(name.len() + 2);
+    for label in name.split('.') {
+        bytes.push(label.len() as u8);
+        bytes.extend(label.as_bytes());
+    }
+    bytes.push(0);
+    bytes
+}
+
+/// The same question by one who can take long answers (RFC 6891).
+pub(crate) fn extended(mut question: Vec<u8>) -> Vec<u8> {
+    question[11] = 1;
+    question.extend([0, 0, 41, 0x10, 0, 0, 0, 0x80, 0, 0, 0]);
+    question
+}
+
 /// The answer that there is no such name.
 pub(crate) fn no_such_name(id: u16, name: &str, kind: u16) -> Vec<u8> {
     message(id, 0x8183, name, kind, &[])
@@ -54,11 +83,7 @@ fn message(id: u16, flags: u16, name: &str, kind: u16, records: &[(u16, Vec<u8>)
     for word in [id, flags, 1, records.len() as u16, 0, 0] {
         bytes.extend(word.to_be_bytes());
     }
-    for label in name.split('.') {
-        bytes.push(label.len() as u8);
-        bytes.extend(label.as_bytes());
-    }
-    bytes.push(0);
+    bytes.extend(encoded(name));
     bytes.extend(kind.to_be_bytes());
     bytes.extend([0, 1]);
     for (kind, data) in records {

@@ -1,6 +1,7 @@
 //! The messages of the protocols that an office speaks, as far as an observer can read them.
 
 pub(crate) mod ber;
+pub(crate) mod dcerpc;
 pub(crate) mod dhcp;
 pub(crate) mod dns;
 pub(crate) mod ftp;
@@ -13,3 +14,4 @@ pub(crate) mod smb;
 pub(crate) mod snmp;
 pub(crate) mod ssh;
 pub(crate) mod tls;
+pub(crate) mod winrm;
