@@ -59,7 +59,7 @@ fn weeks(settings: &Settings) -> Result<(Vec<Flow>, Vec<Planted>)> {
     let mut meter = Meter::new(meter::Settings::default());
     let mut flows = Vec::new();
     for packet in simulation.by_ref() {
-        meter.packet(Link::Ethernet, packet.time, &packet.bytes, packet.bytes.len() as u32, &mut flows);
+        meter.packet(Link::Ethernet, packet.time, &packet.bytes, packet.length, &mut flows);
     }
     meter.finish(&mut flows);
     Ok((flows, simulation.planted().to_vec()))

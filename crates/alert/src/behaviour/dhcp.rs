@@ -27,6 +27,8 @@ pub(super) struct Leases {
     askers: Tracks<IpAddr, Asking>,
     /// Kept in the long run.
     servers: Map<Ipv4Addr, Server>,
+    /// Servers that gave nothing since are not told again.
+    told_before: Option<Time>,
 }
 
 /// What comes from one address: that of a relay, or none, which is that of all clients.
@@ -79,9 +81,11 @@ impl Watch for Leases {
     fn evidence(&self) -> Vec<Evidence> {
         let mut servers: Vec<(Ipv4Addr, &Server)> = self.servers.iter().map(|(name, server)| (*name, server)).collect();
         servers.sort_unstable_by_key(|(name, server)| (server.span.start(), *name));
+        let is_recent = |server: &Server| self.told_before.is_none_or(|before| server.span.end() >= before);
         let rogue = servers
             .iter()
             .enumerate()
+            .filter(|(_, (_, server))| is_recent(server))
             .filter_map(|(place, second)| servers[..place].iter().find_map(|first| rogue(*first, *second)));
         let askers = self.askers.sorted();
         let starved = askers.iter().filter_map(|(source, asking)| asking.starvation(*source, &servers));
@@ -90,6 +94,7 @@ impl Watch for Leases {
 
     fn forget(&mut self, before: Time) {
         self.askers.forget(before);
+        self.told_before = self.told_before.max(Some(before));
     }
 }
 
@@ -243,6 +248,16 @@ mod tests {
         assert_eq!(found(&[asking(200, 200, 190)]), [(Behaviour::DhcpStarvation, Severity::Medium)]);
         // A few that ask again and again.
         assert_eq!(found(&[asking(20, 1000, 0), asking(60, 60, 60)]), []);
+    }
+
+    #[test]
+    fn a_rogue_that_has_gone_is_not_told_again() {
+        let mut watch = Leases::default();
+        watch.observe(&offer(0, [10, 0, 0, 2], [10, 0, 0, 1]));
+        watch.observe(&offer(9, [10, 0, 0, 3], [10, 0, 0, 3]));
+        assert_eq!(watch.evidence().len(), 1);
+        watch.forget(offer(100, [0; 4], [0; 4]).start);
+        assert_eq!(watch.evidence().len(), 0);
     }
 
     #[test]

@@ -218,7 +218,7 @@ impl Starvation {
         let lasted = flow.duration() >= LONG;
         // A later part of a conversation does not tell how it began.
         let is_first = flow.start == flow.conversation_start;
-        if asked == 0 && is_first && answered <= REFUSAL_BYTES {
+        if asked == 0 && is_first && answered <= REFUSAL_BYTES && is_acknowledged(flow) {
             return (lasted || flow.ended == Ended::Idle).then_some(Starvation::Silent);
         }
         if !lasted {
@@ -269,6 +269,15 @@ fn is_established(flow: &Flow) -> bool {
         Some(S1 | S2 | S3 | SF | Rsto | Rstr) => !flow.responder.is_silent(),
         Some(Oth) => !flow.originator.is_silent() && !flow.responder.is_silent(),
         _ => false,
+    }
+}
+
+/// Whether the caller acknowledged the SYN-ACK; who does not floods with SYN.
+fn is_acknowledged(flow: &Flow) -> bool {
+    match (flow.originator.detail, flow.history) {
+        (Some(detail), _) => detail.flags.ack > 0,
+        (None, Some(history)) => history.contains(b'A'),
+        (None, None) => true,
     }
 }
 
@@ -393,6 +402,16 @@ mod tests {
     fn kept_alive_after_answers_is_benign() {
         let flows: Vec<Flow> = (0..200).map(|at| connection(1, at, (2000, 5), (50_000, 40))).collect();
         assert_eq!(found(&flows), []);
+    }
+
+    #[test]
+    fn silence_holds_a_service_only_after_the_handshake() {
+        let mut flows: Vec<Flow> = (0..50).map(|at| connection(1, at, (0, 0), (0, 0))).collect();
+        assert_eq!(found(&flows), []);
+        for flow in &mut flows {
+            flow.originator.detail.as_mut().unwrap().flags.ack = 1;
+        }
+        assert_eq!(found(&flows).len(), 1);
     }
 
     #[test]
