@@ -49,13 +49,8 @@ fn main() -> Result<()> {
     }
     // `lapwing-bench speed` measures the speed alone, `agreement` the agreement with other tools, `peers` the speed beside
     // theirs, `models` the estimators (and of them some parts: `speed threads`), `score` a table through the program,
-<<<<<<< .merge_file_vJkpFG
     // `explain` the explanations of trees beside those of other libraries (or `explain alone`), `quality` detectors on
     // public tables, `open-set` what becomes of unknown attacks, `parity` the estimators beside scikit-learn's, `budget`
-=======
-    // `explain` the explanations of trees beside those of other libraries (`explain alone` without them), `quality` detectors
-    // on public tables, `open-set` what becomes of unknown attacks, `parity` the estimators beside scikit-learn's, `budget`
->>>>>>> .merge_file_I5hhSZ
     // what a budget of alerts keeps on simulated weeks (and with how many seeds), `live` live capture, which needs root.
     let part = arguments.next();
     let only_speed = part.as_ref().is_some_and(|part| part == "speed");
