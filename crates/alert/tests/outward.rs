@@ -86,7 +86,7 @@ fn alerts(flows: &[Flow]) -> Vec<Alert> {
     for flow in flows {
         watches.iter_mut().for_each(|watch| watch.observe(flow));
     }
-    triage(watches.iter().flat_map(|watch| watch.evidence()).collect())
+    triage(watches.iter().flat_map(|watch| watch.evidence()).collect(), &[]).alerts
 }
 
 fn of(alerts: &[Alert], behaviour: Behaviour) -> Vec<Severity> {
@@ -167,6 +167,22 @@ fn the_order_of_the_calls_changes_nothing() {
     let words = |alerts: &[Alert]| alerts.iter().map(|alert| alert.summary.clone()).collect::<Vec<_>>();
     assert_eq!(words(&forwards), words(&backwards));
     assert_eq!(forwards.len(), 1);
+}
+
+#[test]
+fn a_domain_asked_for_by_the_clock_is_a_beacon_where_few_of_many_ask() {
+    let mut flows: Vec<Flow> = (0..40u16)
+        .map(|n| {
+            let mut flow = question(f64::from(n) * 60.0, host(1), "0a1b2c3d.ns.evil.example", 1);
+            flow.key.originator.port = 20_000 + n;
+            flow
+        })
+        .collect();
+    assert_eq!(seen(&flows, Behaviour::Beacon), [Severity::Low]);
+    flows.extend((2..8u8).map(|n| tls(call(f64::from(n), host(n), outside(n), 443, (300, 900)), Some("a.example"))));
+    let found = alerts(&flows);
+    assert_eq!(of(&found, Behaviour::Beacon), [Severity::Medium]);
+    assert_eq!(found[0].technique.map(alert::Technique::id), Some("T1071.004"));
 }
 
 #[test]
