@@ -170,6 +170,22 @@ fn the_order_of_the_calls_changes_nothing() {
 }
 
 #[test]
+fn a_domain_asked_for_by_the_clock_is_a_beacon_where_few_of_many_ask() {
+    let mut flows: Vec<Flow> = (0..40u16)
+        .map(|n| {
+            let mut flow = question(f64::from(n) * 60.0, host(1), "0a1b2c3d.ns.evil.example", 1);
+            flow.key.originator.port = 20_000 + n;
+            flow
+        })
+        .collect();
+    assert_eq!(seen(&flows, Behaviour::Beacon), [Severity::Low]);
+    flows.extend((2..8u8).map(|n| tls(call(f64::from(n), host(n), outside(n), 443, (300, 900)), Some("a.example"))));
+    let found = alerts(&flows);
+    assert_eq!(of(&found, Behaviour::Beacon), [Severity::Medium]);
+    assert_eq!(found[0].technique.map(alert::Technique::id), Some("T1071.004"));
+}
+
+#[test]
 fn names_that_carry_data_are_a_tunnel_and_names_asked_again_are_not() {
     let name = |n: u64| format!("{:032x}{:08x}.t.evil.example", u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15), n);
     let tunnel: Vec<Flow> = (0..60).map(|n| question(n as f64, host(1), &name(n), 16)).collect();

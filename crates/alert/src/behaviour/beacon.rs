@@ -1,20 +1,26 @@
-//! Beaconing: one inside host that calls one service outside again and again, at intervals alike.
+//! Beaconing: one inside host that calls one service outside, or asks for names under one domain, again and again, at
+//! intervals alike.
 //!
 //! Null model: the calls are Poisson, so that intervals are exponential. An interval then lies within a share `t` of the
 //! median interval around any whole multiple of that (a beat, or a few that were missed) with a chance of at most
 //! `2^t - 2^-t`; that is taken a quarter higher, because calls in quick succession are taken for one. Test: the beats
-//! among the intervals, by binomial test against that chance, for the best of four `t` and corrected for these and for all
+//! among the intervals, by binomial test against that chance, for the best of four `t`, or the evenness of all
+//! intervals by Bartlett's test; at least three quarters must be beats. Both are corrected for these five tests and for all
 //! the pairs of host and service that called often enough. A false alarm among all pairs of one input has a chance of at
 //! most 1e-6 under that model. Programs that are regular without harm break it; what is asked beyond it keeps them quiet:
-//! small answers, a service that few hosts here call, none that machines keep time or addresses with.
+//! small answers, a service that few hosts here call, none that machines keep time or addresses with. A domain is told only
+//! of who asks a name server and is none, and is low unless at least five hosts are seen, of which two at most ask for it:
+//! the host and the name server that passes it on.
 //!
 //! How sure it is, is scored as RITA does (github.com/activecm/rita): dispersion (median absolute deviation about the
 //! median) and Bowley's skewness of the intervals and of the bytes sent, and the share of the observed time in which there
 //! were calls. The subject is the host inside, as the attacker, because it is the one to look at; the service is a peer.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use flow::{Application, Duration, Flow, Protocol, Time};
+use flow::{Application, Duration, Flow, Protocol, Time, fingerprint, registered_domain};
+use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::contacts::{Contacts, Outcome};
 use super::destination::{self, Destination};
@@ -29,12 +35,21 @@ use crate::{Evidence, Fact, Facts, Home, Role, Severity, Technique};
 /// Watches who calls whom outside how regularly.
 pub(super) struct Beacons {
     home: Home,
-    pairs: Tracks<(IpAddr, Destination), Calls>,
-    /// Who calls each service: what is known of a network in the long run.
-    callers: Tracks<Destination, Contacts<IpAddr>>,
+    pairs: Tracks<(IpAddr, Whom), Calls>,
+    /// Who calls each: what is known of a network in the long run.
+    callers: Tracks<Whom, Contacts<IpAddr>>,
+    name_servers: BTreeSet<IpAddr>,
     /// Everyone who calls anyone outside.
     everyone: Contacts<IpAddr>,
     span: Option<(Time, Time)>,
+}
+
+/// Who is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Whom {
+    Service(Destination),
+    /// Whoever answers for the names under a domain, by its fingerprint.
+    Domain(u64),
 }
 
 /// One host's calls of one service.
@@ -42,6 +57,8 @@ pub(super) struct Beacons {
 struct Calls {
     calls: Vec<Call>,
     name: Option<Box<str>>,
+    /// Who was called, or asked for the names.
+    peer: Option<IpAddr>,
     /// What is spoken, where that is told by content.
     spoken: Option<Spoken>,
     span: Span,
@@ -78,6 +95,7 @@ impl Beacons {
             home: home.clone(),
             pairs: Tracks::default(),
             callers: Tracks::default(),
+            name_servers: BTreeSet::new(),
             everyone: Contacts::default(),
             span: None,
         }
@@ -94,23 +112,23 @@ impl Watch for Beacons {
     fn observe(&mut self, flow: &Flow) {
         let (start, end) = self.span.unwrap_or((flow.start, flow.end));
         self.span = Some((start.min(flow.start), end.max(flow.end)));
-        let Some(destination) = Destination::of(flow, &self.home).filter(|_| destination::opens(flow)) else { return };
-        let spoken = flow.application.as_deref().map(Spoken::of);
-        if keeps_house(destination, spoken) {
-            return;
+        let Some((whom, name)) = self.whom(flow) else { return };
+        let (caller, called) = (flow.key.originator, flow.key.responder.address);
+        if matches!(whom, Whom::Domain(_)) && self.name_servers.len() < MAX_NAME_SERVERS {
+            self.name_servers.insert(called);
         }
-        let caller = flow.key.originator;
         self.everyone.add(caller.address, flow.start, Outcome::Used);
-        self.callers.touch(destination, flow.end).add(caller.address, flow.start, Outcome::Used);
-        let calls = self.pairs.touch((caller.address, destination), flow.end);
+        self.callers.touch(whom, flow.end).add(caller.address, flow.start, Outcome::Used);
+        let calls = self.pairs.touch((caller.address, whom), flow.end);
         calls.add(Call {
             start: flow.start,
             port: caller.port,
             asked: flow.originator.payload_bytes.or(flow.originator.bytes).unwrap_or(0),
             answered: flow.responder.payload_bytes.or(flow.responder.bytes),
         });
-        calls.spoken = calls.spoken.or(spoken);
-        if let Some(name) = destination::name(flow)
+        calls.spoken = calls.spoken.or(flow.application.as_deref().map(Spoken::of));
+        calls.peer = Some(calls.peer.map_or(called, |peer| peer.min(called)));
+        if let Some(name) = name
             && calls.name.as_deref().is_none_or(|known| name < known)
         {
             calls.name = Some(name.into());
@@ -124,9 +142,10 @@ impl Watch for Beacons {
         let tested = pairs.len() as f64;
         pairs
             .into_iter()
-            .filter_map(|((caller, destination), calls)| {
+            .filter(|((caller, whom), _)| matches!(whom, Whom::Service(_)) || !self.name_servers.contains(caller))
+            .filter_map(|((caller, whom), calls)| {
                 let rhythm = calls.rhythm().filter(|rhythm| rhythm.p * tested <= SIGNIFICANCE)?;
-                self.of(caller, destination, calls, &rhythm, rhythm.p * tested)
+                self.of(caller, whom, calls, &rhythm, rhythm.p * tested)
             })
             .collect()
     }
@@ -137,9 +156,25 @@ impl Watch for Beacons {
 }
 
 impl Beacons {
-    fn of(&self, caller: IpAddr, destination: Destination, calls: &Calls, rhythm: &Rhythm, p: f64) -> Option<Evidence> {
+    /// Whom the flow calls, and by what name; `None` where it opens no conversation with anyone of whom it would tell.
+    fn whom<'a>(&self, flow: &'a Flow) -> Option<(Whom, Option<&'a str>)> {
+        if !destination::opens(flow) {
+            return None;
+        }
+        if let Some(Application::Dns(dns)) = flow.application.as_deref() {
+            let domain = registered_domain(&dns.query).filter(|domain| !domain.ends_with(".arpa"))?;
+            let is_question = dns.queries > 0 && dns.domains.estimate() == 1 && !flow.key.to_group();
+            return (is_question && flow.key.responder.port == 53)
+                .then(|| (Whom::Domain(fingerprint(domain.as_bytes())), Some(domain)));
+        }
+        let destination = Destination::of(flow, &self.home)?;
+        let is_lookup = destination.service() == Some("dns") && destination.protocol == Protocol::Udp;
+        (!destination.keeps_house() && !is_lookup).then(|| (Whom::Service(destination), destination::name(flow)))
+    }
+
+    fn of(&self, caller: IpAddr, whom: Whom, calls: &Calls, rhythm: &Rhythm, p: f64) -> Option<Evidence> {
         let number = calls.calls.len() as u64;
-        let callers = self.callers.get(&destination).map_or(1, Contacts::len).max(1);
+        let callers = self.callers.get(&whom).map_or(1, Contacts::len).max(1);
         let everyone = self.everyone.len().max(callers);
         let is_popular = callers >= 3 && callers * 10 >= everyone;
         let answered = Spread::of(calls.calls.iter().map(|call| call.answered.unwrap_or(0) as f64).collect());
@@ -152,18 +187,27 @@ impl Beacons {
         let coverage = self.coverage(calls, rhythm.intervals.median);
         let score = (rhythm.intervals.regularity() + sizes.regularity() + coverage) / 3.0;
         let is_rare = everyone >= 5 && callers == 1;
-        let is_bare = calls.name.is_none() && calls.spoken != Some(Spoken::Other);
-        let is_odd = destination.service().is_none() || is_bare && calls.spoken == Some(Spoken::Web);
+        let (is_odd, is_usual) = match whom {
+            Whom::Service(to) => {
+                let is_bare = calls.name.is_none() && calls.spoken == Some(Spoken::Web);
+                (to.service().is_none() || is_bare, keeps_in_touch(to))
+            }
+            Whom::Domain(_) => (false, everyone < 5 || callers > 2),
+        };
         let length = calls.span.end().since(calls.span.start());
         let severity = match () {
-            () if is_failing || score < LEAST_SCORE || keeps_in_touch(destination) => Severity::Low,
+            () if is_failing || score < LEAST_SCORE || is_usual => Severity::Low,
             () if length < SHORT => Severity::Low,
             () if is_odd && is_rare => Severity::High,
             () => Severity::Medium,
         };
-        let whom = destination.words(calls.name.as_deref());
+        let name = calls.name.as_deref();
+        let (called, words) = match whom {
+            Whom::Service(to) => ("called", to.words(name)),
+            Whom::Domain(_) => ("asked for names under", name.unwrap_or_default().to_owned()),
+        };
         let mut summary = format!(
-            "{caller} called {whom} every {} (±{}) {} times over {}",
+            "{caller} {called} {words} every {} (±{}) {} times over {}",
             seconds(Duration::from_secs_f64(rhythm.intervals.median)),
             seconds(Duration::from_secs_f64(rhythm.intervals.deviation)),
             grouped(number),
@@ -179,16 +223,16 @@ impl Beacons {
         Some(Evidence {
             behaviour: Behaviour::Beacon,
             subject: caller,
-            hosts: hosts((caller, Role::Attacker), [destination.address], Role::Peer),
+            hosts: hosts((caller, Role::Attacker), calls.peer, Role::Peer),
             start: calls.span.start(),
             end: calls.span.end(),
             severity,
             score: score.clamp(0.0, 1.0),
-            technique: (!is_failing).then(|| calls.technique(destination)),
+            technique: (!is_failing).then(|| calls.technique(whom)),
             flows: number,
             summary,
             facts: Facts::from([
-                ("destination", Fact::Text(whom)),
+                ("destination", Fact::Text(words)),
                 ("calls", Fact::Count(number)),
                 ("calls_unanswered", Fact::Count(failed)),
                 ("period_seconds", Fact::Number(rhythm.intervals.median)),
@@ -245,13 +289,14 @@ impl Calls {
             return None;
         }
         let times: Vec<Time> = calls.iter().map(|call| call.start).collect();
-        let intervals = beats(&times)?;
+        let (intervals, quick) = beats(&times)?;
         let spread = Spread::of(intervals.clone());
         let period = spread.median;
         if period < SHORTEST_PERIOD {
             return None;
         }
         let of = intervals.len() as u64;
+        let even = too_even(&intervals, quick);
         TOLERANCES
             .iter()
             .filter_map(|&tolerance| {
@@ -265,17 +310,18 @@ impl Calls {
                     }
                 }
                 let chance = (1.25 * (tolerance.exp2() - (-tolerance).exp2())).min(0.9);
-                let p = binomial_tail(beats, of, chance) * TOLERANCES.len() as f64;
+                let p = binomial_tail(beats, of, chance).min(even) * (TOLERANCES.len() + 1) as f64;
                 let is_steady = beats as f64 >= LEAST_ON_BEAT * of as f64;
                 is_steady.then(|| Rhythm { intervals: Spread::of(folded), beats, missed, of, p })
             })
             .min_by(|a, b| a.p.total_cmp(&b.p))
     }
 
-    fn technique(&self, destination: Destination) -> Technique {
-        match (self.spoken, destination.service()) {
-            (Some(Spoken::Web), _) | (None, Some("http" | "https")) => Technique::WebProtocols,
-            (Some(Spoken::Dns), _) => Technique::DnsProtocol,
+    fn technique(&self, whom: Whom) -> Technique {
+        match (self.spoken, whom) {
+            (Some(Spoken::Web), _) => Technique::WebProtocols,
+            (_, Whom::Domain(_)) => Technique::DnsProtocol,
+            (None, Whom::Service(to)) if matches!(to.service(), Some("http" | "https")) => Technique::WebProtocols,
             _ => Technique::ApplicationLayerProtocol,
         }
     }
@@ -292,8 +338,9 @@ impl Spoken {
     }
 }
 
-/// The seconds between calls, those in quick succession taken for one; `None` where too few are left.
-fn beats(times: &[Time]) -> Option<Vec<f64>> {
+/// The seconds between calls, those in quick succession taken for one, and how quick that is; `None` where too few are
+/// left.
+fn beats(times: &[Time]) -> Option<(Vec<f64>, f64)> {
     let between =
         |times: &[Time]| -> Vec<f64> { times.windows(2).map(|pair| pair[1].since(pair[0]).as_secs_f64()).collect() };
     let mut sorted = between(times);
@@ -305,16 +352,19 @@ fn beats(times: &[Time]) -> Option<Vec<f64>> {
             kept.push(time);
         }
     }
-    (kept.len() > LEAST_INTERVALS).then(|| between(&kept))
+    (kept.len() > LEAST_INTERVALS).then(|| (between(&kept), quick))
 }
 
-/// Whether machines call that service to keep time, names or addresses.
-fn keeps_house(destination: Destination, spoken: Option<Spoken>) -> bool {
-    let asks_names = match spoken {
-        Some(spoken) => spoken == Spoken::Dns,
-        None => destination.protocol == Protocol::Udp,
-    };
-    destination.keeps_house() || destination.service() == Some("dns") && asks_names
+/// The chance that intervals of a Poisson process, of which those shorter than `least` were left out, are as even as these
+/// or more so: Bartlett's test of their homogeneity (Bartlett 1937; Cox and Lewis 1966, s.6.3). What is left of each
+/// interval beyond `least` is exponential again.
+fn too_even(intervals: &[f64], least: f64) -> f64 {
+    let number = intervals.len() as f64;
+    let beyond = || intervals.iter().map(|interval| (interval - least).max(1e-9));
+    let mean = beyond().sum::<f64>() / number;
+    let unevenness = mean.ln() - beyond().map(f64::ln).sum::<f64>() / number;
+    let statistic = 2.0 * number * unevenness.max(0.0) / (1.0 + (number + 1.0) / (6.0 * number));
+    ChiSquared::new(number - 1.0).map_or(1.0, |distribution| distribution.cdf(statistic))
 }
 
 /// Whether programs look after that service by the clock on somebody's behalf: mail and the like.
@@ -340,5 +390,7 @@ const LARGEST_ANSWER: f64 = 50_000.0;
 const LEAST_SCORE: f64 = 0.55;
 /// Something regular for so short a time may be anything.
 const SHORT: Duration = Duration::from_secs(120);
+/// Name servers known.
+const MAX_NAME_SERVERS: usize = 4096;
 /// Calls kept of one pair: a day at one each 20 s.
 const MAX_CALLS: usize = 4320;

@@ -8,8 +8,8 @@
 //! corrected for both and for all pairs of client and domain that asked for so many names, at 1e-6. Of the lengths only
 //! sum and largest are known, from which follows the least number of long names; they count only where the mean is beyond
 //! 40 bytes, because antivirus programs ask for names of some thirty. Without these marks many names are low: look-ups of
-//! such programs and of block lists carry data by design. A domain that three clients and a tenth of all ask
-//! in this way is a service, not a tunnel. Reverse look-ups and names of the link are left out.
+//! such programs and of block lists carry data by design. A domain that three clients and a tenth of all ask for
+//! is a service, not a tunnel. Reverse look-ups and names of the link are left out.
 //!
 //! The subject is the client, as the attacker; where it asks through a resolver, and only what that asks was seen, the
 //! resolver. The servers asked are peers. Technique: DNS as the channel of commands (T1071.004), or data out over it
@@ -23,7 +23,7 @@ use super::contacts::{Contacts, Outcome};
 use super::load::Span;
 use super::scale::{Crossing, SIGNIFICANCE, Scale, binomial_tail, crossing};
 use super::timeline::Timeline;
-use super::tracks::{Map, Tracks, Weigh};
+use super::tracks::{Tracks, Weigh};
 use super::words::{grouped, hosts, seconds};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Facts, Role, Severity, Technique};
@@ -33,6 +33,8 @@ use crate::{Evidence, Fact, Facts, Role, Severity, Technique};
 pub(super) struct DnsTunnels {
     /// By client and fingerprint of the domain.
     pairs: Tracks<(IpAddr, u64), Questions>,
+    /// Who asks for names under each domain.
+    askers: Tracks<u64, Contacts<IpAddr>>,
     clients: Contacts<IpAddr>,
 }
 
@@ -80,29 +82,29 @@ impl Watch for DnsTunnels {
         if dns.domains.estimate() > 2 && !domain.is_empty() {
             return;
         }
-        self.pairs.touch((client, fingerprint(domain.as_bytes())), flow.end).add(domain, dns, flow);
+        let fingerprint = fingerprint(domain.as_bytes());
+        self.askers.touch(fingerprint, flow.end).add(client, flow.start, Outcome::Used);
+        self.pairs.touch((client, fingerprint), flow.end).add(domain, dns, flow);
     }
 
     fn evidence(&self) -> Vec<Evidence> {
         let pairs: Vec<_> =
             self.pairs.sorted().into_iter().filter(|(_, questions)| questions.distinct() >= LEAST_NAMES).collect();
-        let found: Vec<(IpAddr, u64, Evidence)> = pairs
-            .iter()
-            .filter_map(|((client, domain), questions)| {
-                Some((*client, *domain, questions.evidence(*client, pairs.len() as f64)?))
-            })
-            .collect();
-        let mut clients: Map<u64, usize> = Map::default();
-        found.iter().for_each(|(_, domain, _)| *clients.entry(*domain).or_default() += 1);
         let is_service = |domain: &u64| {
-            let askers = clients.get(domain).copied().unwrap_or(0);
+            let askers = self.askers.get(domain).map_or(0, Contacts::len);
             askers >= 3 && askers * 10 >= self.clients.len()
         };
-        found.into_iter().filter(|(_, domain, _)| !is_service(domain)).map(|(_, _, evidence)| evidence).collect()
+        let tested = pairs.len() as f64;
+        pairs
+            .iter()
+            .filter(|((_, domain), _)| !is_service(domain))
+            .filter_map(|((client, _), questions)| questions.evidence(*client, tested))
+            .collect()
     }
 
     fn forget(&mut self, before: Time) {
         self.pairs.forget(before);
+        self.askers.forget(before);
     }
 }
 
@@ -163,8 +165,8 @@ impl Questions {
         };
         let is_plain = crossing.count >= 3 * crossing.scale.least || is_marked && mean >= VERY_LONG;
         let severity = match (is_marked, is_plain) {
-            (true, true) => Severity::High,
-            (true, false) => Severity::Medium,
+            (true, true) if is_by_type || mean >= LONGEST => Severity::High,
+            (true, _) => Severity::Medium,
             (false, true) if mean >= LONG_NAME => Severity::Medium,
             (false, _) => Severity::Low,
         };
@@ -243,3 +245,5 @@ const LONG_NAME: f64 = 24.0;
 /// Shorter names, on average, carry next to nothing: numbers of servers, reversed addresses.
 const LEAST_MEAN: f64 = 6.0;
 const VERY_LONG: f64 = 40.0;
+/// Longer than what programs ask for whose look-ups carry data by design.
+const LONGEST: f64 = 60.0;

@@ -3,14 +3,16 @@
 //! Two tests on the logarithm of the bytes, with median and median absolute deviation (MAD) in the place of mean and
 //! standard deviation, so that the upload itself does not hide itself:
 //!
-//! * **Own past**: what the host sent outside in its busiest hour against its other hours, of which there must be 24.
-//! * **Peers**: what the host sent to this service against what each other host sent outside in all, of which there must
-//!   be 8.
+//! * **Own past**: what the host uploaded in its busiest hour against its other hours, of which there must be 24.
+//! * **Peers**: what the host uploaded to this service against the most that each other host uploaded to one, of which
+//!   there must be 8.
+//!
+//! An upload is a conversation in which five times as much goes up as comes down, which leaves out calls with pictures;
+//! uploads of less than 1 MB count as that.
 //!
 //! Null model: logarithms are normal with that median and 1.48 MAD, at least a factor of 1.8 for one standard deviation,
 //! so that networks in which everyone does the same are not too sharp. Either test is at 1e-6, corrected for the hosts.
-//! Beyond it: 5 MB or more, five times what comes back (which leaves out calls with pictures), to a service that fewer
-//! than three hosts send to and to which this host sent no such amount on an earlier day (which leaves out backups from
+//! Beyond it: 5 MB or more, five times what comes back, to a service that fewer than three hosts send to and to which this host sent no such amount on an earlier day (which leaves out backups from
 //! their second night on). Where there is neither past nor peers, 50 MB and twenty times what comes back are low.
 //!
 //! The subject is the host inside, as the attacker; the service is a peer. Technique: over a protocol in the clear
@@ -34,7 +36,7 @@ use crate::{Evidence, Fact, Facts, Home, Role, Severity, Technique};
 /// Watches who sends how much outside.
 pub(super) struct Uploads {
     home: Home,
-    /// What each host sent outside in each hour: its past, which stays for [`MEMORY`].
+    /// What each host uploaded in each hour: its past, which stays for [`MEMORY`].
     hosts: Tracks<IpAddr, Hours>,
     pairs: Tracks<(IpAddr, Destination), Pair>,
     senders: Tracks<Destination, Senders>,
@@ -92,7 +94,7 @@ impl Watch for Uploads {
         let seconds = flow.end.nanoseconds().div_euclid(1_000_000_000);
         let hours = &mut self.hosts.touch(host, flow.end).0;
         let hour = hours.entry(seconds.div_euclid(3600)).or_default();
-        *hour = hour.saturating_add(up);
+        *hour = hour.saturating_add(if up >= down.saturating_mul(ASYMMETRY) { up } else { 0 });
         if hours.len() > MAX_HOURS {
             hours.pop_first();
         }
@@ -128,13 +130,13 @@ impl Watch for Uploads {
         if pairs.is_empty() {
             return Vec::new();
         }
-        let totals: Map<IpAddr, f64> = self
-            .hosts
-            .sorted()
-            .into_iter()
-            .map(|(host, hours)| (host, logarithm(hours.0.values().copied().fold(0, u64::saturating_add))))
-            .collect();
-        pairs.into_iter().filter_map(|((host, service), pair)| self.of(host, service, pair, &totals)).collect()
+        let mut largest: Map<IpAddr, f64> = Map::default();
+        for ((host, _), pair) in self.pairs.sorted() {
+            let upload = if pair.up >= pair.down.saturating_mul(ASYMMETRY) { pair.newest_day() } else { 0 };
+            let known = largest.entry(host).or_insert(logarithm(0));
+            *known = known.max(logarithm(upload));
+        }
+        pairs.into_iter().filter_map(|((host, service), pair)| self.of(host, service, pair, &largest)).collect()
     }
 
     fn forget(&mut self, before: Time) {
@@ -146,14 +148,14 @@ impl Watch for Uploads {
 }
 
 impl Uploads {
-    fn of(&self, host: IpAddr, service: Destination, pair: &Pair, totals: &Map<IpAddr, f64>) -> Option<Evidence> {
+    fn of(&self, host: IpAddr, service: Destination, pair: &Pair, largest: &Map<IpAddr, f64>) -> Option<Evidence> {
         let is_popular = self.senders.get(&service).is_some_and(|senders| senders.0.len() >= POPULAR);
         if is_popular || pair.is_usual() {
             return None;
         }
-        let tested = totals.len() as f64;
+        let tested = largest.len() as f64;
         let amount = logarithm(pair.newest_day());
-        let peers: Vec<f64> = totals.iter().filter(|(other, _)| **other != host).map(|(_, total)| *total).collect();
+        let peers: Vec<f64> = largest.iter().filter(|(other, _)| **other != host).map(|(_, most)| *most).collect();
         let number = peers.len();
         let peers = (number >= LEAST_PEERS).then(|| Spread::of(peers));
         let by_peers = peers.map(|peers| peers.z(amount, LEAST_DEVIATION));
@@ -179,9 +181,12 @@ impl Uploads {
             seconds(pair.span.end().since(pair.span.start())),
         );
         if let Some(peers) = peers {
-            let middle = (10f64.powf(peers.median) - 1.0).max(0.0) as u64;
-            summary.push_str(&format!("; the median of {number} other hosts sends {} outside", grouped(middle)));
+            let middle = 10f64.powf(peers.median).round() as u64;
+            summary.push_str(&format!("; half of {number} other hosts upload {} at most", grouped(middle)));
         }
+        // Files go over a connection of their own, to a port that the server names (RFC 959 s.3.2).
+        let orders = Destination { port: 21, ..service };
+        let is_clear = pair.is_clear || self.pairs.get(&(host, orders)).is_some();
         let p = if severity == Severity::Low { p_peers.min(p_past) } else { (2.0 * p_peers.min(p_past)).min(1.0) };
         let mut facts = Facts::from([
             ("destination", Fact::Text(whom)),
@@ -208,7 +213,7 @@ impl Uploads {
                 Severity::Medium => 0.7,
                 _ => 0.9,
             },
-            technique: (severity >= Severity::Medium).then_some(if pair.is_clear {
+            technique: (severity >= Severity::Medium).then_some(if is_clear {
                 Technique::ExfiltrationOverUnencryptedProtocol
             } else {
                 Technique::ExfiltrationOverAlternativeProtocol
@@ -277,7 +282,7 @@ fn is_clear(flow: &Flow, service: Destination) -> bool {
 }
 
 fn logarithm(bytes: u64) -> f64 {
-    (bytes as f64 + 1.0).log10()
+    (bytes.max(SMALL) as f64).log10()
 }
 
 /// The chance of a normal number to be so many standard deviations above the mean.
@@ -285,6 +290,8 @@ fn tail(z: f64) -> f64 {
     Normal::new(0.0, 1.0).map_or(1.0, |normal| normal.sf(z))
 }
 
+/// Bytes: smaller uploads are alike.
+const SMALL: u64 = 1_000_000;
 /// Bytes: less is worth no one's time.
 const LEAST: u64 = 5_000_000;
 const ASYMMETRY: u64 = 5;
