@@ -202,3 +202,46 @@ const MOST_LOG_BYTES: i64 = 64 << 20;
 const STATEMENTS: usize = 64;
 /// A reader waits for the writer only while the log is recovered after a crash.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use alert::{Alert, Behaviour, Severity};
+    use flow::Time;
+
+    use super::*;
+
+    fn alert(number: u64) -> Alert {
+        let start = Time::from_nanoseconds(number as i64);
+        Alert {
+            id: format!("{number:016x}"),
+            subject: [10, 0, 0, 1].into(),
+            behaviour: Behaviour::Anomaly,
+            start,
+            end: start,
+            severity: Severity::Low,
+            score: 0.5,
+            technique: None,
+            hosts: Vec::new(),
+            flows: 1,
+            summary: "x".repeat(1000),
+            evidence: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_disk_that_is_full_or_may_only_be_read_is_said_and_nothing_is_half_kept() {
+        let folder = std::env::temp_dir().join(format!("lapwing-store-full-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        let mut store = Store::open(&folder).unwrap();
+        store.put(&[alert(0)]).unwrap();
+        store.reader.connection.pragma_update_and_check(None, "max_page_count", 60, |_| Ok(())).unwrap();
+        let error = store.put(&(1..1000).map(alert).collect::<Vec<_>>()).unwrap_err();
+        assert!(matches!(error, Error::Full(_)) && error.to_string().contains("the disk is full"), "{error}");
+        assert_eq!((store.alert_count().unwrap(), store.last_change().unwrap()), (1, 1));
+        store.reader.connection.pragma_update(None, "query_only", true).unwrap();
+        let error = store.put(&[alert(1)]).unwrap_err();
+        assert!(matches!(error, Error::ReadOnly(_)) && error.to_string().contains("may only be read"), "{error}");
+        drop(store);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

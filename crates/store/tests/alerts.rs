@@ -66,7 +66,7 @@ fn every_filter_gives_what_a_walk_over_all_alerts_gives() {
         alerts: alerts[30..300].iter().map(|alert| alert.id.clone()).collect(),
         summary: String::new(),
     };
-    store.put_incidents(&[incident.clone()]).unwrap();
+    store.put_incidents(std::slice::from_ref(&incident)).unwrap();
 
     let hosts = [None, Some([10, 0, 0, 3].into()), Some([10, 1, 0, 5].into()), Some([9, 9, 9, 9].into())];
     let severities = [None, Some(Severity::Medium), Some(Severity::Critical)];
@@ -247,11 +247,11 @@ fn alerts_move_between_incidents_and_an_empty_incident_goes() {
     store.put_incidents(&[one.clone(), two.clone()]).unwrap();
     assert_eq!(store.incident(&one.id).unwrap().as_ref(), Some(&one));
     assert_eq!(store.incidents(None, 10).unwrap(), [two.clone(), one.clone()]);
-    assert_eq!(store.incidents(Some(two.start), 10).unwrap(), [one.clone()]);
+    assert_eq!(store.incidents(Some(two.start), 10).unwrap(), std::slice::from_ref(&one));
     assert_eq!(store.alert(&alert(4).id).unwrap().unwrap().incident.as_ref(), Some(&two.id));
 
     let both = incident("000000000000000a", 0..5);
-    store.put_incidents(&[both.clone()]).unwrap();
+    store.put_incidents(std::slice::from_ref(&both)).unwrap();
     assert_eq!(store.incidents(None, 10).unwrap(), [both]);
     assert_eq!(store.incident(&two.id).unwrap(), None);
     let unknown = Incident { alerts: vec!["00000000000000ff".into()], ..two };
@@ -288,7 +288,7 @@ fn suppressions_have_numbers_of_their_own_a_history_and_hits() {
     let changed = Suppression { id: one, expires: Some(time(100)), ..suppression() };
     store.change_suppression(&changed, "bob", time(3)).unwrap();
     store.end_suppression(two, "bob", time(4)).unwrap();
-    assert_eq!(store.suppressions().unwrap(), [changed.clone()]);
+    assert_eq!(store.suppressions().unwrap(), std::slice::from_ref(&changed));
     assert_eq!(store.suppression(two).unwrap(), None);
     let history = store.suppression_history(one).unwrap();
     assert_eq!(history.iter().map(|change| change.by.as_str()).collect::<Vec<_>>(), ["ann", "bob"]);

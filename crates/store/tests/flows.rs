@@ -37,13 +37,13 @@ const FOREVER: Retention = Retention { days: None, bytes: None };
 fn notice(number: u64) -> Notice {
     Notice {
         time: time(number as i64),
-        reporter: if number % 2 == 0 { "suricata" } else { "zeek" },
+        reporter: if number.is_multiple_of(2) { "suricata" } else { "zeek" },
         name: format!("signature {number}").into(),
         detail: "".into(),
-        severity: (number % 3 == 0).then_some(1),
-        source: (number % 3 > 0).then(|| [10, 0, 0, 1].into()),
+        severity: number.is_multiple_of(3).then_some(1),
+        source: (!number.is_multiple_of(3)).then(|| [10, 0, 0, 1].into()),
         target: Some("2001:db8::1".parse().unwrap()),
-        key: (number % 5 > 0).then(|| folder::key(number)),
+        key: (!number.is_multiple_of(5)).then(|| folder::key(number)),
         id: Some("C1".into()),
     }
 }

@@ -337,7 +337,7 @@ macro_rules! number {
 
             fn write(&self, sheet: &mut Sheet) {
                 let number = *self as $stored;
-                sheet.write(|values| if let Values::$values(values) = values { values.push(number) });
+                sheet.write(|values| if let Values::$values(values) = values { values.push(number); });
             }
 
             fn read(sheet: &mut Sheet) -> Result<$type, Fault> {
@@ -384,7 +384,7 @@ impl Column for bool {
     fn write(&self, sheet: &mut Sheet) {
         sheet.write(|values| {
             if let Values::Truths(values) = values {
-                values.push(*self)
+                values.push(*self);
             }
         });
     }
@@ -410,7 +410,7 @@ macro_rules! text {
             fn write(&self, sheet: &mut Sheet) {
                 let write: fn(&$type, &mut Sheet) -> ByteArray = $write;
                 let text = write(self, sheet);
-                sheet.write(|values| if let Values::Texts(values) = values { values.push(text) });
+                sheet.write(|values| if let Values::Texts(values) = values { values.push(text); });
             }
 
             fn read(sheet: &mut Sheet) -> Result<$type, Fault> {

@@ -14,7 +14,7 @@ use parquet::basic::{Encoding, Type as Physical};
 use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::data_type::{BoolType, ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::{ParquetError, Result as ParquetResult};
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
@@ -293,8 +293,13 @@ fn describe(path: &Path, metadata: &ParquetMetaData, groups: &[(u64, Time, Time)
     let mut end = MAGIC_BYTES;
     for (group, &(rows, earliest, latest)) in metadata.row_groups().iter().zip(groups) {
         let start = end;
-        end =
-            group.columns().iter().map(|chunk| chunk.byte_range()).map(|(at, length)| at + length).max().unwrap_or(end);
+        end = group
+            .columns()
+            .iter()
+            .map(ColumnChunkMetaData::byte_range)
+            .map(|(at, length)| at + length)
+            .max()
+            .unwrap_or(end);
         let sha256 = digest(&mut file, start, end - start)?;
         known.push(Group { rows, start, bytes: end - start, sha256, earliest, latest });
     }

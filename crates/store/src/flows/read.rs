@@ -79,9 +79,10 @@ impl Replay<'_> {
     }
 
     fn read_flows(&mut self, flows: &mut Vec<Flow>) -> Result<bool, Error> {
-        let Some(mut rows) = self.rows.take() else {
-            return self.open();
-        };
+        if self.rows.is_none() && !self.open()? {
+            return Ok(false);
+        }
+        let Some(mut rows) = self.rows.take() else { return Ok(false) };
         let begin = flows.len();
         let more = rows.read(flows)?;
         self.next += (flows.len() - begin) as i64;
