@@ -22,6 +22,7 @@ mod quality;
 mod robustness;
 mod score;
 mod speed;
+mod store;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -51,7 +52,8 @@ fn main() -> Result<()> {
     // theirs, `models` the estimators (and of them some parts: `speed threads`), `score` a table through the program,
     // `explain` the explanations of trees beside those of other libraries (or `explain alone`), `quality` detectors on
     // public tables, `open-set` what becomes of unknown attacks, `parity` the estimators beside scikit-learn's, `budget`
-    // what a budget of alerts keeps on simulated weeks (and with how many seeds), `live` live capture, which needs root.
+    // what a budget of alerts keeps on simulated weeks (and with how many seeds), `store` what is kept on disk (ten million
+    // alerts, some 12 GB; or as many as are named behind it), `live` live capture, which needs root.
     let part = arguments.next();
     let only_speed = part.as_ref().is_some_and(|part| part == "speed");
     let only_peers = part.as_ref().is_some_and(|part| part == "peers");
@@ -84,6 +86,12 @@ fn main() -> Result<()> {
     if part.as_ref().is_some_and(|part| part == "parity") {
         let words: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
         print(&parity::rows(&words, &std::env::temp_dir().join("lapwing-bench"))?);
+        return Ok(());
+    }
+    if part.as_ref().is_some_and(|part| part == "store") {
+        let count = arguments.next().and_then(|count| count.to_str()?.parse().ok()).unwrap_or(10_000_000);
+        print(&store::rows(&std::env::temp_dir().join("lapwing-bench"), count, 1_000_000)?);
+        println!("\n{}", machine());
         return Ok(());
     }
     let program = Program::find()?;

@@ -356,9 +356,9 @@ mod tests {
     #[test]
     fn without_a_budget_the_detector_says_what_is_an_alarm_and_few_hosts_are_told() {
         let mut alarms = Alarms::new("this network".into(), Severity::Low, 0.5);
-        for host in 0..5 {
-            observe(&mut alarms, &flow(host, 1, 0), verdict(0.5 + f32::from(host) / 10.0, host > 0));
-            observe(&mut alarms, &flow(host, 3, 0), verdict(0.6, host > 0));
+        for (hour, host) in [1, 3].into_iter().flat_map(|hour| (0..5).map(move |host| (hour, host))) {
+            let score = if hour == 1 { 0.5 + f32::from(host) / 10.0 } else { 0.6 };
+            observe(&mut alarms, &flow(host, hour, 0), verdict(score, host > 0));
         }
         let told: Vec<IpAddr> = alarms.evidence(2).iter().map(|evidence| evidence.subject).collect();
         let host = |last: u8| IpAddr::from([10, 0, 0, last]);

@@ -5,15 +5,16 @@ use std::fs;
 use std::path::Path;
 
 /// Who may use whom.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("flow", &[]),
     ("meter", &["flow"]),
     ("source", &["flow", "meter"]),
     ("model", &["flow"]),
     ("alert", &["flow", "model"]),
-    ("sensor", &["flow", "meter", "source", "model", "alert"]),
+    ("store", &["flow", "model", "alert"]),
+    ("sensor", &["flow", "meter", "source", "model", "alert", "store"]),
     ("simulator", &["flow"]),
-    ("cli", &["flow", "meter", "source", "model", "alert", "sensor", "simulator"]),
+    ("cli", &["flow", "meter", "source", "model", "alert", "store", "sensor", "simulator"]),
 ];
 
 #[test]

@@ -47,9 +47,9 @@ pub struct Dns {
     /// Shannon entropy of the characters of the names asked for, in thousandths of a bit.
     pub entropy: Moments,
     /// How many different names were asked for.
-    pub names: Distinct,
+    pub names: Distinct<2>,
     /// How many registered domains they lie under; names that end in no top-level domain count as one.
-    pub domains: Distinct,
+    pub domains: Distinct<2>,
     /// Questions for records that can carry anything: [`Dns::carries_data`].
     pub data_questions: u32,
 }

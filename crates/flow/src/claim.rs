@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::Time;
+use crate::{Distinct, Time};
 
 /// Who said to have which address (RFC 826), in the messages between two addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Dhcp {
     /// Messages of clients that want an address (REQUEST).
     pub requests: u32,
     /// Who asked for or was given an address.
-    pub clients: Clients,
+    pub clients: Distinct<16>,
     /// Who offers addresses, by their first messages; at most [`Dhcp::MAX_SERVERS`].
     pub servers: Vec<Lessor>,
 }
@@ -54,11 +54,6 @@ pub struct Lessor {
     /// Addresses offered or confirmed (OFFER, ACK).
     pub offers: u32,
 }
-
-/// About how many distinct clients there were, in 128 bytes: a bit for each value of a hash of their hardware addresses
-/// (linear counting, Whang 1990). Within a few per cent up to some 4,000; more count as no more than 7,000.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Clients(pub [u64; 16]);
 
 impl Arp {
     /// Two hosts, and another one that claims to be either.
@@ -100,50 +95,9 @@ impl Dhcp {
     }
 }
 
-impl Clients {
-    /// Takes in the hardware address of a client.
-    pub fn add(&mut self, hardware: &[u8]) {
-        // FNV-1a, and a last step that spreads it over the high bits. Who chooses addresses that fall together counts as
-        // fewer than they are, which hides them no better than to send fewer.
-        let hash = hardware
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        let hash = (hash ^ hash >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
-        self.0[hash as usize / 64] |= 1 << (hash % 64);
-    }
-
-    /// Takes in the clients that another one took in.
-    pub fn append(&mut self, other: &Clients) {
-        self.0.iter_mut().zip(other.0).for_each(|(ours, theirs)| *ours |= theirs);
-    }
-
-    /// About how many there were.
-    pub fn count(&self) -> u64 {
-        let bits = f64::from(u64::BITS) * self.0.len() as f64;
-        let unset = f64::from(self.0.iter().map(|word| word.count_zeros()).sum::<u32>());
-        (-bits * (unset.max(1.0) / bits).ln()).round() as u64
-    }
-}
-
-impl Default for Clients {
-    fn default() -> Clients {
-        Clients([0; 16])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn clients_are_counted_once_and_nearly_exactly() {
-        let mut clients = Clients::default();
-        for _ in 0..3 {
-            (0..1000u32).for_each(|number| clients.add(&number.to_be_bytes()));
-        }
-        assert!((900..1100).contains(&clients.count()), "{}", clients.count());
-        assert_eq!(Clients::default().count(), 0);
-    }
 
     #[test]
     fn claims_of_one_sender_are_put_together_and_those_of_too_many_left_out() {

@@ -287,6 +287,11 @@ impl Moments {
         self.sum
     }
 
+    /// The sum of their squares.
+    pub fn squares(&self) -> u128 {
+        self.squares
+    }
+
     /// The smallest, or `None` where there was none.
     pub fn min(&self) -> Option<u64> {
         (self.count > 0).then_some(self.min)

@@ -26,7 +26,7 @@ mod tunnel;
 
 pub use act::{Act, Acts};
 pub use application::{Application, Dns, Echo, Http, Tls, entropy};
-pub use claim::{Arp, Claim, Clients, Dhcp, Lessor};
+pub use claim::{Arp, Claim, Dhcp, Lessor};
 pub use community_id::community_id;
 pub use content::Content;
 pub use country::Country;

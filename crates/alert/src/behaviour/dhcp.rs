@@ -11,7 +11,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use flow::{Application, Clients, Duration, Flow, Lessor, Time};
+use flow::{Application, Distinct, Duration, Flow, Lessor, Time};
 
 use super::load::Span;
 use super::scale::{Scale, poisson_tail};
@@ -35,7 +35,7 @@ pub(super) struct Leases {
 #[derive(Default)]
 struct Asking {
     timeline: Timeline,
-    clients: Clients,
+    clients: Distinct<16>,
     discovers: u64,
     requests: u64,
     flows: u64,
@@ -64,7 +64,7 @@ impl Watch for Leases {
         let asked = u64::from(dhcp.discovers) + u64::from(dhcp.requests);
         if asked > 0 {
             let asking = self.askers.touch(flow.key.originator.address, flow.end);
-            asking.timeline.add(flow.start, flow.end, dhcp.clients.count().min(asked));
+            asking.timeline.add(flow.start, flow.end, dhcp.clients.estimate().min(asked));
             asking.clients.append(&dhcp.clients);
             asking.discovers += u64::from(dhcp.discovers);
             asking.requests += u64::from(dhcp.requests);
@@ -101,7 +101,7 @@ impl Watch for Leases {
 impl Asking {
     fn starvation(&self, source: IpAddr, servers: &[(Ipv4Addr, &Server)]) -> Option<Evidence> {
         let scales = if source.is_unspecified() { STARVATION } else { STARVATION_BY_RELAY };
-        let clients = self.clients.count();
+        let clients = self.clients.estimate();
         // Few clients that ask again and again are none more.
         let crossing = self.timeline.crossing(&scales).filter(|crossing| clients >= crossing.scale.least * 9 / 10)?;
         let takes = self.requests * 4 >= self.discovers;

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use flow::{Clients, Dhcp, Lessor};
+use flow::{Dhcp, Distinct, Lessor};
 
 use super::bytes::Bytes;
 
@@ -19,7 +19,7 @@ pub(super) fn read(datagram: &[u8]) -> Option<Dhcp> {
         return None;
     }
     let options = Options::read(bytes);
-    let mut clients = Clients::default();
+    let mut clients = Distinct::default();
     clients.add(hardware);
     Some(match (operation, options.message) {
         (1, Some(DISCOVER)) => Dhcp { discovers: 1, clients, ..Dhcp::default() },
