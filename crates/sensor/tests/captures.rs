@@ -11,7 +11,7 @@ use sensor::run::{self, Settings};
 use source::Input;
 
 /// What is in each capture: a behaviour with the host that the alert must name (the attacker, or the victim where
-/// sources are spoofed), or nothing that anybody claims to be an attack.
+/// sources are spoofed) and the technique that it must have, or nothing that anybody claims to be an attack.
 const TRUTH: &str = include_str!("../../../bench/captures.csv");
 
 fn main() -> ExitCode {
@@ -24,8 +24,8 @@ fn main() -> ExitCode {
     let mut tests = Vec::new();
     let mut benign = Vec::new();
     for line in TRUTH.lines().skip(1) {
-        let [file, behaviour, role, address] = line.split(',').collect::<Vec<_>>()[..] else {
-            panic!("four columns are wanted in {line}");
+        let [file, behaviour, role, address, technique] = line.split(',').collect::<Vec<_>>()[..] else {
+            panic!("five columns are wanted in {line}");
         };
         let path = folder.join(file);
         if behaviour == "benign" {
@@ -33,19 +33,21 @@ fn main() -> ExitCode {
             continue;
         }
         let name = format!("{file} is a {behaviour} with {role} {address}");
-        tests.push(Trial::test(name, move || is_found(&path, behaviour, role, address)).with_ignored_flag(is_missing));
+        let found = move || is_found(&path, behaviour, (role, address), technique);
+        tests.push(Trial::test(name, found).with_ignored_flag(is_missing));
     }
     let name = format!("{} benign captures give at most one low alert and none above", benign.len());
     tests.push(Trial::test(name, move || are_quiet(&benign)).with_ignored_flag(is_missing));
     libtest_mimic::run(&arguments, tests).exit_code()
 }
 
-fn is_found(path: &Path, behaviour: &str, role: &str, address: &str) -> Result<(), Failed> {
+fn is_found(path: &Path, behaviour: &str, (role, address): (&str, &str), technique: &str) -> Result<(), Failed> {
     let address: IpAddr = address.parse()?;
     let alerts = scan(path)?;
     let is_right = |alert: &Alert| {
         let named = alert.hosts.iter().any(|host| host.role.name() == role && host.address == address);
-        alert.behaviour.name() == behaviour && alert.severity >= Severity::Medium && named
+        let is_meant = alert.behaviour.name() == behaviour && alert.technique.is_some_and(|it| it.id() == technique);
+        is_meant && alert.severity >= Severity::Medium && named
     };
     if alerts.iter().any(is_right) { Ok(()) } else { Err(format!("found only {alerts:#?}").into()) }
 }
