@@ -64,7 +64,7 @@ impl Act {
 impl Acts {
     /// These acts.
     pub fn of(acts: impl IntoIterator<Item = Act>) -> Acts {
-        acts.into_iter().fold(Acts::default(), |all, act| all.with(act))
+        acts.into_iter().fold(Acts::default(), Acts::with)
     }
 
     /// The acts that these bits stand for, the first of [`Act::ALL`] the lowest; others do not count.

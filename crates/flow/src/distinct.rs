@@ -26,7 +26,7 @@ impl<const WORDS: usize> Distinct<WORDS> {
     /// Takes in one more. Who chooses strings that fall together counts as fewer than they are.
     pub fn add(&mut self, bytes: &[u8]) {
         let bits = WORDS as u128 * 64;
-        let bit = (u128::from(fingerprint(bytes)) * bits >> 64) as usize;
+        let bit = ((u128::from(fingerprint(bytes)) * bits) >> 64) as usize;
         if let Some(word) = self.0.get_mut(bit / 64) {
             *word |= 1 << (bit % 64);
         }

@@ -206,7 +206,7 @@ impl Pair {
         let spoken = if self.is_tls { "TLS" } else { "HTTP" };
         Some(Evidence {
             severity,
-            score: 1.0 - p.max(0.02).min(0.5),
+            score: 1.0 - p.clamp(0.02, 0.5),
             technique: Some(if is_odd_port { Technique::NonStandardPort } else { Technique::WebProtocols }),
             flows: self.bare,
             summary: format!(

@@ -240,7 +240,7 @@ impl Callbacks {
         let mut examples = vec![request.example];
         calls.iter().for_each(|call| {
             if !examples.contains(&call.example) {
-                examples.push(call.example)
+                examples.push(call.example);
             }
         });
         examples.truncate(4);
@@ -284,12 +284,13 @@ impl Places {
     /// The request that the first call of a place may answer: the latest one before it, where chance is no better reason.
     fn answered<'a>(&self, call: &'a Call, requests: &'a [Request], watched: Duration) -> Option<Answered<'a>> {
         let before = requests.iter().filter(|request| {
-            request.start <= call.start
-                && call.start.since(request.start) <= SOON_AFTER
-                && request.caller != call.to.address
-                || request.caller == call.to.address
-                    && request.start <= call.start
-                    && call.start <= request.end + SOON_AFTER
+            // A call back to the caller may come as long as the request lasts.
+            let is_soon = if request.caller == call.to.address {
+                call.start <= request.end + SOON_AFTER
+            } else {
+                call.start.since(request.start) <= SOON_AFTER
+            };
+            request.start <= call.start && is_soon
         });
         let request = before.max_by_key(|request| (request.start, request.caller))?;
         let lately =

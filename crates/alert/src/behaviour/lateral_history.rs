@@ -182,7 +182,7 @@ impl Administration {
         let mut targets: Vec<IpAddr> = Vec::new();
         burst.iter().for_each(|one| {
             if !targets.contains(&one.1) {
-                targets.push(one.1)
+                targets.push(one.1);
             }
         });
         let names: Vec<&str> = services.into_iter().filter(|&service| count(service) > 0).map(Service::name).collect();

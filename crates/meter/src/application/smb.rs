@@ -160,7 +160,7 @@ mod tests {
 
     /// A request of SMB 2 with such a body.
     fn request(command: u8, body: &[u8]) -> Vec<u8> {
-        let mut header = vec![0; 64];
+        let mut header = [0; 64];
         header[..4].copy_from_slice(b"\xfeSMB");
         header[12] = command;
         framed(&[&header[..], body].concat())
@@ -177,7 +177,7 @@ mod tests {
 
     fn create(name: &str, access: u32) -> Vec<u8> {
         let name = wide(name);
-        let mut body = vec![0; 56];
+        let mut body = [0; 56];
         body[24..28].copy_from_slice(&access.to_le_bytes());
         body[44..48].copy_from_slice(&[120, 0, name.len() as u8, 0]);
         request(5, &[&body[..], &name].concat())
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn requests_of_version_1_are_read_through_their_chain() {
-        let mut header = vec![0; 32];
+        let mut header = [0; 32];
         header[..5].copy_from_slice(b"\xffSMB\x73");
         let setup = [&[2, 0x75, 0, 39, 0][..], &[0, 0]].concat();
         let connect = [&[4, 0xff, 0, 0, 0, 0, 0, 1, 0, 14, 0, 0][..], b"\\\\A\\ADMIN$\0?????\0"].concat();
