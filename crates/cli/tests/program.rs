@@ -182,8 +182,11 @@ fn a_detector_taught_by_flows_recognises_what_it_was_taught_and_is_named_where_i
     assert!(activated.status.success(), "{}", stderr(&activated));
     let active = lapwing(&["scan", &path, "--json", "--state", &state]);
     assert!(stderr(&active).contains("the active detector") && stderr(&active).contains("flows.lapwing"));
-    let found =
-        |output: &Output| String::from_utf8_lossy(&output.stdout).matches(r#""behaviour":"recognised""#).count();
+    let found = |output: &Output| {
+        let text = String::from_utf8_lossy(&output.stdout);
+        let alerts = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
+        alerts.filter(|alert| alert["behaviour"] == "recognised").count()
+    };
     assert_eq!(found(&active), alerts.iter().filter(|of| of["behaviour"] == "recognised").count());
     let without = lapwing(&["scan", &path, "--json", "--state", &state, "--no-detector"]);
     assert_eq!(found(&without), 0);

@@ -12,7 +12,7 @@
 /// let scores = Conformal::of(vec![(1..=99).map(|score| score as f32).collect()]);
 /// assert_eq!(scores.p_value(0, 99.5), 0.01);
 /// assert_eq!(scores.p_value(0, 50.0), 0.51);
-/// assert_eq!(scores.threshold(0, 0.05), Some(96.0));
+/// assert_eq!(scores.threshold(0, 0.05), Some(95.0));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conformal {
@@ -46,8 +46,8 @@ impl Conformal {
     pub fn threshold(&self, block: usize, significance: f64) -> Option<f32> {
         let scores = self.scores(block);
         let rank = (significance * (scores.len() + 1) as f64 + 1e-9).floor() as usize;
-        // With `rank - 1` scores above it a new score has the p-value `rank / (n + 1)`.
-        scores.get(rank.checked_sub(1)?).copied()
+        // With `rank - 1` scores above it a new score has the p-value `rank / (n + 1)`; any score has one of at most 1.
+        Some(scores.get(rank.checked_sub(1)?).copied().unwrap_or(f32::NEG_INFINITY))
     }
 }
 
