@@ -114,7 +114,7 @@ impl Live {
 }
 
 /// A time with its unit: 90s, 15m, 8h, 2d.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let unit = text.trim_start_matches(|character: char| character.is_ascii_digit());
     let seconds = match unit {
         "" | "s" => 1,

@@ -115,7 +115,8 @@ impl Keeper {
     pub(crate) fn read(&mut self, batch: &Batch) -> Result<(), Error> {
         self.flows.extend_from_slice(&batch.flows);
         self.notices.extend_from_slice(&batch.notices);
-        let latest = batch.flows.iter().map(|flow| flow.end).chain(batch.notices.iter().map(|notice| notice.time)).max();
+        let latest =
+            batch.flows.iter().map(|flow| flow.end).chain(batch.notices.iter().map(|notice| notice.time)).max();
         self.now = self.now.max(latest);
         let (Some(now), written) = (self.now, self.written.or(self.now)) else { return Ok(()) };
         self.written = written;

@@ -120,7 +120,8 @@ pub fn scan_and_keep<S: Source>(
     } else if settings.anomaly.alerts_a_day.is_some() {
         return Err(Error::NoBaseline);
     }
-    let Pass { mut ledger, flows, notices, .. } = pass(source, &mut voices, settings, keeper.as_deref_mut(), &mut tell)?;
+    let Pass { mut ledger, flows, notices, .. } =
+        pass(source, &mut voices, settings, keeper.as_deref_mut(), &mut tell)?;
     let triaged = ledger.alerts();
     let news = if settings.every.is_some() { ledger.news() } else { triaged.alerts.clone() };
     if let Some(keeper) = keeper {

@@ -146,7 +146,8 @@ impl Store {
 
     /// Refuses what only the process that keeps flows may do.
     fn keeps_flows(&self) -> Result<(), Error> {
-        let refused = || Error::Request("flows are written by the one process that opened the store for that".to_owned());
+        let refused =
+            || Error::Request("flows are written by the one process that opened the store for that".to_owned());
         self.lock.as_ref().map(|_| ()).ok_or_else(refused)
     }
 
