@@ -59,8 +59,9 @@ pub(crate) struct Arguments {
     /// Print the alerts of the changed settings as JSON, one a line, and the comparison on stderr.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    reading: Reading,
+    /// The configuration file, for how a baseline is read.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     state: State,
 }
@@ -175,14 +176,15 @@ impl Arguments {
         settings: &run::Settings,
         baseline: &[PathBuf],
     ) -> Result<Outcome> {
-        let config = self.reading.config()?;
+        let reading = Reading::configured(self.config.clone());
+        let config = reading.config()?;
         let set = match &settings.detector {
             Some((detector, _)) => anomaly::feature_set(detector)?,
             None => flow::features::Set::Lapwing,
         };
         let mut baseline = match baseline {
             [] => None,
-            paths => Some(Input::Baseline(Box::new(Reader::open(paths, self.reading.settings(&config, set)?)?))),
+            paths => Some(Input::Baseline(Box::new(Reader::open(paths, reading.settings(&config, set)?)?))),
         };
         let mut flows = Input::Kept(Replayed(reader.replay(span)?));
         Ok(run::scan(&mut flows, baseline.as_mut(), settings, |_| ())?)

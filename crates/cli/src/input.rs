@@ -36,6 +36,11 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// Whatever the inputs are, by this configuration.
+    pub(crate) fn configured(config: Option<PathBuf>) -> Reading {
+        Reading { source: None, config }
+    }
+
     /// What the configuration file says, or the defaults.
     pub(crate) fn config(&self) -> Result<Config> {
         let Some(path) = &self.config else { return Ok(Config::default()) };

@@ -23,7 +23,7 @@ impl Site {
     fn scanned(test: &str) -> Site {
         let site = Site::new(test);
         let capture = site.path("office.pcap");
-        site.lapwing(&["simulate", "-o", &capture, "--hosts", "12", "--hours", "0.5", "--attacks", "port-scan"]);
+        site.lapwing(&["simulate", "-o", &capture, "--hosts", "16", "--hours", "0.5", "--attacks", "syn-scan"]);
         site.lapwing(&["scan", &capture, "--keep", "--follow", "--duration", "3s"]);
         site
     }
@@ -138,7 +138,7 @@ fn what_is_kept_reaches_a_sink_once_and_the_report() {
         "-o",
         &later,
         "--hosts",
-        "12",
+        "16",
         "--hours",
         "0.5",
         "--seed",
