@@ -135,10 +135,11 @@ fn list(reader: &Reader, alerts: &[Kept]) -> Result<()> {
     let mut out = anstream::stdout().lock();
     if alerts.is_empty() {
         let kept = reader.alert_count()?;
-        return Ok(match kept {
+        match kept {
             0 => writeln!(out, "No alerts: nothing that was read needs to be looked at.")?,
             kept => writeln!(out, "No such alerts among the {kept} that are kept (--hidden shows suppressed ones).")?,
-        });
+        }
+        return Ok(());
     }
     writeln!(out, "{}", table(alerts.iter()))?;
     Ok(())
@@ -214,6 +215,7 @@ fn show(reader: &Reader, kept: &Kept) -> Result<()> {
 fn in_words(fact: &Fact) -> String {
     match fact {
         Fact::Count(count) => count.to_string(),
+        Fact::Number(number) if *number != 0.0 && number.abs() < 1e-3 => format!("{number:.1e}"),
         Fact::Number(number) => format!("{number:.4}"),
         Fact::Text(text) => printable(text).into_owned(),
         Fact::List(items) => items.iter().map(|item| printable(item).into_owned()).collect::<Vec<_>>().join(", "),

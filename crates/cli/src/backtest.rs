@@ -186,7 +186,7 @@ impl Arguments {
             [] => None,
             paths => Some(Input::Baseline(Box::new(Reader::open(paths, reading.settings(&config, set)?)?))),
         };
-        let mut flows = Input::Kept(Replayed(reader.replay(span)?));
+        let mut flows = Input::Kept(Box::new(Replayed(reader.replay(span)?)));
         Ok(run::scan(&mut flows, baseline.as_mut(), settings, |_| ())?)
     }
 }
@@ -194,7 +194,7 @@ impl Arguments {
 /// What a replay reads.
 enum Input<'a> {
     Baseline(Box<Reader>),
-    Kept(Replayed<'a>),
+    Kept(Box<Replayed<'a>>),
 }
 
 impl Source for Input<'_> {
