@@ -36,6 +36,11 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// Whatever the inputs are, by this configuration.
+    pub(crate) fn configured(config: Option<PathBuf>) -> Reading {
+        Reading { source: None, config }
+    }
+
     /// What the configuration file says, or the defaults.
     pub(crate) fn config(&self) -> Result<Config> {
         let Some(path) = &self.config else { return Ok(Config::default()) };
@@ -114,7 +119,7 @@ impl Live {
 }
 
 /// A time with its unit: 90s, 15m, 8h, 2d.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let unit = text.trim_start_matches(|character: char| character.is_ascii_digit());
     let seconds = match unit {
         "" | "s" => 1,

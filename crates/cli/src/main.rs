@@ -1,7 +1,9 @@
 //! `lapwing`: the one program. Each verb is a file; this one only chooses among them.
 
 mod activate;
+mod alerts;
 mod audit;
+mod backtest;
 mod columns;
 mod compare;
 mod completions;
@@ -12,12 +14,15 @@ mod explain;
 mod features;
 mod figures;
 mod flows;
+mod incidents;
 mod input;
+mod kept;
 mod learn;
 mod output;
 mod pages;
 mod pipeline;
 mod profile;
+mod report;
 mod rows;
 mod saved;
 mod scan;
@@ -26,9 +31,11 @@ mod settings;
 mod simulate;
 mod sinks;
 mod state;
+mod suppress;
 mod tables;
 mod train;
 mod tune;
+mod verdict;
 mod waiting;
 
 use std::process::ExitCode;
@@ -52,6 +59,12 @@ struct Program {
 #[derive(Subcommand)]
 enum Verb {
     Scan(scan::Arguments),
+    Alerts(alerts::Arguments),
+    Incidents(incidents::Arguments),
+    Verdict(verdict::Arguments),
+    Suppress(suppress::Arguments),
+    Backtest(backtest::Arguments),
+    Report(report::Arguments),
     Flows(flows::Arguments),
     Train(train::Arguments),
     Learn(learn::Arguments),
@@ -75,6 +88,12 @@ fn main() -> ExitCode {
     let program = Program::parse();
     let outcome = match program.verb {
         Verb::Scan(arguments) => scan::run(&arguments, program.verbose),
+        Verb::Alerts(arguments) => alerts::run(&arguments),
+        Verb::Incidents(arguments) => incidents::run(&arguments),
+        Verb::Verdict(arguments) => verdict::run(&arguments),
+        Verb::Suppress(arguments) => suppress::run(&arguments),
+        Verb::Backtest(arguments) => backtest::run(&arguments),
+        Verb::Report(arguments) => report::run(&arguments),
         Verb::Flows(arguments) => flows::run(&arguments, program.verbose),
         Verb::Train(arguments) => train::run(&arguments, program.verbose),
         Verb::Learn(arguments) => learn::run(&arguments, program.verbose),

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use alert::page::{self, Account};
 use alert::sink::{Format, Observer, Occasion, who};
@@ -14,9 +16,12 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use flow::features::Set;
 use model::Detector;
 use sensor::anomaly;
-use sensor::delivery::observer;
+use sensor::config::Config;
+use sensor::delivery::{Delivery, Kept, Sink, observer};
+use sensor::keep::{Keeper, Used};
 use sensor::run::{self, Outcome, Told};
 use source::Report;
+use store::Retention;
 
 use crate::input::{Live, Reader, Reading, hint};
 use crate::output;
@@ -44,6 +49,7 @@ use crate::state::State;
   lapwing scan capture.pcap -v              # what was skipped, and why
   lapwing scan --source netflow export.pcap # the flows that routers told of, not the export traffic itself
   lapwing scan -i eth0                      # alerts as they come, until Ctrl-C
+  lapwing scan -i eth0 --keep               # and kept, for `lapwing alerts`, `lapwing verdict`, `lapwing suppress`
   lapwing scan --follow /var/log/zeek/conn.log")]
 pub(crate) struct Arguments {
     /// Captures (pcap, pcapng) or flow logs (Zeek, Suricata EVE, VPC Flow Logs, NetFlow and IPFIX, nfdump, Argus, tables
@@ -66,6 +72,10 @@ pub(crate) struct Arguments {
     no_detector: bool,
     #[command(flatten)]
     state: State,
+    /// Keep flows, alerts and incidents in the store of the state folder, where the other verbs find them; what it suppresses
+    /// is not told, and the sinks of the configuration get what is. Keep each input once.
+    #[arg(long)]
+    keep: bool,
     /// Print alerts on stdout in this format, one a line, instead of text for people; docs/outputs.md describes each.
     #[arg(long, value_name = "FORMAT", value_parser = format_parser(), default_value = "text", hide_default_value = true)]
     format: String,
@@ -94,8 +104,9 @@ pub(crate) struct Arguments {
     seed: Option<u64>,
 }
 
+/// The least severity that is wanted.
 #[derive(Clone, Copy, ValueEnum)]
-enum Least {
+pub(crate) enum Least {
     Info,
     Low,
     Medium,
@@ -116,7 +127,7 @@ impl From<Least> for Severity {
 }
 
 /// Alerts a day: `20/day`, `100/week`, or a number alone.
-fn budget(text: &str) -> Result<f64, String> {
+pub(crate) fn budget(text: &str) -> Result<f64, String> {
     let (alerts, days) = match text.split_once('/') {
         None => (text, 1.0),
         Some((alerts, "day")) => (alerts, 1.0),
@@ -157,16 +168,29 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     let least = arguments.least.map_or(usual, Severity::from);
     let mut printer = Printer { format: arguments.format(), observer: observer(&config), told: HashSet::new() };
     let mut told = Ok(());
-    let outcome = run::scan(&mut reader, baseline.as_mut(), &settings, |what| match what {
+    let (mut keeper, delivery) = if arguments.keep {
+        let folder = arguments.state.folder()?;
+        let is_active = arguments.detector.is_none();
+        let used = Used::of(&settings, is_active, &arguments.baseline);
+        let keeper = Keeper::open(&folder, &used, Retention::default())?;
+        (Some(keeper), deliver(&config, &folder, settings.anomaly.seed)?)
+    } else {
+        (None, None)
+    };
+    let wake = || delivery.iter().for_each(Delivery::wake);
+    let outcome = run::scan_and_keep(&mut reader, baseline.as_mut(), &settings, keeper.as_mut(), |what| match what {
         Told::Progress(reader) => reader.show_progress(),
         Told::Alert(reader, alert) if alert.severity >= least && told.is_ok() => {
+            wake();
             told = reader.print_alert(|| printer.print_now(alert));
             if told.is_err() {
                 reader.stop();
             }
         }
-        Told::Alert(..) => {}
-    })?;
+        Told::Alert(..) => wake(),
+    });
+    tell_delivered(delivery);
+    let outcome = outcome?;
     told?;
     if let Some(baseline) = &baseline {
         baseline.finish("baseline", verbose);
@@ -197,6 +221,32 @@ pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
     match printer.format {
         Some(format) => printer.print_lines(format, &alerts),
         None => print_text(&alerts, hidden, outcome.flows),
+    }
+}
+
+/// Starts the sinks of the configuration.
+fn deliver(config: &Config, folder: &Path, seed: u64) -> Result<Option<Delivery>> {
+    if config.sink.is_empty() {
+        return Ok(None);
+    }
+    let outbox = Kept::open(folder, config.sink.iter().map(|sink| sink.name.as_str()))?;
+    let sinks = config.sink.iter().map(|settings| Sink::open(settings, observer(config)));
+    Ok(Some(Delivery::start(sinks.collect::<Result<_, _>>()?, Arc::new(outbox), seed)?))
+}
+
+/// Ends the sinks and says how each stands.
+fn tell_delivered(delivery: Option<Delivery>) {
+    for (name, state) in delivery.map_or_else(Vec::new, |delivery| delivery.stop(LAST_SENDING)) {
+        let mut line = format!("sink {}: {} sent", flow::printable(&name), state.sent);
+        for (count, what) in [(state.refused, "refused"), (state.queued as u64, "or more wait for the next run")] {
+            if count > 0 {
+                line.push_str(&format!(", {count} {what}"));
+            }
+        }
+        if let Some(error) = state.last_error {
+            line.push_str(&format!("; {error}"));
+        }
+        eprintln!("{}", output::shown(&line));
     }
 }
 
@@ -274,7 +324,7 @@ impl Printer {
 }
 
 /// Reads the name of a format.
-fn format_parser() -> PossibleValuesParser {
+pub(crate) fn format_parser() -> PossibleValuesParser {
     let for_people = PossibleValue::new(Format::Text.name()).help("for people, the default");
     let others = Format::ALL.into_iter().filter(|format| *format != Format::Text);
     let others = others.map(|format| PossibleValue::new(format.name()).help(format.what()));
@@ -358,12 +408,12 @@ fn counted(count: Option<u64>) -> String {
 }
 
 /// A time in UTC to the second, as people read it.
-fn time(time: flow::Time) -> String {
+pub(crate) fn time(time: flow::Time) -> String {
     let text = time.to_string();
     text.get(..19).map_or_else(|| text.clone(), |seconds| format!("{} UTC", seconds.replace('T', " ")))
 }
 
-fn style(severity: Severity) -> Style {
+pub(crate) fn style(severity: Severity) -> Style {
     let color = match severity {
         Severity::Info => AnsiColor::Cyan,
         Severity::Low => AnsiColor::Green,
@@ -374,5 +424,7 @@ fn style(severity: Severity) -> Style {
     Style::new().fg_color(Some(color.into())).bold()
 }
 
+/// How long the sinks may go on sending when the input has ended.
+const LAST_SENDING: Duration = Duration::from_secs(10);
 /// More alerts than a person reads: beyond it the first are told as if they were new.
 const MOST_TOLD: usize = 1 << 16;

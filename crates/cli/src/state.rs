@@ -1,4 +1,4 @@
-//! Where the active detector is kept, and which detector a verb uses.
+//! Where the active detector and the store are kept, and which detector a verb uses.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -7,13 +7,14 @@ use anyhow::{Result, anyhow};
 use flow::printable;
 use model::Detector;
 use sensor::activation::Registry;
+use store::Store;
 
 use crate::saved;
 
-/// The folder of the active detector.
+/// The folder of the active detector and of the store.
 #[derive(clap::Args)]
 pub(crate) struct State {
-    /// The folder that holds the active detector. [default: $LAPWING_STATE; $STATE_DIRECTORY as systemd sets it for a
+    /// The folder that holds the active detector and what is kept. [default: $LAPWING_STATE; $STATE_DIRECTORY as systemd sets it for a
     /// service; $XDG_STATE_HOME/lapwing or ~/.local/state/lapwing; on macOS ~/Library/Application Support/lapwing; on
     /// Windows %LOCALAPPDATA%\lapwing]
     #[arg(long, value_name = "FOLDER")]
@@ -23,9 +24,23 @@ pub(crate) struct State {
 impl State {
     /// The registry; an error where nothing tells where it is.
     pub(crate) fn registry(&self) -> Result<Registry> {
-        let folder = self.state.clone().or_else(usual);
-        let none = || anyhow!("no folder is known for the active detector: name one with --state or $LAPWING_STATE");
-        Ok(Registry::at(folder.ok_or_else(none)?))
+        Ok(Registry::at(self.folder()?))
+    }
+
+    /// The folder; an error where nothing tells where it is.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        let none = || anyhow!("no folder is known for what is kept: name one with --state or $LAPWING_STATE");
+        self.state.clone().or_else(usual).ok_or_else(none)
+    }
+
+    /// The store, to be read; an error that says how to begin where nothing is kept yet.
+    pub(crate) fn reader(&self) -> Result<store::Reader> {
+        Store::reader(&self.folder()?).map_err(how_to_begin)
+    }
+
+    /// The store, to be written beside a running sensor.
+    pub(crate) fn store(&self) -> Result<Store> {
+        Store::beside(&self.folder()?).map_err(how_to_begin)
     }
 
     /// The detector in this file, or the active one where no file is named, telling on stderr which that is, and what people
@@ -40,6 +55,18 @@ impl State {
         let Some((detector, activation)) = self.registry()?.active()? else { return Ok(None) };
         eprintln!("the active detector: {} ({})", printable(&activation.source), activation.method);
         Ok(Some((detector, activation.source)))
+    }
+}
+
+fn how_to_begin(error: store::Error) -> anyhow::Error {
+    match error {
+        store::Error::Absent(folder) => {
+            anyhow!(
+                "nothing is kept in {} yet: run `lapwing scan --keep` first, or name another folder with --state",
+                folder.display()
+            )
+        }
+        error => error.into(),
     }
 }
 

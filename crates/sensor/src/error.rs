@@ -7,6 +7,9 @@ pub enum Error {
     /// The input cannot be read.
     #[error(transparent)]
     Source(#[from] source::Error),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] store::Error),
     /// A detector cannot be trained or does not fit the table.
     #[error(transparent)]
     Model(#[from] model::Error),

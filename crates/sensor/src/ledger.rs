@@ -12,8 +12,8 @@ use flow::{Duration, Time};
 /// what they said on other days is kept here and put in front of it.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    /// By suppression, if one hides it, by behaviour and subject; of each those that may go on.
-    open: BTreeMap<(Option<u64>, Behaviour, IpAddr), Vec<Entry>>,
+    /// By behaviour, subject and suppression, if one hides it; of each those that may go on.
+    open: BTreeMap<(Behaviour, IpAddr, Option<u64>), Vec<Entry>>,
     /// What will not go on.
     closed: Vec<(Option<u64>, Alert)>,
     /// Alerts that were dropped because there were too many, the oldest first; each was told as news.
@@ -34,8 +34,10 @@ impl Ledger {
     pub(crate) fn record(&mut self, triaged: Triaged) {
         let shown = triaged.alerts.into_iter().map(|alert| (None, alert));
         let hidden = triaged.hidden.into_iter().map(|(suppression, alert)| (Some(suppression), alert));
-        for (suppression, alert) in shown.chain(hidden) {
-            let entries = self.open.entry((suppression, alert.behaviour, alert.subject)).or_default();
+        // What is hidden from now on first, so that what is left of its evidence does not count as hidden, too.
+        for (suppression, alert) in hidden.chain(shown) {
+            self.forget_elsewhere(suppression, &alert);
+            let entries = self.open.entry((alert.behaviour, alert.subject, suppression)).or_default();
             match entries.iter_mut().find(|entry| entry.goes_on(&alert)) {
                 Some(entry) => {
                     // It may turn out to have started before; its name stays.
@@ -47,9 +49,21 @@ impl Ledger {
         }
     }
 
+    /// Forgets what was said of today under another suppression: one was made or ended since.
+    fn forget_elsewhere(&mut self, suppression: Option<u64>, alert: &Alert) {
+        let of_subject = (alert.behaviour, alert.subject, None)..=(alert.behaviour, alert.subject, Some(u64::MAX));
+        for ((_, _, other), entries) in self.open.range_mut(of_subject) {
+            if *other != suppression {
+                entries.retain(|entry| {
+                    entry.before.is_some() || entry.today.as_ref().is_none_or(|today| today.id != alert.id)
+                });
+            }
+        }
+    }
+
     /// Ends the day: what the voices say from now on is added to what they said.
     pub(crate) fn end_day(&mut self, midnight: Time) {
-        for ((suppression, behaviour, _), entries) in &mut self.open {
+        for ((behaviour, _, suppression), entries) in &mut self.open {
             entries.retain_mut(|entry| {
                 entry.before = entry.whole();
                 entry.today = None;
@@ -70,7 +84,7 @@ impl Ledger {
     /// The alerts that were not told, became more urgent, or still go on a day after they were told.
     pub(crate) fn news(&mut self) -> Vec<Alert> {
         let mut news = Vec::new();
-        for ((suppression, ..), entries) in &mut self.open {
+        for ((_, _, suppression), entries) in &mut self.open {
             for entry in entries.iter_mut().filter(|_| suppression.is_none()) {
                 let Some(alert) = entry.whole() else { continue };
                 let is_known = entry
@@ -86,10 +100,16 @@ impl Ledger {
         news
     }
 
+    /// What a suppression hides of what may go on.
+    pub(crate) fn hidden(&self) -> Vec<(u64, Alert)> {
+        let hidden = self.open.iter().filter_map(|((_, _, suppression), entries)| Some(((*suppression)?, entries)));
+        hidden.flat_map(|(id, entries)| entries.iter().filter_map(move |entry| Some((id, entry.whole()?)))).collect()
+    }
+
     /// Every alert, the most urgent first, and those that a suppression hides.
     pub(crate) fn alerts(&self) -> Triaged {
         let mut triaged = Triaged::default();
-        let open = self.open.iter().flat_map(|((suppression, ..), entries)| {
+        let open = self.open.iter().flat_map(|((_, _, suppression), entries)| {
             entries.iter().filter_map(|entry| Some((*suppression, entry.whole()?)))
         });
         for (suppression, alert) in self.closed.iter().cloned().chain(open) {
@@ -180,6 +200,16 @@ mod tests {
         let alerts = ledger.alerts().alerts;
         let told: Vec<_> = alerts.iter().map(|alert| (alert.id.as_str(), alert.flows, alert.end)).collect();
         assert_eq!(told, [("first", 2, at(26)), ("third", 1, at(50))]);
+    }
+
+    #[test]
+    fn an_alert_that_is_hidden_while_it_goes_on_is_shown_no_more() {
+        let mut ledger = Ledger::default();
+        told(&mut ledger, alert("one", Severity::High, (1, 2)));
+        ledger.record(Triaged { alerts: Vec::new(), hidden: vec![(7, alert("one", Severity::High, (1, 3)))] });
+        assert_eq!((ledger.alerts().alerts.len(), ledger.hidden().len()), (0, 1));
+        assert_eq!(told(&mut ledger, alert("one", Severity::High, (1, 4))), ["one"]);
+        assert_eq!((ledger.alerts().alerts.len(), ledger.hidden().len()), (1, 0));
     }
 
     #[test]

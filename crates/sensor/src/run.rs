@@ -13,6 +13,7 @@ use source::{Batch, Source};
 use crate::Error;
 use crate::anomaly::{self, Anomaly};
 use crate::clock::{Clock, Tick};
+use crate::keep::Keeper;
 use crate::ledger::Ledger;
 
 /// How a scan goes.
@@ -24,7 +25,7 @@ pub struct Settings {
     pub detector: Option<(Detector, String)>,
     /// Which addresses are the network's own.
     pub home: Home,
-    /// What need not be looked at.
+    /// What need not be looked at, of a run that keeps nothing; otherwise the store knows.
     pub suppressions: Vec<Suppression>,
     /// How often the voices are asked in between, in the time of the flows; `None` is at the end of days alone, for inputs
     /// that nobody waits for.
@@ -87,6 +88,17 @@ pub fn scan<S: Source>(
     source: &mut S,
     baseline: Option<&mut S>,
     settings: &Settings,
+    tell: impl FnMut(Told<'_, S>),
+) -> Result<Outcome, Error> {
+    scan_and_keep(source, baseline, settings, None, tell)
+}
+
+/// Does what [`scan`] does, and keeps what is read and found.
+pub fn scan_and_keep<S: Source>(
+    source: &mut S,
+    baseline: Option<&mut S>,
+    settings: &Settings,
+    mut keeper: Option<&mut Keeper>,
     mut tell: impl FnMut(Told<'_, S>),
 ) -> Result<Outcome, Error> {
     let mut voices = Voices::new(
@@ -99,7 +111,7 @@ pub fn scan<S: Source>(
     );
     if let Some(baseline) = baseline {
         let quiet = Settings { every: None, ..settings.clone() };
-        let Pass { ledger, span, .. } = pass(baseline, &mut voices, &quiet, &mut tell)?;
+        let Pass { ledger, span, .. } = pass(baseline, &mut voices, &quiet, None, &mut tell)?;
         let behaviours = ledger.alerts().alerts;
         let loud = behaviours.iter().filter(|alert| alert.severity >= Severity::Low && !alert.behaviour.is_learned());
         let days = span.map_or(0.0, |(start, end)| end.since(start).as_secs_f64() / 86_400.0);
@@ -108,9 +120,15 @@ pub fn scan<S: Source>(
     } else if settings.anomaly.alerts_a_day.is_some() {
         return Err(Error::NoBaseline);
     }
-    let Pass { mut ledger, flows, notices, .. } = pass(source, &mut voices, settings, &mut tell)?;
-    let Triaged { alerts, hidden } = ledger.alerts();
-    let news = if settings.every.is_some() { ledger.news() } else { alerts.clone() };
+    let Pass { mut ledger, flows, notices, .. } =
+        pass(source, &mut voices, settings, keeper.as_deref_mut(), &mut tell)?;
+    let triaged = ledger.alerts();
+    let news = if settings.every.is_some() { ledger.news() } else { triaged.alerts.clone() };
+    if let Some(keeper) = keeper {
+        keeper.tell(&news, &triaged.hidden)?;
+        keeper.settle(&triaged)?;
+    }
+    let Triaged { alerts, hidden } = triaged;
     let alarms = voices.anomaly.alarms();
     Ok(Outcome {
         alerts,
@@ -137,6 +155,7 @@ fn pass<S: Source>(
     source: &mut S,
     voices: &mut Voices,
     settings: &Settings,
+    mut keeper: Option<&mut Keeper>,
     tell: &mut impl FnMut(Told<'_, S>),
 ) -> Result<Pass, Error> {
     let mut clock = Clock::new(settings.every);
@@ -146,6 +165,9 @@ fn pass<S: Source>(
     while more && voices.anomaly.wants_more() {
         more = source.read(&mut batch)?;
         if batch.flows.len() >= settings.batch.get() || !more || source.is_current() {
+            if let Some(keeper) = &mut keeper {
+                keeper.read(&batch)?;
+            }
             batch.notices.iter().for_each(|notice| voices.reports.observe(notice));
             let mut seen = 0;
             for (next, flow) in batch.flows.iter().enumerate() {
@@ -154,13 +176,20 @@ fn pass<S: Source>(
                 let Some(tick) = clock.tick(flow) else { continue };
                 voices.observe(&batch.flows[seen..next])?;
                 seen = next;
-                pass.ledger.record(voices.judge(&settings.suppressions));
+                pass.ledger.record(voices.judge(suppressions(settings, &mut keeper)?));
                 if settings.every.is_some() {
-                    pass.ledger.news().iter().for_each(|alert| tell(Told::Alert(source, alert)));
+                    let news = pass.ledger.news();
+                    if let Some(keeper) = &mut keeper {
+                        keeper.tell(&news, &pass.ledger.hidden())?;
+                    }
+                    news.iter().for_each(|alert| tell(Told::Alert(source, alert)));
                 }
                 if let Tick::Day(midnight) = tick {
                     voices.forget(midnight);
                     pass.ledger.end_day(midnight);
+                    if let Some(keeper) = keeper.as_deref_mut().filter(|_| settings.every.is_some()) {
+                        keeper.settle(&pass.ledger.alerts())?;
+                    }
                 }
             }
             voices.observe(&batch.flows[seen..])?;
@@ -171,8 +200,14 @@ fn pass<S: Source>(
         }
     }
     voices.anomaly.finish()?;
-    pass.ledger.record(voices.judge(&settings.suppressions));
+    pass.ledger.record(voices.judge(suppressions(settings, &mut keeper)?));
+    keeper.map_or(Ok(()), Keeper::finish)?;
     Ok(pass)
+}
+
+/// What need not be looked at now.
+fn suppressions<'a>(settings: &'a Settings, keeper: &'a mut Option<&mut Keeper>) -> Result<&'a [Suppression], Error> {
+    keeper.as_mut().map_or(Ok(&settings.suppressions), |keeper| keeper.suppressions())
 }
 
 /// All that give evidence.

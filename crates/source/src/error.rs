@@ -99,6 +99,12 @@ pub enum Error {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// Flows that were kept cannot be read.
+    #[error("{reason}")]
+    Kept {
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// A table cannot be read, or lacks what was asked of it.
     #[error("{path}: {reason}", path = .path.display())]
     Table {

@@ -45,6 +45,15 @@ impl Store {
         self.write(|writing| alerts.iter().try_for_each(|alert| writing.put(alert, Visibility::AsItWas)))
     }
 
+    /// Keeps these alerts as [`Store::put`] does, but a known one that is shown as before keeps its change number: sinks are
+    /// not sent it again because its words grew.
+    pub fn update(&mut self, alerts: &[Alert]) -> Result<(), Error> {
+        self.write(|writing| {
+            writing.is_silent = true;
+            alerts.iter().try_for_each(|alert| writing.put(alert, Visibility::AsItWas))
+        })
+    }
+
     /// Keeps these alerts as [`Store::put`] does, and has the suppression hide them.
     pub fn put_hidden(&mut self, alerts: &[Alert], suppression: u64) -> Result<(), Error> {
         let hidden = Visibility::HiddenBy(sql(suppression)?);
@@ -68,7 +77,8 @@ impl Store {
             let change =
                 transaction.query_row("SELECT last FROM sequences WHERE name = 'change'", [], |row| row.get(0));
             let (facets, days) = (HashMap::new(), BTreeMap::new());
-            let mut writing = Writing { transaction, path, change: change.map_err(fail)?, facets, days };
+            let change = change.map_err(fail)?;
+            let mut writing = Writing { transaction, path, change, facets, days, is_silent: false };
             act(&mut writing)?;
             writing.finish().map_err(fail)
         })
@@ -84,6 +94,21 @@ impl Reader {
             statement.query_row([id], Stored::of).optional()
         })?;
         found.map(|stored| self.kept(stored)).transpose()
+    }
+
+    /// At most so many alerts whose identifiers begin so, in their order.
+    pub fn alerts_beginning(&self, prefix: &str, limit: usize) -> Result<Vec<Kept>, Error> {
+        let most = 2 * size_of::<[u8; 8]>();
+        let [low, high] = ['0', 'f'].map(|digit| {
+            let rest = std::iter::repeat_n(digit, most.saturating_sub(prefix.len()));
+            identifier(&prefix.chars().chain(rest).collect::<String>())
+        });
+        let (low, high, limit) = (low?, high?, i64::try_from(limit).unwrap_or(i64::MAX));
+        let found: Vec<Stored> = self.ask(|connection| {
+            let sql = format!("{SELECT_KEPT} WHERE alerts.id BETWEEN ?1 AND ?2 ORDER BY alerts.id LIMIT ?3");
+            connection.prepare_cached(&sql)?.query_map(params![low, high, limit], Stored::of)?.collect()
+        })?;
+        found.into_iter().map(|stored| self.kept(stored)).collect()
     }
 
     /// How many alerts are kept, hidden ones too.
@@ -162,6 +187,7 @@ struct Before {
     key: i64,
     facet: i64,
     suppressed_by: Option<i64>,
+    change: i64,
     json: String,
 }
 
@@ -174,6 +200,8 @@ struct Writing<'a> {
     facets: HashMap<Facet, i64>,
     /// How many more alerts there are, by day, severity and whether they are hidden.
     days: BTreeMap<(i64, i64, i64), i64>,
+    /// Whether what is known keeps its change number.
+    is_silent: bool,
 }
 
 impl Writing<'_> {
@@ -216,9 +244,10 @@ impl Writing<'_> {
     }
 
     fn before(&self, id: [u8; 8]) -> rusqlite::Result<Option<Before>> {
-        let sql = "SELECT key, facet, suppressed_by, json FROM alerts WHERE id = ?1";
+        let sql = "SELECT key, facet, suppressed_by, json, change FROM alerts WHERE id = ?1";
         let before = |row: &Row<'_>| {
-            Ok(Before { key: row.get(0)?, facet: row.get(1)?, suppressed_by: row.get(2)?, json: row.get(3)? })
+            let (suppressed_by, json, change) = (row.get(2)?, row.get(3)?, row.get(4)?);
+            Ok(Before { key: row.get(0)?, facet: row.get(1)?, suppressed_by, change, json })
         };
         self.transaction.prepare_cached(sql)?.query_row([id], before).optional()
     }
@@ -228,8 +257,10 @@ impl Writing<'_> {
         let key = self.free_key(alert.start)?;
         self.change += 1;
         let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO alerts (key, id, change, facet, suppressed_by, subject, start, \"end\", score, flows, json)
-             VALUES (:key, :id, :change, :facet, :suppressed_by, :subject, :start, :end, :score, :flows, :json)",
+            "INSERT INTO alerts (key, id, change, first_shown, facet, suppressed_by, subject, start, \"end\", score, flows,
+                 json)
+             VALUES (:key, :id, :change, iif(:suppressed_by IS NULL, :change, NULL), :facet, :suppressed_by, :subject,
+                 :start, :end, :score, :flows, :json)",
         )?;
         insert.execute(named_params! {
             ":key": key, ":id": id, ":change": self.change, ":facet": facet, ":suppressed_by": suppressed_by,
@@ -250,13 +281,19 @@ impl Writing<'_> {
         before: &Before,
     ) -> rusqlite::Result<()> {
         let facet = self.facet(alert, suppressed_by)?;
-        self.change += 1;
+        let change = if self.is_silent && suppressed_by == before.suppressed_by {
+            before.change
+        } else {
+            self.change += 1;
+            self.change
+        };
         let mut update = self.transaction.prepare_cached(
-            "UPDATE alerts SET change = :change, facet = :facet, suppressed_by = :suppressed_by, subject = :subject,
+            "UPDATE alerts SET change = :change,
+             first_shown = coalesce(first_shown, iif(:suppressed_by IS NULL, :change, NULL)), facet = :facet, suppressed_by = :suppressed_by, subject = :subject,
              start = :start, \"end\" = :end, score = :score, flows = :flows, json = :json WHERE key = :key",
         )?;
         update.execute(named_params! {
-            ":key": before.key, ":change": self.change, ":facet": facet, ":suppressed_by": suppressed_by,
+            ":key": before.key, ":change": change, ":facet": facet, ":suppressed_by": suppressed_by,
             ":subject": address(alert.subject), ":start": alert.start.nanoseconds(), ":end": alert.end.nanoseconds(),
             ":score": alert.score, ":flows": alert.flows as i64, ":json": json,
         })?;

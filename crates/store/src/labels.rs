@@ -27,12 +27,14 @@ impl Store {
     /// Its flows stay when other flows go.
     pub fn put_label(&mut self, label: &Label, flows: &[Flow]) -> Result<(), Error> {
         let id = identifier(&label.alert)?;
-        let written = match flows {
-            [] => None,
-            flows => Some(files::write_labelled(self, &label.alert, flows)?),
-        };
+        let folder = self.folder.clone();
         let former = self.transact(|transaction, path| {
             let fail = |error| Error::database(path, error);
+            // Within: a process that opens the store meanwhile takes the file for one that was left behind.
+            let written = match flows {
+                [] => None,
+                flows => Some(files::write_labelled(transaction, path, &folder, &label.alert, flows)?),
+            };
             let former = files::forget_labelled(transaction, id).map_err(fail)?;
             let file = match &written {
                 Some(file) => Some(files::list(transaction, file).map_err(fail)?),

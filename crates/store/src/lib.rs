@@ -1,6 +1,7 @@
 //! What is kept on disk: alerts, incidents, what analysts said of them, suppressions, and flows.
 //!
-//! One process writes, through a [`Store`]; any number read, each through a [`Reader`]. What a method of the store has
+//! One process keeps flows, through a [`Store`]; others may write beside it what analysts say ([`Store::beside`]); any number
+//! read, each through a [`Reader`]. What a method of the store has
 //! returned from is on the disk, whatever befalls the process or the power afterwards; what it has not returned from is
 //! there whole or not at all.
 //!
@@ -54,11 +55,11 @@ pub use labels::Label;
 pub use pages::{Filter, Page};
 pub use suppressions::{Change, Hits};
 
-/// The store, for the one process that writes to it. It reads as a [`Reader`] does.
+/// The store, for the one process that keeps flows in it, or for one that writes beside it. It reads as a [`Reader`] does.
 pub struct Store {
     reader: Reader,
-    /// Others are kept from writing until it is closed.
-    _lock: File,
+    /// Others are kept from writing flows until it is closed; `None` beside such a one.
+    lock: Option<File>,
 }
 
 /// The store, to be read while others write.
@@ -86,6 +87,25 @@ impl Store {
         let lock = lock::take(folder)?;
         let database = folder.join(DATABASE);
         owned(&database).map_err(|error| Error::file(&database, error))?;
+        let mut store = Store::connect(folder, database, Some(lock))?;
+        for folder in [flows::FLOWS, flows::LABELS] {
+            make_folder(&store.folder.join(folder))?;
+        }
+        store.remove_orphans()?;
+        Ok(store)
+    }
+
+    /// Opens the store in this folder to write verdicts, labels, suppressions and alerts, whether another process keeps flows
+    /// in it or not. Each waits for the other's turn, for some seconds at most. Flows are not written this way.
+    pub fn beside(folder: &Path) -> Result<Store, Error> {
+        let database = folder.join(DATABASE);
+        if !database.exists() {
+            return Err(Error::Absent(folder.to_owned()));
+        }
+        Store::connect(folder, database, None)
+    }
+
+    fn connect(folder: &Path, database: PathBuf, lock: Option<File>) -> Result<Store, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = || {
             let mut connection = Connection::open_with_flags(&database, flags)?;
@@ -102,12 +122,7 @@ impl Store {
         };
         let mut connection = open().map_err(|error| Error::database(&database, error))?;
         migrations::migrate(&mut connection, &database)?;
-        let store = Store { reader: Reader { folder: folder.to_owned(), database, connection }, _lock: lock };
-        for folder in [flows::FLOWS, flows::LABELS] {
-            make_folder(&store.folder.join(folder))?;
-        }
-        store.remove_orphans()?;
-        Ok(store)
+        Ok(Store { reader: Reader { folder: folder.to_owned(), database, connection }, lock })
     }
 
     /// Opens the store in this folder, for reading, whether somebody writes to it or not.
@@ -127,6 +142,13 @@ impl Store {
         let connection = open().map_err(|error| Error::database(&database, error))?;
         migrations::check(&connection, &database)?;
         Ok(Reader { folder: folder.to_owned(), database, connection })
+    }
+
+    /// Refuses what only the process that keeps flows may do.
+    fn keeps_flows(&self) -> Result<(), Error> {
+        let refused =
+            || Error::Request("flows are written by the one process that opened the store for that".to_owned());
+        self.lock.as_ref().map(|_| ()).ok_or_else(refused)
     }
 
     /// Does all of this, or nothing of it.
@@ -200,7 +222,7 @@ const READER_CACHE_KIB: i32 = 16 << 10;
 const MOST_LOG_BYTES: i64 = 64 << 20;
 /// More than all that there are.
 const STATEMENTS: usize = 64;
-/// A reader waits for the writer only while the log is recovered after a crash.
+/// Writers take turns; a reader waits only while the log is recovered after a crash.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 #[cfg(test)]

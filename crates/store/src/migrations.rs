@@ -9,7 +9,8 @@ use rusqlite::Connection;
 use crate::Error;
 
 /// What brings each version to the next; `user_version` counts them.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001-first.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001-first.sql"), include_str!("../migrations/0002-occasions.sql")];
 
 /// Brings the database to the schema of this version: to the next version, or not, if it breaks off.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {

@@ -4,7 +4,8 @@
 //! sinks is kept once, and a sink that fails delays no other one and loses nothing. A sink that breaks off between sending
 //! an alert and saying so gets it again: each arrives at least once, under the same identifier.
 
-use alert::Alert;
+use alert::sink::Occasion;
+use alert::{Alert, Finding};
 use rusqlite::{OptionalExtension, params};
 
 use crate::alerts::{parse, sql};
@@ -18,7 +19,7 @@ impl Store {
     /// # let folder = std::env::temp_dir().join(format!("lapwing-store-outbox-{}", std::process::id()));
     /// let mut store = store::Store::open(&folder)?;
     /// store.subscribe("webhook", store.last_change()?)?;
-    /// for (change, _alert) in store.pending("webhook", 100)? {
+    /// for (change, _occasion, _alert) in store.pending("webhook", 100)? {
     ///     // Send it, and then:
     ///     store.delivered("webhook", change)?;
     /// }
@@ -28,7 +29,7 @@ impl Store {
     /// ```
     pub fn subscribe(&mut self, sink: &str, after: u64) -> Result<(), Error> {
         let after = sql(after)?;
-        let sql = "INSERT OR IGNORE INTO sinks VALUES (?1, ?2)";
+        let sql = "INSERT OR IGNORE INTO sinks (name, change, since) VALUES (?1, ?2, ?2)";
         self.ask(|connection| connection.execute(sql, params![sink, after]).map(drop))
     }
 
@@ -57,13 +58,34 @@ impl Reader {
         })
     }
 
-    /// At most so many alerts that wait for the sink, each with the number of its change, in the order of their changes.
-    /// What a suppression hides does not wait.
-    pub fn pending(&self, sink: &str, limit: usize) -> Result<Vec<(u64, Alert)>, Error> {
-        let sql = "SELECT change FROM sinks WHERE name = ?1";
-        let change =
-            self.ask(|connection| connection.prepare_cached(sql)?.query_row([sink], |row| row.get(0)).optional())?;
-        self.changes(change.ok_or_else(|| unknown(sink))?, limit)
+    /// At most so many alerts that wait for the sink, each with the number of its change and why it is sent, in the order of
+    /// their changes. What a suppression hides does not wait.
+    pub fn pending(&self, sink: &str, limit: usize) -> Result<Vec<(u64, Occasion, Alert)>, Error> {
+        let known: Option<(u64, u64)> = self.ask(|connection| {
+            let mut statement = connection.prepare_cached("SELECT change, since FROM sinks WHERE name = ?1")?;
+            statement.query_row([sink], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })?;
+        let (last, since) = known.ok_or_else(|| unknown(sink))?;
+        let waiting = self.changes(last, limit)?.into_iter().map(|(change, alert)| {
+            let was_sent = self.first_shown(change)?.is_some_and(|first| since < first && first <= last);
+            let is_true = self.verdict(&alert.id)?.is_some_and(|verdict| verdict.finding == Finding::True);
+            let occasion = match (is_true, was_sent) {
+                (true, _) => Occasion::Confirmed,
+                (false, true) => Occasion::Again,
+                (false, false) => Occasion::First,
+            };
+            Ok((change, occasion, alert))
+        });
+        waiting.collect()
+    }
+
+    /// The change with which the alert of this change was first shown.
+    fn first_shown(&self, change: u64) -> Result<Option<u64>, Error> {
+        let change = sql(change)?;
+        let sql = "SELECT first_shown FROM alerts WHERE suppressed_by IS NULL AND change = ?1";
+        let found =
+            self.ask(|connection| connection.prepare_cached(sql)?.query_row([change], |row| row.get(0)).optional())?;
+        Ok(found.flatten())
     }
 
     /// At most so many alerts that were changed after this number and that nothing hides, in the order of their changes.

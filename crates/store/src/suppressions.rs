@@ -93,6 +93,12 @@ impl Reader {
         json.flatten().map(|json| parse(&json, &self.database)).transpose()
     }
 
+    /// How many changes of suppressions there were: cheap to ask, and another number once one was made, changed or ended.
+    pub fn suppression_changes(&self) -> Result<u64, Error> {
+        let sql = "SELECT coalesce(max(number), 0) FROM suppression_changes";
+        self.ask(|connection| connection.prepare_cached(sql)?.query_row([], |row| row.get(0)))
+    }
+
     /// What became of a suppression, the earliest first.
     pub fn suppression_history(&self, id: u64) -> Result<Vec<Change>, Error> {
         let id = sql(id)?;

@@ -1,6 +1,6 @@
 //! What analysts said of alerts. Every verdict is kept, and the latest counts.
 
-use alert::Verdict;
+use alert::{Finding, Verdict};
 use flow::Time;
 use rusqlite::{Row, params};
 
@@ -8,17 +8,27 @@ use crate::alerts::{hexadecimal, identifier};
 use crate::{Error, Reader, Store};
 
 impl Store {
-    /// Keeps a verdict of an alert that is kept.
+    /// Keeps a verdict of an alert that is kept. That one is true is news: sinks are sent the alert again.
     pub fn put_verdict(&mut self, verdict: &Verdict) -> Result<(), Error> {
         let id = identifier(&verdict.alert)?;
         let sql = "INSERT INTO verdicts (alert, finding, note, \"by\", time)
             SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM alerts WHERE id = ?1)";
         let Verdict { alert, finding, note, by, time } = verdict;
         let values = params![id, finding.name(), note, by, time.nanoseconds()];
-        match self.ask(|connection| connection.execute(sql, values))? {
-            0 => Err(Error::Request(format!("no alert {alert} is kept"))),
-            _ => Ok(()),
-        }
+        self.transact(|transaction, path| {
+            let fail = |error| Error::database(path, error);
+            if transaction.execute(sql, values).map_err(fail)? == 0 {
+                return Err(Error::Request(format!("no alert {alert} is kept")));
+            }
+            if *finding == Finding::True {
+                let next = "UPDATE sequences SET last = last + 1 WHERE name = 'change' RETURNING last";
+                let change: i64 = transaction.query_row(next, [], |row| row.get(0)).map_err(fail)?;
+                let sql = "UPDATE alerts SET change = ?2,
+                    first_shown = coalesce(first_shown, iif(suppressed_by IS NULL, ?2, NULL)) WHERE id = ?1";
+                transaction.execute(sql, params![id, change]).map_err(fail)?;
+            }
+            Ok(())
+        })
     }
 }
 

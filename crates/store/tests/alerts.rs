@@ -2,6 +2,7 @@
 
 mod folder;
 
+use alert::sink::Occasion;
 use alert::{Alert, Behaviour, Finding, Incident, Scope, Severity, Suppression, Technique, Verdict};
 use folder::{Folder, alert, flow, time};
 use store::{Filter, Hits, Kept, Label, Reader, Store};
@@ -193,11 +194,11 @@ fn a_sink_that_fails_gets_everything_later_and_delays_no_other() {
     store.subscribe("new", store.last_change().unwrap()).unwrap();
     store.put(&alerts(5..8)).unwrap();
     let pending = |store: &Store, sink: &str| -> Vec<u64> {
-        store.pending(sink, 100).unwrap().into_iter().map(|(_, alert)| alert.flows).collect()
+        store.pending(sink, 100).unwrap().into_iter().map(|(_, _, alert)| alert.flows).collect()
     };
     assert_eq!(pending(&store, "all"), [0, 1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(pending(&store, "new"), [5, 6, 7]);
-    let (change, _) = store.pending("new", 2).unwrap().pop().unwrap();
+    let (change, ..) = store.pending("new", 2).unwrap().pop().unwrap();
     store.delivered("new", change).unwrap();
     // What is said late or twice does not send anything again.
     store.delivered("new", change - 1).unwrap();
@@ -337,4 +338,28 @@ fn small_things_are_kept_by_their_name() {
     assert_eq!(store.setting::<Vec<f64>>("calibration").unwrap(), Some(vec![0.3]));
     store.unset("calibration").unwrap();
     assert_eq!(store.setting::<Vec<f64>>("calibration").unwrap(), None);
+}
+
+#[test]
+fn a_sink_is_told_why_and_not_told_that_words_grew() {
+    let folder = Folder::new("occasions");
+    let mut store = folder.store();
+    store.subscribe("sink", 0).unwrap();
+    let pending = |store: &Store| -> Vec<(u64, Occasion)> {
+        let waiting = store.pending("sink", 9).unwrap();
+        waiting.into_iter().map(|(_, occasion, alert)| (alert.flows, occasion)).collect()
+    };
+    store.put(&alerts(1..3)).unwrap();
+    store.delivered("sink", store.last_change().unwrap()).unwrap();
+    let grown = Alert { summary: "longer".to_owned(), ..alert(1) };
+    store.update(&[grown.clone(), alert(3)]).unwrap();
+    assert_eq!(store.alert(&grown.id).unwrap().unwrap().alert, grown);
+    assert_eq!(pending(&store), [(3, Occasion::First)]);
+    store.put(&[Alert { score: 1.0, ..alert(2) }]).unwrap();
+    // Another process may say so, while this one keeps flows.
+    let mut beside = Store::beside(folder.path()).unwrap();
+    let (alert, by) = (grown.id, "me".to_owned());
+    beside.put_verdict(&Verdict { alert, finding: Finding::True, note: String::new(), by, time: time(0) }).unwrap();
+    assert_eq!(pending(&store), [(3, Occasion::First), (2, Occasion::Again), (1, Occasion::Confirmed)]);
+    assert!(beside.append(&[], &[], time(0)).is_err());
 }

@@ -12,6 +12,7 @@ mod backoff;
 mod courier;
 mod datagram;
 mod file;
+mod kept;
 mod outbox;
 mod secret;
 mod settings;
@@ -27,6 +28,7 @@ use flow::Duration;
 
 pub use backoff::Backoff;
 pub use courier::Delivery;
+pub use kept::Kept;
 pub use outbox::{Outbox, Pending};
 pub use settings::{Kind, Settings};
 pub use signature::signature;

@@ -56,11 +56,17 @@ pub(super) fn write(
 }
 
 /// Writes the flows of an alert that was confirmed.
-pub(crate) fn write_labelled(store: &Store, alert: &str, flows: &[Flow]) -> Result<Arrived, Error> {
+pub(crate) fn write_labelled(
+    transaction: &Transaction<'_>,
+    path: &Path,
+    folder: &Path,
+    alert: &str,
+    flows: &[Flow],
+) -> Result<Arrived, Error> {
     let sql = "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'flow_files'";
-    let number: i64 = store.ask(|connection| connection.query_row(sql, [], |row| row.get(0)))?;
+    let number: i64 = transaction.query_row(sql, [], |row| row.get(0)).map_err(|error| Error::database(path, error))?;
     let name = format!("{LABELS}/{alert}-{number}.parquet");
-    let written = write(&store.folder, &name, |writer| flows.iter().try_for_each(|flow| writer.push(flow)))?;
+    let written = write(folder, &name, |writer| flows.iter().try_for_each(|flow| writer.push(flow)))?;
     Ok(Arrived { name, hour: None, first: None, written })
 }
 
@@ -187,29 +193,38 @@ impl Reader {
 impl Store {
     /// Takes away files that are not listed any more.
     pub(crate) fn remove_files(&self, names: &[String]) -> Result<(), Error> {
-        for name in names {
-            let path = self.folder.join(name);
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::file(&path, error)),
-                _ => {}
-            }
-        }
-        Ok(())
+        remove(&self.folder, names)
     }
 
     /// Takes away files of flows that are not listed: what was being written, or taken away, when the process ended.
-    pub(crate) fn remove_orphans(&self) -> Result<(), Error> {
-        let listed: BTreeSet<String> = self.ask(|connection| {
-            connection.prepare("SELECT name FROM flow_files")?.query_map([], |row| row.get(0))?.collect()
-        })?;
-        for folder in [FLOWS, LABELS] {
-            let path = self.folder.join(folder);
-            let entries = fs::read_dir(&path).map_err(|error| Error::file(&path, error))?;
-            let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-            let is_ours = |name: &String| name.ends_with(".parquet") || name.ends_with(".part");
-            let names = names.filter(is_ours).map(|name| format!("{folder}/{name}"));
-            self.remove_files(&names.filter(|name| !listed.contains(name)).collect::<Vec<_>>())?;
-        }
-        Ok(())
+    pub(crate) fn remove_orphans(&mut self) -> Result<(), Error> {
+        let folder = self.folder.clone();
+        // In one transaction: who keeps a label meanwhile lists its file before this looks, or writes it afterwards.
+        self.transact(|transaction, path| {
+            let names = || -> rusqlite::Result<BTreeSet<String>> {
+                transaction.prepare("SELECT name FROM flow_files")?.query_map([], |row| row.get(0))?.collect()
+            };
+            let listed = names().map_err(|error| Error::database(path, error))?;
+            for kind in [FLOWS, LABELS] {
+                let path = folder.join(kind);
+                let entries = fs::read_dir(&path).map_err(|error| Error::file(&path, error))?;
+                let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+                let is_ours = |name: &String| name.ends_with(".parquet") || name.ends_with(".part");
+                let names = names.filter(is_ours).map(|name| format!("{kind}/{name}"));
+                remove(&folder, &names.filter(|name| !listed.contains(name)).collect::<Vec<_>>())?;
+            }
+            Ok(())
+        })
     }
+}
+
+fn remove(folder: &Path, names: &[String]) -> Result<(), Error> {
+    for name in names {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::file(&path, error)),
+            _ => {}
+        }
+    }
+    Ok(())
 }

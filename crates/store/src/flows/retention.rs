@@ -48,6 +48,7 @@ impl Store {
     /// Makes one file of the files of each hour that is over, then takes away the oldest hours of flows that are too old or
     /// too many. `now` says which hour is not over.
     pub fn tidy(&mut self, retention: &Retention, now: Time) -> Result<Tidied, Error> {
+        self.keeps_flows()?;
         let mut tidied = Tidied { hours: self.join_hours(now)?, ..Tidied::default() };
         let files = self.flow_files()?;
         let oldest = retention.days.map_or(i64::MIN, |days| hour(now).saturating_sub(i64::from(days) * 24));

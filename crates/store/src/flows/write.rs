@@ -11,6 +11,7 @@ impl Store {
     /// is when they came, which says under which hour they are kept: the clock of a live sensor, the input's own time of a
     /// replay. Each call writes a file, so some thousand flows a call are better than one.
     pub fn append(&mut self, flows: &[Flow], notices: &[Notice], at: Time) -> Result<(), Error> {
+        self.keeps_flows()?;
         let sql = "SELECT last FROM sequences WHERE name = 'flow'";
         let last: i64 = self.ask(|connection| connection.prepare_cached(sql)?.query_row([], |row| row.get(0)))?;
         let file = match flows {
