@@ -109,7 +109,8 @@ mod tests {
 
     fn flow(from: u8, to: u8, (protocol, port): (Protocol, u16), (start, end): (i64, i64)) -> Flow {
         let own = if protocol.has_ports() { 50_000 } else { 8 };
-        let key = Key { originator: Endpoint::new(host(from), own), responder: Endpoint::new(host(to), port), protocol };
+        let key =
+            Key { originator: Endpoint::new(host(from), own), responder: Endpoint::new(host(to), port), protocol };
         Flow::between(key, at(start), at(end))
     }
 

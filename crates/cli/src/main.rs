@@ -16,6 +16,7 @@ mod input;
 mod learn;
 mod output;
 mod pages;
+mod pcap;
 mod pipeline;
 mod profile;
 mod rows;
@@ -65,6 +66,7 @@ enum Verb {
     Score(score::Arguments),
     Sinks(sinks::Arguments),
     Explain(explain::Arguments),
+    Pcap(pcap::Arguments),
     Simulate(simulate::Arguments),
     Features(features::Arguments),
     Demo(demo::Arguments),
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         Verb::Score(arguments) => score::run(&arguments, program.verbose),
         Verb::Sinks(arguments) => sinks::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments, program.verbose),
+        Verb::Pcap(arguments) => pcap::run(&arguments, program.verbose),
         Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Features(arguments) => features::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),
