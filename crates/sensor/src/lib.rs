@@ -15,6 +15,7 @@ mod error;
 mod ledger;
 pub mod onward;
 pub mod partition;
+mod reasons;
 pub mod run;
 pub mod search;
 pub mod tables;
