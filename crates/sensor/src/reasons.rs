@@ -90,16 +90,18 @@ impl Judge {
         let columns = adding.filter_map(|at| row.column(&fields.get(at)?.name).map(|column| (at, column)));
         let words = columns.map(|(at, column)| {
             let usual = match self.usual.get(at).copied().flatten() {
+                // It is not the value that is odd, but that it comes with the others.
+                Some((low, high)) if number(&column.values).is_some_and(|own| (low..=high).contains(&own)) => {
+                    String::new()
+                }
                 None => String::new(),
                 Some((low, high)) if low == high => format!(", usually {}", brief(low)),
                 Some((low, high)) => format!(", usually {} to {}", brief(low), brief(high)),
             };
-            let value = match &column.values {
-                Values::Numbers(numbers) => match numbers.first() {
-                    Some(number) if number.is_finite() => brief(*number),
-                    _ => "missing".to_owned(),
-                },
-                Values::Categories(_) => cell(column, 0),
+            let value = match (&column.values, number(&column.values)) {
+                (_, Some(number)) => brief(number),
+                (Values::Numbers(_), None) => "missing".to_owned(),
+                (Values::Categories(_), None) => cell(column, 0),
             };
             format!("{} {value}{usual}", printable(&column.name))
         });
@@ -112,6 +114,12 @@ fn strongest(explanation: &Explanation) -> impl Iterator<Item = usize> {
     let added: f64 = explanation.contributions.iter().filter(|adds| **adds > 0.0).sum();
     let adds = explanation.contributions.clone();
     explanation.ranked().into_iter().filter(move |&at| adds[at] > 0.0 && adds[at] >= added * LEAST_SHARE).take(MOST)
+}
+
+/// The number in the only row, where there is one.
+fn number(values: &Values) -> Option<f32> {
+    let Values::Numbers(numbers) = values else { return None };
+    numbers.first().copied().filter(|number| number.is_finite())
 }
 
 /// Between which values nine of ten numbers lie; `None` where they are no numbers or all are missing.
@@ -147,6 +155,7 @@ mod tests {
     fn the_column_that_makes_a_row_strange_is_named_with_its_value_and_what_is_usual() {
         let plan = model::Plan {
             method: model::Method::IsolationForest(model::estimator::IsolationForest::default()),
+            rule: model::evaluation::Rule::Contamination(0.01),
             ..model::Plan::default()
         };
         let detector = Detector::train(&Dataset::unlabelled(table()), &plan).unwrap();
