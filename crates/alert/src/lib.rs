@@ -11,6 +11,7 @@
 mod alert;
 mod attack;
 pub mod behaviour;
+mod behind;
 pub mod budget;
 mod evidence;
 mod home;

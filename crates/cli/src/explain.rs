@@ -209,7 +209,7 @@ fn evenly(rows: &[usize]) -> Vec<usize> {
 
 fn explain(
     detector: &Detector,
-    explainer: &Explainer<'_>,
+    explainer: &Explainer<&Detector>,
     row: usize,
     table: &Table,
     normal: Option<&Table>,

@@ -20,6 +20,7 @@ mod kept;
 mod learn;
 mod output;
 mod pages;
+mod pcap;
 mod pipeline;
 mod profile;
 mod report;
@@ -78,6 +79,7 @@ enum Verb {
     Score(score::Arguments),
     Sinks(sinks::Arguments),
     Explain(explain::Arguments),
+    Pcap(pcap::Arguments),
     Simulate(simulate::Arguments),
     Features(features::Arguments),
     Demo(demo::Arguments),
@@ -107,6 +109,7 @@ fn main() -> ExitCode {
         Verb::Score(arguments) => score::run(&arguments, program.verbose),
         Verb::Sinks(arguments) => sinks::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments, program.verbose),
+        Verb::Pcap(arguments) => pcap::run(&arguments, program.verbose),
         Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Features(arguments) => features::run(&arguments),
         Verb::Demo(arguments) => demo::run(&arguments),

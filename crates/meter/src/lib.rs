@@ -19,7 +19,9 @@ mod fragments;
 mod history;
 mod meter;
 mod order;
+mod parties;
 mod tcp;
 
 pub use decode::{Link, Skip};
 pub use meter::{Counts, Meter, Packets, Settings, Vlans};
+pub use parties::{Parties, is_wanted};

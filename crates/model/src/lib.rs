@@ -63,8 +63,8 @@ pub use encoder::{Categories, Encoder, Missing, Recipe, Scaling};
 pub use error::Error;
 pub use estimator::{Method, Model};
 pub use explain::{
-    Asked, Change, Condition, Counterfactual, Explainer, Explaining, Explanation, Means, Path, Quantity, Side, cell,
-    rule,
+    Asked, Change, Condition, Counterfactual, Explainer, Explaining, Explanation, Means, Path, Quantity, Side, brief,
+    cell, rule,
 };
 pub use learner::Learner;
 pub use matrix::{Feature, Matrix};

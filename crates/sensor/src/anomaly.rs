@@ -6,9 +6,10 @@ use flow::features::host::Hosts;
 use flow::features::{FeatureSet, Set};
 use flow::{Flow, Table, Time, printable};
 use model::evaluation::Rule;
-use model::{Dataset, Detector, Identity, Method, Plan, Scaling};
+use model::{Dataset, Detector, Method, Plan};
 
 use crate::Error;
+use crate::reasons::Judge;
 
 /// How the anomaly voice learns and how loud it is.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ enum Stage {
     /// Gathers a sample of a baseline.
     Baseline(Sample),
     /// Judges flows.
-    Judging { detector: Box<Detector>, alarms: Alarms, learned_from: String },
+    Judging { judge: Judge, alarms: Alarms, learned_from: String },
     /// There was too little to learn from.
     Silent { flows: usize },
 }
@@ -138,7 +139,8 @@ impl Anomaly {
             alarms(Severity::Low)
         };
         let alarms = if settings.alerts_a_day.is_some() { alarms.calibrating() } else { alarms };
-        Ok(Anomaly::at(settings, features, Stage::Judging { detector: Box::new(detector), alarms, learned_from }))
+        let judge = Judge::new(detector, &Table::default())?;
+        Ok(Anomaly::at(settings, features, Stage::Judging { judge, alarms, learned_from }))
     }
 
     /// Takes in flows, in the order in which they ended.
@@ -171,7 +173,7 @@ impl Anomaly {
                 }
                 Ok(())
             }
-            Stage::Judging { detector, alarms, .. } => judge(detector, alarms, flows, &table),
+            Stage::Judging { judge, alarms, .. } => judge.judge(alarms, flows, &table),
             Stage::Silent { .. } => Ok(()),
         }
     }
@@ -228,7 +230,7 @@ impl Anomaly {
         let sample = Sample { seen: table.rows(), table, doublings: 0, span };
         self.stage = self.learn(&sample, learned_from, Severity::Info)?;
         match &mut self.stage {
-            Stage::Judging { detector, alarms, .. } => judge(detector, alarms, &flows, &sample.table),
+            Stage::Judging { judge, alarms, .. } => judge.judge(alarms, &flows, &sample.table),
             Stage::Learning { .. } | Stage::Baseline(_) | Stage::Silent { .. } => Ok(()),
         }
     }
@@ -246,7 +248,7 @@ impl Anomaly {
         };
         let detector = Detector::train(&Dataset::unlabelled(sample.table.clone()), &plan)?;
         let alarms = Alarms::new(learned_from.clone(), severity, detector.threshold());
-        Ok(Stage::Judging { detector: Box::new(detector), alarms, learned_from })
+        Ok(Stage::Judging { judge: Judge::new(detector, &sample.table)?, alarms, learned_from })
     }
 }
 
@@ -292,49 +294,6 @@ fn widened(span: Option<(Time, Time)>, flows: &[Flow]) -> Option<(Time, Time)> {
         let (start, end) = span.unwrap_or((flow.start, flow.end));
         Some((start.min(flow.start), end.max(flow.end)))
     })
-}
-
-fn judge(detector: &Detector, alarms: &mut Alarms, flows: &[Flow], table: &Table) -> Result<(), Error> {
-    if flows.is_empty() {
-        return Ok(());
-    }
-    let mut verdicts = detector.judge(table)?;
-    alarms.decide(flows, &mut verdicts);
-    if detector.provenance.method.is_supervised() {
-        let identities = detector.identify(table, &verdicts)?;
-        for ((flow, verdict), identity) in flows.iter().zip(verdicts).zip(identities) {
-            let words = |identity| match identity {
-                Identity::Known(attack) => printable(attack).to_string(),
-                Identity::Unknown => "no known kind".to_owned(),
-            };
-            alarms.observe(flow, verdict, || identity.map(words).into_iter().collect());
-        }
-        return Ok(());
-    }
-    if detector.provenance.method.recipe().scaling != Scaling::Standard {
-        flows.iter().zip(verdicts).for_each(|(flow, verdict)| alarms.observe(flow, verdict, Vec::new));
-        return Ok(());
-    }
-    let names = detector.encoder().names();
-    for (row, (flow, verdict)) in flows.iter().zip(verdicts).enumerate() {
-        let alone = verdict.alarm.then(|| detector.encoder().encode(&table.select(&[row]))).transpose()?;
-        alarms.observe(flow, verdict, || alone.map_or_else(Vec::new, |encoded| unusual(&names, encoded.row(0))));
-    }
-    Ok(())
-}
-
-/// The columns in which a standardised row lies furthest from the middle of what was learned, in words.
-fn unusual(names: &[String], row: &[f32]) -> Vec<String> {
-    let mut columns: Vec<(&String, f32)> = names.iter().zip(row.iter().copied()).collect();
-    columns.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(b.0)));
-    columns
-        .into_iter()
-        .take(3)
-        .map(|(name, deviations)| match deviations {
-            far if far.abs() > 99.0 => format!("{name} (beyond {:+.0} sd)", 99.0_f32.copysign(far)),
-            near => format!("{name} ({near:+.1} sd)"),
-        })
-        .collect()
 }
 
 /// Fewer flows show no normal.

@@ -17,6 +17,7 @@ pub mod keep;
 mod ledger;
 pub mod onward;
 pub mod partition;
+mod reasons;
 pub mod replay;
 pub mod run;
 pub mod search;

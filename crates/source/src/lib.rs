@@ -7,6 +7,7 @@
 //! This crate judges nothing and knows nothing of models.
 
 mod batch;
+mod captures;
 mod error;
 mod follow;
 pub mod format;
@@ -16,6 +17,7 @@ mod opening;
 pub mod transport;
 
 pub use batch::{Batch, Report, Source};
+pub use captures::Captures;
 pub use error::Error;
 pub use follow::Follow;
 pub use input::{EXPORTED, Input};

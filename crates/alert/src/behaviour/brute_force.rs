@@ -14,6 +14,7 @@ use flow::{Duration, Flow, Protocol, Time};
 use super::load::Span;
 use super::scale::{Crossing, Scale, crossing};
 use super::tracks::{Tracks, Weigh};
+use super::usual::Usual;
 use super::words::{grouped, hosts, port_words, seconds};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Facts, Role, Severity, Technique};
@@ -60,9 +61,13 @@ impl Watch for Guesses {
 
     fn evidence(&self) -> Vec<Evidence> {
         let sessions = self.sessions.sorted();
+        let short = |sessions: &Sessions| sessions.short.len() as u64;
+        let usual = Usual::of(sessions.iter().map(|((caller, ..), sessions)| (*caller, short(sessions))));
         sessions
             .into_iter()
-            .filter_map(|((caller, server, port), sessions)| sessions.evidence(caller, server, port))
+            .filter_map(|((caller, server, port), sessions)| {
+                Some(usual.beside(sessions.evidence(caller, server, port)?, short(sessions), "short sessions"))
+            })
             .collect()
     }
 

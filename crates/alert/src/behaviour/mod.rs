@@ -35,6 +35,7 @@ mod spread;
 mod sweep;
 mod timeline;
 pub(crate) mod tracks;
+mod usual;
 pub(crate) mod words;
 
 use flow::{Flow, Time};

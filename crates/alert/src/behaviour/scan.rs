@@ -16,6 +16,7 @@ use super::contacts::{Contacts, Outcome};
 use super::load::Span;
 use super::scale::{SIGNIFICANCE, Scale, binomial_tail, crossing};
 use super::tracks::{Tracks, Weigh};
+use super::usual::Usual;
 use super::words::{grouped, hosts, list, seconds};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Facts, Role, Severity, Technique};
@@ -103,14 +104,17 @@ impl Watch for Scans {
     }
 
     fn evidence(&self) -> Vec<Evidence> {
-        self.pairs
-            .sorted()
-            .into_iter()
-            .filter_map(|((scanner, target, layer), pair)| match layer {
-                Layer::Ip => pair.protocol_scan(scanner, target),
-                _ => pair.port_scan(scanner, target).or_else(|| pair.fingerprinting(scanner, target)),
-            })
-            .collect()
+        let pairs = self.pairs.sorted();
+        let ports = |pair: &Pair| pair.ports.len() as u64;
+        let usual = Usual::of(pairs.iter().map(|((scanner, ..), pair)| (*scanner, ports(pair))));
+        let scan = |((scanner, target, layer), pair): ((IpAddr, IpAddr, Layer), &Pair)| match layer {
+            Layer::Ip => pair.protocol_scan(scanner, target),
+            _ => match pair.port_scan(scanner, target) {
+                Some(scan) => Some(usual.beside(scan, ports(pair), "ports of one host")),
+                None => pair.fingerprinting(scanner, target),
+            },
+        };
+        pairs.into_iter().filter_map(scan).collect()
     }
 
     fn forget(&mut self, before: Time) {

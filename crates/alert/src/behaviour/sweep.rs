@@ -14,6 +14,7 @@ use super::contacts::{Contacts, Outcome};
 use super::load::Span;
 use super::scale::{SIGNIFICANCE, Scale, binomial_tail, crossing};
 use super::tracks::{Tracks, Weigh};
+use super::usual::Usual;
 use super::words::{grouped, hosts, list, port_words, seconds};
 use super::{Behaviour, Watch};
 use crate::{Evidence, Fact, Facts, Role, Severity, Technique};
@@ -67,11 +68,14 @@ impl Watch for Sweeps {
 
     fn evidence(&self) -> Vec<Evidence> {
         let mut evidence: Vec<Evidence> = Vec::new();
-        for ((caller, what), sweep) in self.callers.sorted() {
+        let callers = self.callers.sorted();
+        let hosts = |sweep: &Sweep| sweep.targets.len() as u64;
+        let usual = Usual::of(callers.iter().map(|((caller, _), sweep)| (*caller, hosts(sweep))));
+        for ((caller, what), sweep) in callers {
             // Any port comes last, and says nothing new about who sweeps one.
             let is_known = what == What::Any && evidence.last().is_some_and(|last| last.subject == caller);
             if !is_known {
-                evidence.extend(sweep.evidence(caller, what));
+                evidence.extend(sweep.evidence(caller, what).map(|one| usual.beside(one, hosts(sweep), "hosts")));
             }
         }
         evidence

@@ -140,7 +140,7 @@ impl Sketch {
 
 /// The first stamp in each window up to `now`. No window begins before stamp 1: 0 is never.
 fn since(now: u32, base: u32) -> [u16; 3] {
-    WINDOWS.map(|window| (now + 1).saturating_sub(window).saturating_sub(base).max(1) as u16)
+    WINDOWS.map(|window| now.saturating_add(1).saturating_sub(window).saturating_sub(base).max(1) as u16)
 }
 
 /// For each number of cells hit, the number of contacts that is expected to hit so many.
@@ -201,6 +201,11 @@ mod tests {
             })
             .sum();
         (squares / 100.0).sqrt()
+    }
+
+    #[test]
+    fn the_last_tick_that_there_is_ends_a_window_like_any_other() {
+        assert_eq!(since(u32::MAX, u32::MAX), [1; 3]);
     }
 
     #[test]

@@ -70,6 +70,40 @@ impl Link {
             _ => None,
         }
     }
+
+    /// The LINKTYPE number under which its packets are written; where several are read alike, one that means them all.
+    pub const fn number(self) -> u16 {
+        match self {
+            Link::Loopback => 0,
+            Link::Ethernet => 1,
+            Link::Ppp => 9,
+            Link::Pppoe => 51,
+            Link::Ip => 101,
+            Link::Wireless => 105,
+            Link::LinuxCooked => 113,
+            Link::PacketFilterLog => 117,
+            Link::Radiotap => 127,
+            Link::NetfilterLog => 239,
+            Link::LinuxCooked2 => 276,
+        }
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Link::Loopback => "BSD loopback",
+            Link::Ethernet => "Ethernet",
+            Link::Ppp => "PPP",
+            Link::Pppoe => "PPPoE",
+            Link::Ip => "IP",
+            Link::Wireless => "802.11",
+            Link::LinuxCooked => "Linux cooked",
+            Link::PacketFilterLog => "packet filter log",
+            Link::Radiotap => "802.11 with radiotap",
+            Link::NetfilterLog => "netfilter log",
+            Link::LinuxCooked2 => "Linux cooked 2",
+        }
+    }
 }
 
 /// Why a packet is in no flow.

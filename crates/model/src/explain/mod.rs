@@ -14,6 +14,8 @@ mod rule;
 mod shap;
 mod words;
 
+use std::borrow::Borrow;
+
 use flow::Table;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +24,7 @@ pub use counterfactual::{Change, Counterfactual};
 pub use path::{Condition, Path, Side};
 pub use rule::rule;
 use shap::{Shap, interventional};
-pub use words::cell;
+pub use words::{brief, cell};
 
 use crate::estimator::Tree;
 use crate::{Detector, Error, Matrix, Model};
@@ -174,7 +176,7 @@ impl Explanation {
     }
 }
 
-/// A detector, made ready to explain rows.
+/// A detector, made ready to explain rows; its own or borrowed.
 ///
 /// ```
 /// use flow::{Column, Label, Table};
@@ -189,20 +191,29 @@ impl Explanation {
 /// assert!(explanation.alarm && explanation.contributions[0] > 0.3 && explanation.contributions[1] == 0.0);
 /// assert!((explanation.base + explanation.contributions.iter().sum::<f64>() - f64::from(explanation.score)).abs() < 1e-6);
 /// ```
-pub struct Explainer<'a> {
-    detector: &'a Detector,
+pub struct Explainer<D: Borrow<Detector>> {
+    detector: D,
     /// The column that each encoded value comes from.
     player_of: Vec<u32>,
-    way: Way<'a>,
+    way: Way,
 }
 
-/// How rows are explained, with what that needs.
-enum Way<'a> {
-    Shap(Trees<'a>, Vec<Shap>),
-    Interventional(Trees<'a>, Matrix),
-    Terms(Additive<'a>),
-    Permutation { background: Matrix, orders: u32, seed: u64 },
-    Lime { background: Matrix, draws: u32, seed: u64 },
+/// How rows are explained, with what that needs beside the detector.
+enum Way {
+    Shap(Vec<Shap>),
+    Interventional(Matrix),
+    /// With the background, where there is one.
+    Terms(Option<Matrix>),
+    Permutation {
+        background: Matrix,
+        orders: u32,
+        seed: u64,
+    },
+    Lime {
+        background: Matrix,
+        draws: u32,
+        seed: u64,
+    },
 }
 
 /// The trees of a model, and what they add up to.
@@ -236,16 +247,23 @@ impl Detector {
     }
 }
 
-impl<'a> Explainer<'a> {
+impl Explainer<&Detector> {
+    /// Whether an explainer needs a background to explain a detector of this kind as it is asked.
+    pub fn needs_background(detector: &Detector, asked: Asked) -> bool {
+        match asked {
+            Asked::Best => Trees::of(detector.model()).is_none() && Additive::of(detector.model(), None).is_none(),
+            Asked::Interventional | Asked::Permutation | Asked::Lime => true,
+        }
+    }
+}
+
+impl<D: Borrow<Detector>> Explainer<D> {
     /// Makes a detector ready. The background is a table with its columns, such as rows that are normal; what is exact
     /// without one does not look at it, save [`Asked::Interventional`] and a logistic regression, which compares with its
     /// mean where there is one, else with the mean of the training rows.
-    pub fn new(
-        detector: &'a Detector,
-        explaining: &Explaining,
-        background: Option<&Table>,
-    ) -> Result<Explainer<'a>, Error> {
-        let encoder = detector.encoder();
+    pub fn new(detector: D, explaining: &Explaining, background: Option<&Table>) -> Result<Explainer<D>, Error> {
+        let own = detector.borrow();
+        let encoder = own.encoder();
         let player_of: Vec<u32> = encoder.sources().into_iter().map(|source| source as u32).collect();
         let background = background.map(|table| encoder.encode(table)).transpose()?;
         let needed = |what: &'static str| match &background {
@@ -258,46 +276,50 @@ impl<'a> Explainer<'a> {
             let background = needed("an explanation by permutation")?;
             Ok(Way::Permutation { background, orders: draws(20), seed })
         };
-        let model = detector.model();
+        let model = own.model();
         let way = match (asked, Trees::of(model)) {
             (Asked::Permutation, _) => drawn()?,
             (Asked::Lime, _) => Way::Lime { background: needed("LIME")?, draws: draws(2000), seed },
-            (Asked::Interventional, Some(trees)) => Way::Interventional(trees, needed("the interventional form")?),
+            (Asked::Interventional, Some(_)) => Way::Interventional(needed("the interventional form")?),
             (Asked::Interventional, None) => {
                 return Err(Error::Unexplained {
-                    method: detector.provenance.method.name(),
+                    method: own.provenance.method.name(),
                     asked: "the interventional form",
                     instead: "that is for trees; leave the choice open, or ask for permutation or LIME",
                 });
             }
             (Asked::Best, Some(trees)) => {
-                let columns = detector.schema().fields.len();
-                Way::Shap(trees, (0..trees.sums()).map(|sum| trees.shap(sum, &player_of, columns)).collect())
+                let columns = own.schema().fields.len();
+                Way::Shap((0..trees.sums()).map(|sum| trees.shap(sum, &player_of, columns)).collect())
             }
-            (Asked::Best, None) => match Additive::of(model, background.as_ref()) {
-                Some(additive) => Way::Terms(additive),
-                None => drawn()?,
-            },
+            (Asked::Best, None) if Additive::of(model, None).is_some() => Way::Terms(background),
+            (Asked::Best, None) => drawn()?,
         };
         Ok(Explainer { detector, player_of, way })
     }
 
-    /// Whether this needs a background to explain a detector of this kind as it is asked.
-    pub fn needs_background(detector: &Detector, asked: Asked) -> bool {
-        match asked {
-            Asked::Best => Trees::of(detector.model()).is_none() && Additive::of(detector.model(), None).is_none(),
-            Asked::Interventional | Asked::Permutation | Asked::Lime => true,
-        }
+    /// The detector that it explains.
+    pub fn detector(&self) -> &Detector {
+        self.detector.borrow()
     }
 
     /// Why each row of a table scores as it does. The table must have the columns that the detector was trained on.
     pub fn explain(&self, table: &Table) -> Result<Vec<Explanation>, Error> {
-        let matrix = self.detector.encoder().encode(table)?;
-        let model = self.detector.model();
+        let detector = self.detector();
+        let matrix = detector.encoder().encode(table)?;
+        let model = detector.model();
         model.accepts(&matrix)?;
-        let columns = self.detector.schema().fields.len();
+        let columns = detector.schema().fields.len();
+        // The way was chosen for this model, so this stays unsaid.
+        let mismatch = || Error::Unexplained {
+            method: detector.provenance.method.name(),
+            asked: "the way that was prepared",
+            instead: "prepare it anew",
+        };
+        let trees = || Trees::of(model).ok_or_else(mismatch);
         let (means, sums) = match &self.way {
-            Way::Shap(trees, shaps) => {
+            Way::Shap(shaps) => {
+                let trees = trees()?;
                 let gains = |sum: usize, rows: &Matrix| {
                     let shap = shaps.get(sum);
                     let base = shap.map_or(0.0, Shap::base) + trees.begin(sum);
@@ -305,7 +327,8 @@ impl<'a> Explainer<'a> {
                 };
                 (Means::Shap, trees.explain(model, &matrix, columns, gains)?)
             }
-            Way::Interventional(trees, background) => {
+            Way::Interventional(background) => {
+                let trees = trees()?;
                 let gains = |sum: usize, rows: &Matrix| {
                     let base = trees.begin(sum) + trees.mean(sum, background);
                     let worth = |values: &[f32]| trees.worth(values);
@@ -314,7 +337,10 @@ impl<'a> Explainer<'a> {
                 };
                 (Means::Interventional, trees.explain(model, &matrix, columns, gains)?)
             }
-            Way::Terms(additive) => (Means::Terms, additive.explain(model, &matrix, &self.player_of, columns)?),
+            Way::Terms(background) => {
+                let additive = Additive::of(model, background.as_ref()).ok_or_else(mismatch)?;
+                (Means::Terms, additive.explain(model, &matrix, &self.player_of, columns)?)
+            }
             Way::Permutation { background, orders, seed } => {
                 let players = (&self.player_of[..], columns);
                 (Means::Permutation, permutation::explain(model, &matrix, background, players, *orders, *seed)?)
@@ -324,7 +350,7 @@ impl<'a> Explainer<'a> {
                 (Means::Lime, lime::explain(model, &matrix, background, players, *draws, *seed)?)
             }
         };
-        let verdicts = self.detector.verdicts(model.scores(&matrix)?);
+        let verdicts = detector.verdicts(model.scores(&matrix)?);
         let explained = sums.into_iter().zip(verdicts).map(|(sum, verdict)| Explanation {
             score: verdict.score,
             alarm: verdict.alarm,

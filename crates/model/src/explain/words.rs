@@ -38,7 +38,7 @@ pub(super) fn number(value: f32) -> String {
 }
 
 /// A number of which four digits matter.
-pub(super) fn brief(value: f32) -> String {
+pub fn brief(value: f32) -> String {
     let places = 3.0 - f64::from(value.abs()).max(f64::MIN_POSITIVE).log10().floor();
     if !(1.0..30.0).contains(&places) || !value.is_finite() {
         return number(if value.abs() < 1e9 { value.round() } else { value });

@@ -65,6 +65,11 @@ impl<W: Write> Writer<W> {
         self.out.flush()
     }
 
+    /// What was written to.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
     fn describe(&mut self, packet: &Packet<'_>) -> io::Result<()> {
         let name = &packet.interface.as_bytes()[..packet.interface.len().min(255)];
         let mut body = [&packet.link.to_le_bytes()[..], &[0; 2], &0u32.to_le_bytes()].concat();
