@@ -14,7 +14,9 @@ use source::transport::file;
 use source::{Batch, Captures, Source};
 
 use crate::input::Reader;
+use crate::kept;
 use crate::output;
+use crate::state::State;
 
 /// Cut the packets behind an alert out of captures.
 ///
@@ -23,10 +25,11 @@ use crate::output;
 /// the packets around. The captures are read twice and stay as they are; packets come in the order of time.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  lapwing scan monday.pcap.gz --json > alerts.jsonl
-  lapwing pcap 3f0c9a17be22d4e1 monday.pcap.gz --alerts alerts.jsonl -o cut.pcapng
-  lapwing pcap 3f0c /var/spool/captures --alerts alerts.jsonl -o cut.pcapng   # the start of it is enough
-  lapwing pcap 3f0c monday.pcap --alerts alerts.jsonl -o - | tcpdump -nr -")]
+  lapwing pcap 3f0c9a17be22d4e1 monday.pcap.gz -o cut.pcapng
+  lapwing pcap 3f0c /var/spool/captures -o cut.pcapng   # the start of it is enough
+  lapwing pcap 3f0c monday.pcap -o - | tcpdump -nr -
+  lapwing scan monday.pcap.gz --json > alerts.jsonl      # without a store
+  lapwing pcap 3f0c monday.pcap.gz --alerts alerts.jsonl -o cut.pcapng")]
 pub(crate) struct Arguments {
     /// The alert: its identifier, or as much of its start as no other alert shares.
     alert: String,
@@ -34,16 +37,22 @@ pub(crate) struct Arguments {
     /// `lapwing scan -i --write` left.
     #[arg(required = true)]
     captures: Vec<PathBuf>,
-    /// The alerts: lines of JSON as `lapwing scan --json` prints them, - for stdin.
-    #[arg(long, value_name = "FILE")]
-    alerts: PathBuf,
+    /// The alerts: lines of JSON as `lapwing scan --json` prints them, - for stdin. [default: those that `lapwing scan --keep`
+    /// kept]
+    #[arg(long, value_name = "FILE", conflicts_with = "state")]
+    alerts: Option<PathBuf>,
+    #[command(flatten)]
+    state: State,
     /// The capture to write (pcapng), - for stdout.
     #[arg(short, long)]
     output: PathBuf,
 }
 
 pub(crate) fn run(arguments: &Arguments, verbose: bool) -> Result<()> {
-    let alert = find(&arguments.alert, &arguments.alerts)?;
+    let alert = match &arguments.alerts {
+        Some(path) => find(&arguments.alert, path)?,
+        None => kept::alert(&arguments.state.reader()?, &arguments.alert)?.alert,
+    };
     eprintln!("alert {}: {} of {}, {} to {}", alert.id, alert.behaviour.name(), alert.subject, alert.start, alert.end);
     let captures = captures(&arguments.captures)?;
     let mut behind = Conversations::default();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use alert::{Alert, Finding, Role, Scope, Verdict};
 use anyhow::Result;
-use flow::{Duration, Flow, Time, printable};
+use flow::{Duration, Flow, printable};
 use ipnet::IpNet;
 use store::{Filter, Kept, Label, Reader, Span};
 
@@ -145,25 +145,15 @@ fn enclosing(addresses: &[IpAddr]) -> Option<IpNet> {
 fn flows_behind(store: &Reader, alert: &Alert) -> Result<Vec<Flow>> {
     let to = alert.end + Duration::from_nanos(1);
     let mut replay = store.replay(Span { from: alert.start, to })?;
-    let others: Vec<IpAddr> =
-        alert.hosts.iter().map(|host| host.address).filter(|address| *address != alert.subject).collect();
     let (mut batch, mut notices, mut behind) = (Vec::new(), Vec::new(), Vec::new());
     let mut more = true;
     while more && behind.len() < MOST_FLOWS {
         more = replay.read(&mut batch, &mut notices)?;
-        behind.extend(batch.drain(..).filter(|flow| is_behind(flow, alert.subject, &others, alert.start)));
+        behind.extend(batch.drain(..).filter(|flow| alert.covers(flow)));
         notices.clear();
     }
     behind.truncate(MOST_FLOWS);
     Ok(behind)
-}
-
-fn is_behind(flow: &Flow, subject: IpAddr, others: &[IpAddr], start: Time) -> bool {
-    let [one, other] = [flow.key.originator.address, flow.key.responder.address];
-    let peer = if one == subject { other } else { one };
-    // A list that was cut names some of them.
-    let is_named = others.is_empty() || others.len() + 1 >= alert::Evidence::MAX_HOSTS || others.contains(&peer);
-    flow.start >= start && (one == subject || other == subject) && is_named
 }
 
 /// The kind of traffic that need not be alerted of.

@@ -55,7 +55,7 @@ enum Stage {
     /// Gathers a sample of a baseline.
     Baseline(Sample),
     /// Judges flows.
-    Judging { judge: Judge, alarms: Alarms, learned_from: String },
+    Judging { judge: Box<Judge>, alarms: Alarms, learned_from: String },
     /// There was too little to learn from.
     Silent { flows: usize },
 }
@@ -139,7 +139,7 @@ impl Anomaly {
             alarms(Severity::Low)
         };
         let alarms = if settings.alerts_a_day.is_some() { alarms.calibrating() } else { alarms };
-        let judge = Judge::new(detector, &Table::default())?;
+        let judge = Box::new(Judge::new(detector, &Table::default())?);
         Ok(Anomaly::at(settings, features, Stage::Judging { judge, alarms, learned_from }))
     }
 
@@ -248,7 +248,7 @@ impl Anomaly {
         };
         let detector = Detector::train(&Dataset::unlabelled(sample.table.clone()), &plan)?;
         let alarms = Alarms::new(learned_from.clone(), severity, detector.threshold());
-        Ok(Stage::Judging { judge: Judge::new(detector, &sample.table)?, alarms, learned_from })
+        Ok(Stage::Judging { judge: Box::new(Judge::new(detector, &sample.table)?), alarms, learned_from })
     }
 }
 
