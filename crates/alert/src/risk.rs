@@ -10,7 +10,7 @@ use crate::{Alert, Role, Severity};
 /// The risk of each host that attacks or whose part is not known, 0..=1, the highest first.
 ///
 /// Each alert is an independent chance that the host is in an attacker's hands: its score times the weight of its severity,
-/// halved for each [`HALF_LIFE`] since it ended. The risk is the chance that at least one of them is right. Alerts after
+/// halved for each day since it ended. The risk is the chance that at least one of them is right. Alerts after
 /// `now` do not count.
 pub fn risks(alerts: &[Alert], now: Time) -> Vec<(IpAddr, f64)> {
     let mut innocent: BTreeMap<IpAddr, f64> = BTreeMap::new();

@@ -5,8 +5,8 @@
 //! again, later and later ([`Backoff`]), for as long as it takes, over restarts too. An alert arrives at least once; its
 //! identifier and the number of its change tell a receiver that it has it already.
 //!
-//! What is written is a format of [`alert::sink`]; each file here carries it in one way: [`file`], [`stream`] (syslog over
-//! TCP and TLS), [`datagram`] (syslog over UDP), [`webhook`].
+//! What is written is a format of [`alert::sink`]; each file here carries it in one way: `file`, `stream` (syslog over
+//! TCP and TLS), `datagram` (syslog over UDP), `webhook`.
 
 mod backoff;
 mod courier;
