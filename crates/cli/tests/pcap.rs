@@ -51,7 +51,7 @@ fn the_packets_behind_an_alert_raise_it_again_and_hold_nobody_elses() {
     let same = again.iter().find(|other| other["id"] == alert["id"]).expect("the cut raises the alert again");
     // What is usual here is known of many hosts only, and the cut holds few.
     let said = |alert: &Value| alert["summary"].as_str().and_then(|text| text.split(';').next()).map(str::to_owned);
-    assert_eq!((said(same), &same["flows"]), (said(alert), &alert["flows"]));
+    assert_eq!((said(same), &same["flows"]), (said(&alert), &alert["flows"]));
     let hosts: Vec<&str> =
         alert["hosts"].as_array().unwrap().iter().map(|host| host["address"].as_str().unwrap()).collect();
     let flows = lapwing(&["flows", &cut]);
