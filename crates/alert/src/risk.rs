@@ -12,9 +12,9 @@ use crate::{Alert, Role, Severity};
 /// Each alert is an independent chance that the host is in an attacker's hands: its score times the weight of its severity,
 /// halved for each day since it ended. The risk is the chance that at least one of them is right. Alerts after
 /// `now` do not count.
-pub fn risks(alerts: &[Alert], now: Time) -> Vec<(IpAddr, f64)> {
+pub fn risks<'a>(alerts: impl IntoIterator<Item = &'a Alert>, now: Time) -> Vec<(IpAddr, f64)> {
     let mut innocent: BTreeMap<IpAddr, f64> = BTreeMap::new();
-    let mut sorted: Vec<&Alert> = alerts.iter().filter(|alert| alert.start <= now).collect();
+    let mut sorted: Vec<&Alert> = alerts.into_iter().filter(|alert| alert.start <= now).collect();
     // A product of floats hangs on the order of its factors.
     sorted.sort_by(|a, b| a.id.cmp(&b.id));
     for alert in sorted {

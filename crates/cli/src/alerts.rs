@@ -6,13 +6,12 @@ use std::net::IpAddr;
 use alert::sink::{Format, Observer, Occasion, who};
 use alert::{Alert, Behaviour, Fact, Severity, Technique};
 use anyhow::Result;
-use flow::{Duration, Time, printable};
+use flow::printable;
 use sensor::config::Config;
 use sensor::delivery::observer;
 use store::{Filter, Kept, Reader};
 
-use crate::input::duration;
-use crate::kept::{self, moment};
+use crate::kept::{self, When};
 use crate::output;
 use crate::scan::{Least, format_parser, print_alert, time};
 use crate::state::State;
@@ -34,15 +33,8 @@ pub(crate) struct Arguments {
     /// Show everything about this alert: its identifier, or how it begins.
     #[arg(value_name = "ID", conflicts_with_all = ["last", "since", "until", "host", "least", "technique", "behaviour", "hidden", "limit", "after"])]
     alert: Option<String>,
-    /// Those that start in the last hours or days: 12h, 7d.
-    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "since")]
-    last: Option<Duration>,
-    /// Those that start then or later: 2026-11-22 or 2026-11-22T08:00:00Z.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    since: Option<Time>,
-    /// Those that start before.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    until: Option<Time>,
+    #[command(flatten)]
+    when: When,
     /// Those in which this address takes part.
     #[arg(long, value_name = "ADDRESS")]
     host: Option<IpAddr>,
@@ -96,19 +88,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             None => show(&reader, &kept),
         };
     }
-    let since = match arguments.last {
-        Some(last) => Some(kept::before(kept::now(&reader)?, last)),
-        None => arguments.since,
-    };
     let filter = Filter {
-        since,
-        until: arguments.until,
         host: arguments.host,
         severity: arguments.least.map(Severity::from),
         technique: arguments.technique,
         behaviour: arguments.behaviour,
         with_hidden: arguments.hidden,
-        ..Filter::default()
+        ..arguments.when.filter(&reader)?
     };
     let page = reader.page(&filter, arguments.after.as_deref(), arguments.limit.into())?;
     match format {

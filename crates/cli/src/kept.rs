@@ -6,6 +6,33 @@ use anyhow::{Result, bail};
 use flow::{Duration, Time, printable};
 use store::{Filter, Kept, Page, Reader};
 
+use crate::input::duration;
+
+/// Which alerts, by when they start.
+#[derive(clap::Args)]
+pub(crate) struct When {
+    /// Those that start in the last hours or days: 12h, 7d.
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "since")]
+    last: Option<Duration>,
+    /// Those that start then or later: 2026-11-22 or 2026-11-22T08:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Time>,
+    /// Those that start before.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Time>,
+}
+
+impl When {
+    /// The filter of these times, which lets everything else pass but hidden alerts.
+    pub(crate) fn filter(&self, reader: &Reader) -> Result<Filter> {
+        let since = match self.last {
+            Some(last) => Some(before(now(reader)?, last)),
+            None => self.since,
+        };
+        Ok(Filter { since, until: self.until, ..Filter::default() })
+    }
+}
+
 /// The time that counts as now: the clock's, or that of the latest alert where the store was filled from older captures; says
 /// so then. It is when a verdict is given, and where the last days end.
 pub(crate) fn now(reader: &Reader) -> Result<Time> {

@@ -5,11 +5,9 @@ use std::path::PathBuf;
 use alert::page::{self, Account};
 use alert::{Alert, Severity};
 use anyhow::Result;
-use flow::{Duration, Time};
 use store::Filter;
 
-use crate::input::duration;
-use crate::kept::{self, moment};
+use crate::kept::{self, When};
 use crate::pages;
 use crate::scan::{Least, time};
 use crate::state::State;
@@ -20,15 +18,8 @@ use crate::state::State;
   lapwing report --last 7d -o report.html
   lapwing report --since 2026-11-01 --until 2026-12-01 --least medium -o november.html")]
 pub(crate) struct Arguments {
-    /// The last hours or days: 12h, 7d.
-    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "since")]
-    last: Option<Duration>,
-    /// Alerts that start then or later: 2026-11-22 or 2026-11-22T08:00:00Z.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    since: Option<Time>,
-    /// Alerts that start before.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    until: Option<Time>,
+    #[command(flatten)]
+    when: When,
     /// Leave out less urgent alerts.
     #[arg(long, value_name = "SEVERITY")]
     least: Option<Least>,
@@ -41,23 +32,14 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let reader = arguments.state.reader()?;
-    let since = match arguments.last {
-        Some(last) => Some(kept::before(kept::now(&reader)?, last)),
-        None => arguments.since,
-    };
-    let filter = Filter {
-        since,
-        until: arguments.until,
-        severity: arguments.least.map(Severity::from),
-        with_hidden: true,
-        ..Filter::default()
-    };
+    let severity = arguments.least.map(Severity::from);
+    let filter = Filter { severity, with_hidden: true, ..arguments.when.filter(&reader)? };
     let (shown, hidden): (Vec<_>, Vec<_>) =
         kept::all(&reader, &filter)?.into_iter().partition(|kept| kept.suppressed_by.is_none());
     let alerts: Vec<&Alert> = shown.iter().map(|kept| &kept.alert).collect();
     let mut read = vec![("Store".to_owned(), reader.folder().display().to_string())];
-    read.extend(since.map(|since| ("From".to_owned(), time(since))));
-    read.extend(arguments.until.map(|until| ("To".to_owned(), time(until))));
+    read.extend(filter.since.map(|since| ("From".to_owned(), time(since))));
+    read.extend(filter.until.map(|until| ("To".to_owned(), time(until))));
     if !hidden.is_empty() {
         read.push(("Alerts that suppressions hide".to_owned(), hidden.len().to_string()));
     }

@@ -2,9 +2,9 @@
 //!
 //! [`run::scan`] is the one path from flows to alerts; [`anomaly`] is the voice that learns the network's own traffic, or
 //! a detector in its place. [`train`] makes detectors of tables, [`search`] finds settings for them, [`onward`] lets them
-//! learn on, and [`activation`] keeps the one that a site uses. [`keep`] has the store keep what a run reads and finds, [`replay`] gives
-//! its flows out again, [`delivery`] brings alerts to other systems. Captures and logs are opened by the caller; nothing here
-//! prints.
+//! learn on, and [`activation`] keeps the one that a site uses. [`keep`] has the store keep what a run reads and finds,
+//! [`replay`] gives its flows out again, [`delivery`] brings alerts to other systems. Captures and logs are opened by the
+//! caller; nothing here prints.
 
 pub mod activation;
 pub mod anomaly;

@@ -99,6 +99,12 @@ impl Reader {
     /// At most so many alerts whose identifiers begin so, in their order.
     pub fn alerts_beginning(&self, prefix: &str, limit: usize) -> Result<Vec<Kept>, Error> {
         let most = 2 * size_of::<[u8; 8]>();
+        if prefix.len() > most || !prefix.bytes().all(is_digit) {
+            let shown = flow::printable(prefix);
+            return Err(Error::Request(format!(
+                "`{shown}` begins no identifier: up to {most} digits of 0-9 and a-f do"
+            )));
+        }
         let [low, high] = ['0', 'f'].map(|digit| {
             let rest = std::iter::repeat_n(digit, most.saturating_sub(prefix.len()));
             identifier(&prefix.chars().chain(rest).collect::<String>())
@@ -390,9 +396,14 @@ pub(crate) fn address(address: IpAddr) -> Vec<u8> {
     }
 }
 
+/// Whether the byte is a digit of an identifier.
+fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
 /// The bytes of an identifier of sixteen hexadecimal digits.
 pub(crate) fn identifier(id: &str) -> Result<[u8; 8], Error> {
-    let is_plain = id.len() == 16 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_plain = id.len() == 16 && id.bytes().all(is_digit);
     let number = is_plain.then(|| u64::from_str_radix(id, 16).ok()).flatten();
     let number = number.ok_or_else(|| {
         Error::Request(format!("`{}` is no identifier: sixteen digits of 0-9 and a-f are", flow::printable(id)))

@@ -6,6 +6,7 @@
 //! stronger; services that machines call in just this way (web, DNS, directory, databases' pools) are left out or need
 //! far more.
 
+use std::cell::LazyCell;
 use std::net::IpAddr;
 
 use flow::features::ports;
@@ -62,11 +63,12 @@ impl Watch for Guesses {
     fn evidence(&self) -> Vec<Evidence> {
         let sessions = self.sessions.sorted();
         let short = |sessions: &Sessions| sessions.short.len() as u64;
-        let usual = Usual::of(sessions.iter().map(|((caller, ..), sessions)| (*caller, short(sessions))));
+        let counts = || sessions.iter().map(|((caller, ..), sessions)| (*caller, short(sessions)));
+        let usual = LazyCell::new(|| Usual::of(counts()));
         sessions
-            .into_iter()
-            .filter_map(|((caller, server, port), sessions)| {
-                Some(usual.beside(sessions.evidence(caller, server, port)?, short(sessions), "short sessions"))
+            .iter()
+            .filter_map(|&((caller, server, port), sessions)| {
+                Some(usual.beside(sessions.evidence(caller, server, port)?, short(sessions)))
             })
             .collect()
     }

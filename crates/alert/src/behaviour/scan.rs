@@ -8,6 +8,7 @@
 //! Service and script scans of a single port look like many different requests at once that are answered alike; see
 //! [`super::http_flood`] for the same pattern without an end.
 
+use std::cell::LazyCell;
 use std::net::IpAddr;
 
 use flow::{Flow, Protocol, State, Time};
@@ -106,15 +107,15 @@ impl Watch for Scans {
     fn evidence(&self) -> Vec<Evidence> {
         let pairs = self.pairs.sorted();
         let ports = |pair: &Pair| pair.ports.len() as u64;
-        let usual = Usual::of(pairs.iter().map(|((scanner, ..), pair)| (*scanner, ports(pair))));
-        let scan = |((scanner, target, layer), pair): ((IpAddr, IpAddr, Layer), &Pair)| match layer {
+        let usual = LazyCell::new(|| Usual::of(pairs.iter().map(|((scanner, ..), pair)| (*scanner, ports(pair)))));
+        let scan = |&((scanner, target, layer), pair): &((IpAddr, IpAddr, Layer), &Pair)| match layer {
             Layer::Ip => pair.protocol_scan(scanner, target),
             _ => match pair.port_scan(scanner, target) {
-                Some(scan) => Some(usual.beside(scan, ports(pair), "ports of one host")),
+                Some(scan) => Some(usual.beside(scan, ports(pair))),
                 None => pair.fingerprinting(scanner, target),
             },
         };
-        pairs.into_iter().filter_map(scan).collect()
+        pairs.iter().filter_map(scan).collect()
     }
 
     fn forget(&mut self, before: Time) {

@@ -4,6 +4,7 @@
 //! at most one first call in five over TCP and UDP; one ping in twenty, since people and monitors ping what is there; one
 //! ARP request in two, since neighbours are often off.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -70,12 +71,12 @@ impl Watch for Sweeps {
         let mut evidence: Vec<Evidence> = Vec::new();
         let callers = self.callers.sorted();
         let hosts = |sweep: &Sweep| sweep.targets.len() as u64;
-        let usual = Usual::of(callers.iter().map(|((caller, _), sweep)| (*caller, hosts(sweep))));
-        for ((caller, what), sweep) in callers {
+        let usual = LazyCell::new(|| Usual::of(callers.iter().map(|((caller, _), sweep)| (*caller, hosts(sweep)))));
+        for &((caller, what), sweep) in &callers {
             // Any port comes last, and says nothing new about who sweeps one.
             let is_known = what == What::Any && evidence.last().is_some_and(|last| last.subject == caller);
             if !is_known {
-                evidence.extend(sweep.evidence(caller, what).map(|one| usual.beside(one, hosts(sweep), "hosts")));
+                evidence.extend(sweep.evidence(caller, what).map(|one| usual.beside(one, hosts(sweep))));
             }
         }
         evidence

@@ -30,10 +30,10 @@ impl Usual {
         others.map(|(count, _)| *count).nth(rank.checked_sub(1)?).filter(|_| count >= LEAST_OTHERS)
     }
 
-    /// The evidence, which says how many of `what` are usual where that is known and less than what its subject did.
-    pub(crate) fn beside(&self, mut evidence: Evidence, did: u64, what: &str) -> Evidence {
+    /// The evidence, which says what is usual where that is known and less than what its subject did.
+    pub(crate) fn beside(&self, mut evidence: Evidence, did: u64) -> Evidence {
         if let Some(usual) = self.besides(evidence.subject).filter(|usual| *usual < did) {
-            evidence.summary.push_str(&format!("; the 99.9th percentile for hosts here is {} {what}", grouped(usual)));
+            evidence.summary.push_str(&format!("; the 99.9th percentile for hosts here is {}", grouped(usual)));
             evidence.facts.push("usual_here", Fact::Count(usual));
         }
         evidence
@@ -73,13 +73,9 @@ mod tests {
     fn evidence_says_what_is_usual_where_its_subject_did_more() {
         let evidence = || Alert::test(Time::MIN).evidence.remove(0);
         let usual = Usual::of((0..21).map(|number| (host(number), 6)));
-        let told = usual.beside(evidence(), 214, "ports of one host");
-        assert!(
-            told.summary.ends_with("; the 99.9th percentile for hosts here is 6 ports of one host"),
-            "{}",
-            told.summary
-        );
+        let told = usual.beside(evidence(), 214);
+        assert!(told.summary.ends_with("; the 99.9th percentile for hosts here is 6"), "{}", told.summary);
         assert_eq!(told.facts.find("usual_here"), Some(&Fact::Count(6)));
-        assert_eq!(usual.beside(evidence(), 6, "ports of one host"), evidence());
+        assert_eq!(usual.beside(evidence(), 6), evidence());
     }
 }

@@ -14,7 +14,7 @@ use model::page::{count, section, styled, table};
 
 use crate::sink::scale::{confidence, risk};
 use crate::sink::{title, value, who};
-use crate::{Alert, Evidence, Host, Role, Severity, Tactic, Technique};
+use crate::{Alert, Evidence, Role, Severity, Tactic, Technique, risks};
 
 /// What the alerts were found in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -141,20 +141,12 @@ fn reason(alert: &Alert, evidence: &Evidence) -> Markup {
 /// What a host did and suffered.
 #[derive(Default)]
 struct Part {
-    risk: u8,
+    risk: f64,
     worst: Option<Severity>,
     alerts: u64,
     does: u64,
     suffers: u64,
     what: Vec<String>,
-}
-
-/// What an alert means for one of its hosts: all of its risk for those who do it and for the one that it is about, for each of
-/// the others their share.
-fn risk_of(alert: &Alert, host: Host) -> u8 {
-    let is_alone = host.role == Role::Attacker || host.address == alert.subject;
-    let alike = alert.hosts.iter().filter(|other| other.role == host.role).count();
-    (usize::from(risk(alert)) / if is_alone { 1 } else { alike.max(1) }) as u8
 }
 
 fn hosts(alerts: &[&Alert]) -> Markup {
@@ -170,7 +162,6 @@ fn hosts(alerts: &[&Alert]) -> Markup {
             }
             counted.push(host.address);
             of.alerts += 1;
-            of.risk = of.risk.max(risk_of(alert, *host));
             of.worst = of.worst.max(Some(alert.severity));
             let what = title(alert.behaviour);
             if !of.what.contains(&what) {
@@ -178,9 +169,14 @@ fn hosts(alerts: &[&Alert]) -> Markup {
             }
         }
     }
+    let end = alerts.iter().map(|alert| alert.end).max().unwrap_or(Time::MIN);
+    for (address, risk) in risks(alerts.iter().copied(), end) {
+        hosts.entry(address).or_default().risk = risk;
+    }
     let mut hosts: Vec<(IpAddr, Part)> = hosts.into_iter().collect();
     hosts.sort_by(|(a, of_a), (b, of_b)| {
-        (of_b.risk, of_b.does, of_b.alerts).cmp(&(of_a.risk, of_a.does, of_a.alerts)).then(a.cmp(b))
+        let rest = (of_b.does, of_b.alerts).cmp(&(of_a.does, of_a.alerts));
+        of_b.risk.total_cmp(&of_a.risk).then(rest).then(a.cmp(b))
     });
     let left_out = hosts.len().saturating_sub(MOST_HOSTS);
     let rows: Vec<Vec<String>> = hosts
@@ -189,7 +185,7 @@ fn hosts(alerts: &[&Alert]) -> Markup {
         .map(|(address, of)| {
             vec![
                 address.to_string(),
-                of.risk.to_string(),
+                format!("{:.2}", of.risk),
                 of.worst.map_or_else(String::new, |severity| severity.to_string()),
                 count(of.alerts),
                 count(of.does),
@@ -201,7 +197,8 @@ fn hosts(alerts: &[&Alert]) -> Markup {
     html! {
         (table(&["Host", "Risk", "Most urgent", "Alerts", "As attacker", "As victim", "What"], &rows))
         p class="hint" {
-            "A host has the risk of its worst alert; where there are several victims, each has its share of it."
+            "The chance that a host is in an attacker's hands, by the alerts about what it does; it halves each day up to the end \
+             of the last alert. Nobody is a risk by being attacked."
         }
         @if left_out > 0 { p class="hint" { (count(left_out as u64)) " more hosts take part." } }
     }
@@ -293,12 +290,13 @@ mod tests {
     }
 
     #[test]
-    fn victims_share_a_risk_that_their_attacker_has_alone() {
-        let mut alert = sample();
-        let more = (20..29).map(|last| Host { address: [10, 20, 0, last].into(), role: Role::Victim });
-        alert.hosts.extend(more);
-        let [attacker, victim] = [0, 1].map(|place| risk_of(&alert, alert.hosts[place]));
-        assert_eq!((attacker, victim), (risk(&alert), risk(&alert) / 10));
+    fn hosts_have_the_risk_that_incidents_show_and_victims_none() {
+        let alert = sample();
+        let [(attacker, risk)] = risks([&alert], alert.end)[..] else { panic!("one host attacks") };
+        let shown = hosts(&[&alert]).into_string();
+        let [attacker, victim] = [attacker, alert.hosts[1].address].map(|host| shown.find(&host.to_string()));
+        let [risk, none] = [format!("{risk:.2}"), "0.00".to_owned()].map(|text| shown.find(&text));
+        assert!(attacker < risk && risk < victim && victim < none && attacker.is_some(), "{shown}");
     }
 
     #[test]
